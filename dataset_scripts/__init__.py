@@ -1,0 +1,1 @@
+"""Building the data sets: single cells, drawn cells and composed fields."""

@@ -1,0 +1,280 @@
+"""Write a model's card from its ``config.json`` and ``metrics.json``; no figure in a card is typed by hand.
+
+``python -m model_cards.render hub/bone-marrow-mobilenet hub/bone-marrow-yolov8-seg``
+
+Which template is used follows from the config: a classifier has ``id2label``. ``NAMESPACE`` in a card is replaced
+when it is published.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from marrow import texts
+from marrow.errors import MarrowError
+
+TEMPLATES = Path(__file__).parent
+DATASET = "NAMESPACE/bone-marrow-12"
+
+CLASS_NAMES = texts.CLASS_NAMES["en"]
+
+# What the name of a source of training images contains, what the images are, and their licence.
+SOURCES = (
+    ("synthetic", "cells drawn by `dataset_scripts/synthetic_cells.py`", "part of this project"),
+    ("drawn", "cells drawn by `dataset_scripts/synthetic_cells.py`", "part of this project"),
+    (
+        "marrow",
+        "bone-marrow cells, MLL / Helmholtz / Fraunhofer: Matek et al. 2021, TCIA, "
+        "[10.7937/TCIA.AXH3-T579](https://doi.org/10.7937/TCIA.AXH3-T579)",
+        "CC BY 4.0",
+    ),
+    (
+        "blood",
+        "peripheral-blood cells, Hospital Clínic de Barcelona: Acevedo et al. 2020, "
+        "[10.1016/j.dib.2020.105474](https://doi.org/10.1016/j.dib.2020.105474); "
+        "platelets stand in for ART",
+        "CC BY 4.0",
+    ),
+    ("bccd", "peripheral-blood fields, [BCCD](https://github.com/Shenggan/BCCD_Dataset)", "MIT"),
+)
+
+
+def render(folder: Path) -> str:
+    """Fill the template that suits the model in ``folder``.
+
+    Args:
+        folder: a model folder with ``config.json`` and ``metrics.json``; other files only decide which ways of
+            loading the model the card shows.
+
+    Returns:
+        The card: a YAML block, then Markdown.
+
+    Raises:
+        MarrowError: one of the two files is missing or is not JSON.
+    """
+    config, metrics = _read_json(folder / "config.json"), _read_json(folder / "metrics.json")
+    name = folder.resolve().name
+    kind = "classifier" if "id2label" in config else "segmenter"
+    data, extra = (_classifier if kind == "classifier" else _segmenter)(name, config, metrics)
+    card = ModelCard.from_template(
+        data,
+        template_path=str(TEMPLATES / f"{kind}.md"),
+        name=name,
+        repo=f"NAMESPACE/{name}",
+        config=config,
+        metrics=metrics,
+        files={path.name for path in folder.iterdir()},
+        number=number,
+        environment=key_table(metrics.get("environment", {})),
+        **extra,
+    )
+    return str(card)
+
+
+def number(value: Any) -> str:
+    """Write a figure for people: fractions with three decimals, nothing as a dash."""
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Make a Markdown table; figures go through :func:`number`. Empty text if there are no rows."""
+    lines = ["| " + " | ".join(number(cell) for cell in row) + " |" for row in rows]
+    if not lines:
+        return ""
+    return "\n".join(["| " + " | ".join(head) + " |", "| " + " | ".join("---" for _ in head) + " |", *lines])
+
+
+def key_table(values: Mapping[str, Any], head: tuple[str, str] = ("", "")) -> str:
+    """Make a two-column table of nested values, with the keys of inner ones joined by ``/``."""
+    return table(head, _leaves(values))
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}/")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MarrowError(f"{path} cannot be read ({error.strerror}); export the model first.") from error
+    except ValueError as error:
+        raise MarrowError(f"{path} is not JSON ({error}); export the model again.") from error
+    if not isinstance(value, dict):
+        raise MarrowError(f"{path} is not a JSON object; export the model again.")
+    return value
+
+
+def _card_data(name: str, task: str, results: list[EvalResult], **own: Any) -> ModelCardData:
+    tags = ["medical", "hematology", "cytology", "bone-marrow", "onnx", "openvino", *own.pop("tags")]
+    return ModelCardData(
+        model_name=name,
+        license="agpl-3.0",
+        pipeline_tag=task,
+        datasets=[DATASET],
+        tags=tags,
+        eval_results=results or None,
+        **own,
+    )
+
+
+def _results(task: str, dataset: str, kind: str, figures: Mapping[str, Any]) -> list[EvalResult]:
+    return [
+        EvalResult(
+            task_type=task,
+            dataset_type=kind,
+            dataset_name=dataset,
+            metric_type=metric,
+            metric_value=round(value, 4),
+        )
+        for metric, value in figures.items()
+        if isinstance(value, float)
+    ]
+
+
+def _classifier(name: str, config: dict[str, Any], metrics: dict[str, Any]) -> tuple[ModelCardData, dict[str, Any]]:
+    task, test = "image-classification", metrics.get("test", {})
+    results = _results(task, "bone-marrow-12, test split, cells cropped", DATASET, test)
+    data = _card_data(
+        name,
+        task,
+        results,
+        library_name="transformers",
+        tags=["keras", "mobilenet_v2"],
+        metrics=[r.metric_type for r in results] or None,
+    )
+    codes = [config["id2label"][str(i)] for i in range(len(config["id2label"]))]
+    counts = {code: config.get("trained_on", {}).get(code, {}) for code in codes}
+    sources = sorted({source for by_source in counts.values() for source in by_source})
+    totals = {source: sum(by_source.get(source, 0) for by_source in counts.values()) for source in sources}
+    class_rows = [
+        [
+            code,
+            CLASS_NAMES.get(code, code),
+            *(by_source.get(s, 0) for s in sources),
+            sum(by_source.values()),
+        ]
+        for code, by_source in counts.items()
+    ]
+    unseen = [code for code, by_source in counts.items() if not sum(by_source.values())]
+    from_marrow = [code for code in codes if sum(n for s, n in counts[code].items() if "marrow" in s)]
+    return data, {
+        "n_classes": len(codes),
+        "classes": table(["code", "class", *sources, "all"], class_rows),
+        "sources": _source_table(totals),
+        "unseen": _name_classes(unseen),
+        "not_from_marrow": _name_classes([c for c in codes if c not in unseen and c not in from_marrow]),
+        "split": key_table(metrics.get("data", {}), ("", "images")),
+        "results": _result_table(metrics),
+        "per_class": _per_class_table(test.get("per_class", {})),
+        "confusion": _confusion_table(test.get("labels", codes), test.get("confusion", [])),
+        "by_source": _row_table("source", metrics.get("by_source", {})),
+        "uncertain": _uncertain_table(metrics.get("uncertain", {})),
+    }
+
+
+def _segmenter(name: str, config: dict[str, Any], metrics: dict[str, Any]) -> tuple[ModelCardData, dict[str, Any]]:
+    task, datasets = "image-segmentation", metrics.get("datasets", {})
+    results = [
+        result
+        for dataset, figures in datasets.items()
+        for result in _results(task, dataset, dataset.lower().replace(" ", "-"), figures)
+    ]
+    data = _card_data(
+        name,
+        task,
+        results,
+        library_name="ultralytics",
+        tags=["instance-segmentation", "yolov8", "mobilenet_v2"],
+        metrics=list(dict.fromkeys(r.metric_type for r in results)) or None,
+    )
+    trained_on = {key: n for key, n in _leaves(config.get("trained_on", {})) if isinstance(n, int)}
+    return data, {
+        "trained_on": key_table(trained_on, ("source", "images")),
+        "sources": _source_table(trained_on),
+        "results": _row_table("images", datasets),
+        "confidence": key_table(metrics.get("confidence", {})),
+    }
+
+
+def _name_classes(codes: Sequence[str]) -> str:
+    return ", ".join(f"{code} ({CLASS_NAMES.get(code, 'no name known')})" for code in codes)
+
+
+def _source_table(totals: Mapping[str, int]) -> str:
+    rows = []
+    for source, total in totals.items():
+        known = next((facts for key, *facts in SOURCES if key in source.lower()), ["not described here", None])
+        rows.append([source, total, *known])
+    return table(["source", "images", "what", "licence"], rows)
+
+
+def _result_table(metrics: Mapping[str, Any]) -> str:
+    inputs = {"test": "cropped as the runtime does", "test_raw": "whole single-cell image, as in `pipeline`"}
+    keys = ("accuracy", "balanced_accuracy", "macro_f1", "n")
+    rows = [[text, *(metrics[key].get(k) for k in keys)] for key, text in inputs.items() if key in metrics]
+    return table(["input", "accuracy", "balanced accuracy", "macro F1", "images"], rows)
+
+
+def _per_class_table(per_class: Mapping[str, Mapping[str, Any]]) -> str:
+    keys = ("precision", "recall", "f1", "support")
+    rows = [[code, *(figures.get(key) for key in keys)] for code, figures in per_class.items()]
+    return table(["class", "precision", "recall", "F1", "images"], rows)
+
+
+def _confusion_table(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
+    return table(["", *labels], [[f"**{label}**", *row] for label, row in zip(labels, counts, strict=False)])
+
+
+def _row_table(name: str, rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """Make a table with a row for each key, and a column for each figure that any row has."""
+    columns = list(dict.fromkeys(key for figures in rows.values() for key, _ in _leaves(figures)))
+    return table(
+        [name, *columns],
+        [[key, *(dict(_leaves(figures)).get(column) for column in columns)] for key, figures in rows.items()],
+    )
+
+
+def _uncertain_table(uncertain: Mapping[str, Any]) -> str:
+    rows = (
+        [["marrow cells of the classes above", None, uncertain["known_marrow"]]]
+        if uncertain.get("known_marrow") is not None
+        else []
+    )
+    unseen = uncertain.get("unseen", {})
+    rows += [[name, figures.get("n"), figures.get("share")] for name, figures in unseen.items()]
+    return table(["cells", "number", "share called uncertain"], rows)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the ``README.md`` of each folder; gives the exit code, 2 with one line on stderr for a bad folder."""
+    parser = argparse.ArgumentParser(prog="model_cards.render", description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="a model folder")
+    try:
+        for folder in parser.parse_args(arguments).folders:
+            card, part = render(folder), folder / "README.md.part"
+            part.write_text(card, encoding="utf-8")
+            os.replace(part, folder / "README.md")
+            print(f"wrote {folder / 'README.md'}")
+    except MarrowError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

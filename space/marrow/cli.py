@@ -1,0 +1,206 @@
+"""The command ``marrow``: analyze smear images, name single-cell images."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from marrow.analysis import Analysis
+from marrow.classifier import Classifier
+from marrow.crop import find_centre_cell
+from marrow.errors import MarrowError
+from marrow.export import SUFFIXES, export, output_paths, write_whole
+from marrow.images import read_image
+from marrow.pipeline import Models, analyze
+
+EMBEDDED = {"segmenter": "bone-marrow-yolov8-seg", "classifier": "bone-marrow-mobilenet"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: the command line without the program's name; ``sys.argv`` when ``None``.
+
+    Returns:
+        The exit code: 0, or 2 after bad input, which is said in one line on standard error.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except MarrowError as error:
+        _complain(error)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def default_reference(kind: str) -> str:
+    """Say which model to use when none is named.
+
+    Args:
+        kind: ``"segmenter"`` or ``"classifier"``.
+
+    Returns:
+        The variable ``MARROW_SEGMENTER`` or ``MARROW_CLASSIFIER`` if it is set, else the checkout's own
+        release.
+
+    Raises:
+        MarrowError: neither is there.
+    """
+    variable = f"MARROW_{kind.upper()}"
+    if reference := os.environ.get(variable):
+        return reference
+    folder = Path(__file__).parents[2] / "hub" / EMBEDDED[kind]
+    if not folder.is_dir():
+        raise MarrowError(f"No {kind} is embedded here: name one with --{kind} or {variable}.")
+    return str(folder)
+
+
+def _analyze(options: argparse.Namespace) -> int:
+    _check_outputs(options.images, options.out, options.format)
+    _make_folder(options.out)
+    models = Models.from_pretrained(
+        options.segmenter or default_reference("segmenter"),
+        options.classifier or default_reference("classifier"),
+    )
+    done = 0
+    for progress, path, image in _read_each(options.images):
+        analysis = analyze(image, models, options.confidence)
+        export(analysis, image, path.name, options.out, options.format)
+        print(f"{progress} {path}: {_summary(analysis)}", flush=True)
+        done += 1
+    print(f"{done} of {len(options.images)} analyzed, {', '.join(options.format)} in {options.out}")
+    return 0 if done == len(options.images) else 2
+
+
+def _classify(options: argparse.Namespace) -> int:
+    classifier = Classifier.from_pretrained(options.classifier or default_reference("classifier"))
+    named = []
+    for progress, path, image in _read_each(options.images):
+        entry = _name_cell(path, image, classifier)
+        print(f"{progress} {path}: {entry['label']} {entry['probability']:.2f}", flush=True)
+        named.append(entry)
+    write_whole(options.out, json.dumps(named, indent=1).encode())
+    print(f"{len(named)} of {len(options.images)} named in {options.out}")
+    return 0 if len(named) == len(options.images) else 2
+
+
+def _name_cell(path: Path, image: np.ndarray, classifier: Classifier) -> dict[str, Any]:
+    row = classifier(image, [find_centre_cell(image)])[0].round(4).tolist()
+    probabilities = dict(zip(classifier.labels, row, strict=True))
+    label = max(probabilities, key=probabilities.__getitem__)
+    return {
+        "file": str(path),
+        "label": label,
+        "probability": probabilities[label],
+        "probabilities": probabilities,
+    }
+
+
+def _read_each(paths: Sequence[Path]) -> Iterator[tuple[str, Path, np.ndarray]]:
+    """Give each readable image with its place in the queue; complain of the others and go on."""
+    for number, path in enumerate(paths, start=1):
+        try:
+            image = read_image(path)
+        except MarrowError as error:
+            _complain(error)
+            continue
+        yield f"[{number}/{len(paths)}]", path, image
+
+
+def _summary(analysis: Analysis) -> str:
+    report = analysis.report
+    top = ", ".join(f"{code} {n}" for code, n in Counter(report.counts).most_common(4) if n)
+    counts = f"; {top}" if top else ""
+    return f"{report.found} cells, {report.total} counted, {report.uncertain} uncertain{counts}"
+
+
+def _check_outputs(images: Sequence[Path], out: Path, formats: Sequence[str]) -> None:
+    inputs = {path.resolve() for path in images}
+    owner: dict[Path, Path] = {}
+    for image in images:
+        for _, target in output_paths(image.name, out, formats):
+            if target.resolve() in inputs:
+                raise MarrowError(f"{target} would overwrite an input: name another folder with --out.")
+            if target in owner:
+                raise MarrowError(
+                    f"{owner[target]} and {image} would both be written to {target}: run them apart, "
+                    "each with its own --out."
+                )
+            owner[target] = image
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MarrowError(f"{folder} cannot be made ({error.strerror}): name another --out.") from error
+
+
+def _complain(error: MarrowError) -> None:
+    print(f"marrow: {error}", file=sys.stderr, flush=True)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        print(f"marrow: {message} (see {self.prog} --help)", file=sys.stderr)
+        sys.exit(2)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="marrow", description="Find, outline, name and count cells in bone-marrow smears.")
+    commands = parser.add_subparsers(required=True, metavar="analyze|classify")
+
+    command = commands.add_parser("analyze", help="whole smear images: outlines, names and counts")
+    command.set_defaults(run=_analyze)
+    command.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    command.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the results")
+    command.add_argument(
+        "--format",
+        type=_formats,
+        default=["json"],
+        metavar="LIST",
+        help=f"any of {','.join(SUFFIXES)} (default: json)",
+    )
+    command.add_argument(
+        "--confidence", type=_share, metavar="X", help="lowest score of a cell, 0 to 1 (default: the model's)"
+    )
+    command.add_argument("--segmenter", metavar="REF", help="Hub id or folder (default: the embedded release)")
+    command.add_argument("--classifier", metavar="REF", help="Hub id or folder (default: the embedded release)")
+
+    command = commands.add_parser("classify", help="single-cell images: names only")
+    command.set_defaults(run=_classify)
+    command.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    command.add_argument("--out", required=True, type=Path, metavar="FILE.json")
+    command.add_argument("--classifier", metavar="REF", help="Hub id or folder (default: the embedded release)")
+    return parser
+
+
+def _formats(text: str) -> list[str]:
+    formats = list(dict.fromkeys(text.split(",")))
+    if unknown := [kind for kind in formats if kind not in SUFFIXES]:
+        raise argparse.ArgumentTypeError(f"unknown format {unknown[0]!r}, choose from {','.join(SUFFIXES)}")
+    return formats
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

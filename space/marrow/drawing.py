@@ -1,0 +1,167 @@
+"""Pictures of an analysis: outlines and labels on a copy of the image.
+
+Line widths and letters grow with the image, so that a field of 512 pixels and one of 3,000 look alike on a
+screen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from marrow.analysis import Analysis, Cell
+
+Colour = tuple[int, int, int]
+Chip = tuple[float, float, float, float]
+
+# After the "vibrant" and "muted" schemes of Paul Tol (Colour Schemes, SRON/EPS/TN/09-002, 2021), which stay
+# apart for colour-blind readers as far as twelve colours can; each cell carries its code as well.
+PALETTE: dict[str, Colour] = {
+    "ART": (221, 221, 221),
+    "BLA": (204, 51, 17),
+    "EBO": (0, 119, 187),
+    "EOS": (238, 51, 119),
+    "LYT": (51, 187, 238),
+    "MMZ": (153, 153, 51),
+    "MON": (51, 34, 136),
+    "MYB": (238, 204, 85),
+    "NGB": (0, 153, 136),
+    "NGS": (17, 119, 51),
+    "PLM": (170, 68, 153),
+    "PMO": (238, 119, 51),
+    "ABE": (204, 102, 119),
+    "BAS": (136, 34, 85),
+    "FGC": (102, 17, 0),
+    "HAC": (136, 102, 34),
+    "LYI": (136, 204, 238),
+    "PEB": (68, 119, 170),
+}
+GREY: Colour = (119, 119, 119)
+"""Uncertain cells, and codes without a colour of their own."""
+
+CELL: Colour = (0, 160, 180)
+"""Every cell of a segmentation."""
+
+
+def draw_segmentation(image: np.ndarray, analysis: Analysis) -> np.ndarray:
+    """Draw every cell as the segmenter found it: filled outline, box and score.
+
+    Args:
+        image: ``(height, width, 3)`` uint8 RGB, the image that was analyzed.
+        analysis: its analysis.
+
+    Returns:
+        A new array like ``image``.
+    """
+    line, _ = _sizes(analysis)
+    fill = image.copy()
+    for cell in analysis.cells:
+        cv2.fillPoly(fill, [_points(cell)], CELL)
+    picture = cv2.addWeighted(fill, 0.35, image, 0.65, 0)
+    for cell in analysis.cells:
+        _stroke(picture, [_points(cell)], CELL, line, closed=True)
+        x0, y0, x1, y1 = (round(v) for v in cell.box)
+        cv2.rectangle(picture, (x0, y0), (x1, y1), CELL, max(1, line // 2), cv2.LINE_AA)
+    return _label(picture, analysis, lambda cell: (f"cell {cell.score:.2f}", CELL))
+
+
+def draw_annotations(image: np.ndarray, analysis: Analysis) -> np.ndarray:
+    """Draw every cell with its class: one colour and the code; grey, dashed and "?" where uncertain.
+
+    Args:
+        image: ``(height, width, 3)`` uint8 RGB, the image that was analyzed.
+        analysis: its analysis.
+
+    Returns:
+        A new array like ``image``.
+    """
+    line, _ = _sizes(analysis)
+    picture = image.copy()
+    for cell in analysis.cells:
+        if _is_uncertain(cell, analysis):
+            _stroke(picture, _dashes(_points(cell), 5 * line), GREY, line, closed=False)
+        else:
+            _stroke(picture, [_points(cell)], PALETTE.get(cell.label, GREY), line, closed=True)
+    return _label(picture, analysis, lambda cell: _code(cell, analysis))
+
+
+def _code(cell: Cell, analysis: Analysis) -> tuple[str, Colour]:
+    if _is_uncertain(cell, analysis):
+        return f"{cell.label}?", GREY
+    return cell.label, PALETTE.get(cell.label, GREY)
+
+
+def _is_uncertain(cell: Cell, analysis: Analysis) -> bool:
+    return cell.probability < analysis.report.uncertain_below
+
+
+def _sizes(analysis: Analysis) -> tuple[int, float]:
+    """Line width and letter height in pixels."""
+    side = max(analysis.width, analysis.height)
+    cell_side = np.median([max(c.box[2] - c.box[0], c.box[3] - c.box[1]) for c in analysis.cells] or [side])
+    return max(2, round(side / 320)), max(12.0, min(side / 48, cell_side / 3))
+
+
+def _points(cell: Cell) -> np.ndarray:
+    return np.round(cell.polygon).astype(np.int32)
+
+
+def _stroke(picture: np.ndarray, lines: list[np.ndarray], colour: Colour, width: int, *, closed: bool) -> None:
+    """Draw lines with a thin light or dark edge, so that they show on any stain."""
+    edge = (0, 0, 0) if _is_light(colour) else (255, 255, 255)
+    cv2.polylines(picture, lines, closed, edge, width + max(2, width // 2), cv2.LINE_AA)
+    cv2.polylines(picture, lines, closed, colour, width, cv2.LINE_AA)
+
+
+def _dashes(points: np.ndarray, length: int) -> list[np.ndarray]:
+    """Cut a closed outline into dashes of about ``length`` pixels, with gaps as long."""
+    ring = np.concatenate([points, points[:1]]).astype(float)
+    along = np.concatenate([[0], np.hypot(*np.diff(ring, axis=0).T).cumsum()])
+    pieces = 2 * max(3, round(along[-1] / (2 * length)))
+    ends = np.linspace(0, along[-1], pieces + 1)
+    dashes = []
+    for start, stop in zip(ends[:-1:2], ends[1::2], strict=True):
+        at = np.linspace(start, stop, 8)
+        dash = np.stack([np.interp(at, along, ring[:, 0]), np.interp(at, along, ring[:, 1])], axis=1)
+        dashes.append(np.round(dash).astype(np.int32))
+    return dashes
+
+
+def _label(picture: np.ndarray, analysis: Analysis, text_of: Callable[[Cell], tuple[str, Colour]]) -> np.ndarray:
+    """Write a coloured chip at each cell, where it hides no other chip if there is such a place."""
+    canvas = Image.fromarray(picture)
+    draw = ImageDraw.Draw(canvas)
+    font = ImageFont.load_default(_sizes(analysis)[1])
+    taken: list[Chip] = []
+    for cell in analysis.cells:
+        text, colour = text_of(cell)
+        chip = _place(cell, draw.textbbox((0, 0), text, font, anchor="lt"), font.size / 4, canvas.size, taken)
+        taken.append(chip)
+        ink = "black" if _is_light(colour) else "white"
+        draw.rounded_rectangle(chip, font.size / 4, fill=colour)
+        draw.text(((chip[0] + chip[2]) / 2, (chip[1] + chip[3]) / 2), text, ink, font, anchor="mm")
+    return np.asarray(canvas).copy()
+
+
+def _place(cell: Cell, text: Chip, margin: float, size: tuple[int, int], taken: Iterable[Chip]) -> Chip:
+    width, height = text[2] + 2 * margin, text[3] + 2 * margin
+    x0, y0, x1, y1 = cell.box
+    corners = [(x0, y0 - height), (x0, y1), (x1 - width, y0 - height), (x1 - width, y1), (x0, y0)]
+    chips = []
+    for left, top in corners:
+        left = min(max(left, 0), size[0] - 1 - width)
+        top = min(max(top, 0), size[1] - 1 - height)
+        chips.append((left, top, left + width, top + height))
+    return min(chips, key=lambda chip: sum(_overlap(chip, other) for other in taken))
+
+
+def _overlap(a: Chip, b: Chip) -> float:
+    return max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))
+
+
+def _is_light(colour: Colour) -> bool:
+    """Tell whether black reads better on a colour than white (ITU-R BT.601 luma)."""
+    return float(np.dot(colour, (0.299, 0.587, 0.114))) > 150

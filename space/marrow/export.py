@@ -1,0 +1,137 @@
+"""Files of an analysis: JSON, CSV, COCO and an annotated picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from marrow.analysis import Analysis, Cell
+from marrow.drawing import draw_annotations
+from marrow.errors import MarrowError
+
+SUFFIXES = {"json": ".json", "csv": ".csv", "coco": ".coco.json", "png": ".png"}
+"""Ending of each format's file."""
+
+
+def export(analysis: Analysis, image: np.ndarray, file_name: str, out_dir: Path, formats: Iterable[str]) -> list[Path]:
+    """Write an analysis in some formats.
+
+    Args:
+        analysis: the analysis.
+        image: ``(height, width, 3)`` uint8 RGB, the image that was analyzed.
+        file_name: name of the image file; its stem names the files.
+        out_dir: folder to write into; made if it is not there.
+        formats: keys of :data:`SUFFIXES`.
+
+    Returns:
+        The files, in the order of ``formats``.
+
+    Raises:
+        MarrowError: the folder cannot be written to.
+    """
+    makers: dict[str, Callable[[], bytes]] = {
+        "json": lambda: analysis.to_json().encode(),
+        "csv": lambda: to_csv(analysis).encode(),
+        "coco": lambda: json.dumps(to_coco(analysis, file_name), indent=1).encode(),
+        "png": lambda: encode_png(draw_annotations(image, analysis)),
+    }
+    return [write_whole(path, makers[kind]()) for kind, path in output_paths(file_name, out_dir, formats)]
+
+
+def output_paths(file_name: str, out_dir: Path, formats: Iterable[str]) -> list[tuple[str, Path]]:
+    """Name the files that :func:`export` writes for an image, as ``(format, path)``."""
+    return [(kind, out_dir / (Path(file_name).stem + SUFFIXES[kind])) for kind in formats]
+
+
+def to_csv(analysis: Analysis) -> str:
+    """Give one row per cell: name, scores, box and area in pixels, then the probability of every class."""
+    rows = io.StringIO()
+    codes = list(analysis.report.counts)
+    writer = csv.writer(rows, lineterminator="\n")
+    head = ["id", "label", "probability", "uncertain", "score", "x0", "y0", "x1", "y1", "area"]
+    writer.writerow(head + [f"p_{code}" for code in codes])
+    for cell in analysis.cells:
+        probabilities = [round(cell.probabilities[code], 4) for code in codes]
+        names = [cell.id, cell.label, round(cell.probability, 4), int(_is_uncertain(cell, analysis))]
+        shape = [round(cell.score, 4), *(round(v, 1) for v in cell.box), round(cell.area, 1)]
+        writer.writerow(names + shape + probabilities)
+    return rows.getvalue()
+
+
+def to_coco(analysis: Analysis, file_name: str) -> dict[str, Any]:
+    """Give the analysis in the COCO layout for object detection, with one category per class.
+
+    Layout: https://cocodataset.org/#format-data. Beside its keys, each annotation holds ``score``,
+    ``probability`` and ``uncertain``.
+
+    Args:
+        analysis: the analysis.
+        file_name: name of the image file.
+
+    Returns:
+        Plain values, ready for ``json.dumps``.
+    """
+    number = {code: i for i, code in enumerate(analysis.report.counts, start=1)}
+    return {
+        "images": [{"id": 1, "file_name": file_name, "width": analysis.width, "height": analysis.height}],
+        "categories": [{"id": i, "name": code, "supercategory": "cell"} for code, i in number.items()],
+        "annotations": [_coco_annotation(cell, number[cell.label], analysis) for cell in analysis.cells],
+    }
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """Encode ``(height, width, 3)`` uint8 RGB as PNG, with no metadata."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def write_whole(path: Path, data: bytes) -> Path:
+    """Write a file whole or not at all, making its folder if need be.
+
+    Raises:
+        MarrowError: the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.chmod(part, 0o644)  # mkstemp's own mode hides the file from everyone else
+            os.replace(part, path)
+        except BaseException:
+            os.unlink(part)
+            raise
+    except OSError as error:
+        raise MarrowError(f"{path} cannot be written ({error.strerror}): name another folder.") from error
+    return path
+
+
+def _coco_annotation(cell: Cell, category: int, analysis: Analysis) -> dict[str, Any]:
+    x0, y0, x1, y1 = cell.box
+    return {
+        "id": cell.id,
+        "image_id": 1,
+        "category_id": category,
+        "bbox": [round(v, 1) for v in (x0, y0, x1 - x0, y1 - y0)],
+        "segmentation": [[round(v, 1) for point in cell.polygon for v in point]],
+        "area": round(cell.area, 1),
+        "iscrowd": 0,
+        "score": round(cell.score, 4),
+        "probability": round(cell.probability, 4),
+        "uncertain": _is_uncertain(cell, analysis),
+    }
+
+
+def _is_uncertain(cell: Cell, analysis: Analysis) -> bool:
+    return cell.probability < analysis.report.uncertain_below

@@ -1,0 +1,154 @@
+"""From a model reference to a folder with ``config.json`` and ``model.onnx``: a local one, or pulled from the Hub."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import HfApi, constants, snapshot_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    HTTPError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from marrow.analysis import ModelInfo
+from marrow.errors import MarrowError
+
+FILES = ("config.json", "model.onnx")
+
+_HUB_ID = re.compile(r"(?P<repo>[\w-][\w.-]*/[\w-][\w.-]*)(@(?P<revision>.+))?")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_TIMEOUT = 10.0  # seconds until the Hub counts as away
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A folder that holds :data:`FILES`, and which weights they are."""
+
+    path: Path
+    info: ModelInfo
+
+
+def resolve(reference: str, revision: str | None = None) -> ModelFolder:
+    """Find the weights that a model reference names, and pull them if they are on the Hub.
+
+    A folder that exists is taken before a Hub id of the same spelling. From the Hub come :data:`FILES` alone. A
+    commit that is in the cache is used without asking the Hub; a branch or tag is looked up each time, and
+    when the Hub is away its cached copy is used, with a logged warning.
+
+    Args:
+        reference: a local folder, a Hub id ``namespace/name``, or ``namespace/name@revision``.
+        revision: branch, tag or full commit id on the Hub; the default branch when ``None``.
+
+    Returns:
+        The folder. Its revision is the full commit id, ``None`` for a local folder.
+
+    Raises:
+        MarrowError: there is no such folder, repo or revision, or it may not be read, or it holds no weights, or
+            the Hub is away and nothing is cached.
+    """
+    local = Path(reference).expanduser()
+    if local.is_dir():
+        if revision:
+            raise MarrowError(f"{reference} is a local folder and has no revision; leave out '{revision}'.")
+        return _checked(ModelFolder(local, ModelInfo(local.resolve().name, None)))
+    if local.exists():
+        raise MarrowError(f"{reference} is a file; give the folder that holds {' and '.join(FILES)}.")
+    hub_id = _HUB_ID.fullmatch(reference)
+    if not hub_id:
+        raise MarrowError(
+            f"There is no model folder {reference}; give an existing folder or a Hub id like namespace/name."
+        )
+    if revision and hub_id["revision"]:
+        raise MarrowError(f"{reference} already names a revision; leave out '{revision}'.")
+    return _pull(hub_id["repo"], revision or hub_id["revision"])
+
+
+def _checked(folder: ModelFolder) -> ModelFolder:
+    missing = [name for name in FILES if not (folder.path / name).is_file()]
+    if missing:
+        raise MarrowError(
+            f"The model {folder.info.repo} ({folder.path}) has no {' and no '.join(missing)}; "
+            "give a folder or Hub repo with exported weights."
+        )
+    return folder
+
+
+def _pull(repo: str, revision: str | None) -> ModelFolder:
+    page = f"{constants.ENDPOINT}/{repo}"
+    try:
+        folder = _fetch(repo, revision)
+    except RevisionNotFoundError as error:
+        raise MarrowError(f"{repo} has no revision '{revision}'; see {page}/commits for what it has.") from error
+    except GatedRepoError as error:
+        raise MarrowError(f"{repo} is gated; ask for access at {page} and log in with `hf auth login`.") from error
+    except RepositoryNotFoundError as error:
+        raise MarrowError(
+            f"There is no folder {repo}, and no such model at {page}; check the spelling, "
+            "or log in with `hf auth login` if it is private."
+        ) from error
+    except HFValidationError as error:
+        raise MarrowError(f"{repo} is neither a folder nor a Hub id like namespace/name.") from error
+    except (HTTPError, OfflineModeIsEnabled, LocalEntryNotFoundError) as error:
+        if isinstance(error, HfHubHTTPError) and _is_refusal(error.response.status_code):
+            raise MarrowError(_refusal(page, error)) from error
+        folder = _cached_instead(repo, revision, error)
+    except OSError as error:
+        raise MarrowError(f"{repo} could not be kept in {constants.HF_HUB_CACHE}: {error}.") from error
+    # The Hub's cache names the folder of a snapshot after its commit.
+    return _checked(ModelFolder(folder, ModelInfo(repo, folder.name)))
+
+
+def _fetch(repo: str, revision: str | None) -> Path:
+    if revision and _COMMIT.fullmatch(revision):
+        try:
+            return _cached(repo, revision)
+        except LocalEntryNotFoundError:
+            pass  # not here yet
+    # snapshot_download keeps silent when it falls back to its cache, so ask first whether the Hub is there.
+    HfApi().model_info(repo, revision=revision, timeout=_TIMEOUT)
+    return Path(snapshot_download(repo, revision=revision, allow_patterns=list(FILES)))
+
+
+def _cached(repo: str, revision: str | None) -> Path:
+    folder = Path(snapshot_download(repo, revision=revision, allow_patterns=list(FILES), local_files_only=True))
+    # Another library may have cached some files of this commit, such as config.json alone.
+    if not all((folder / name).is_file() for name in FILES):
+        raise LocalEntryNotFoundError(f"{folder} is not complete")
+    return folder
+
+
+def _cached_instead(repo: str, revision: str | None, reason: Exception) -> Path:
+    away = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else f"{constants.ENDPOINT} does not answer"
+    try:
+        folder = _cached(repo, revision)
+    except LocalEntryNotFoundError:
+        wanted = f"{repo}@{revision}" if revision else repo
+        remedy = "unset it" if constants.HF_HUB_OFFLINE else "check the network"
+        raise MarrowError(
+            f"{away} and {wanted} is not in the cache; {remedy}, or give a local model folder."
+        ) from reason
+    _LOG.warning("%s; using the cached copy of %s, commit %s.", away, repo, folder.name)
+    return folder
+
+
+def _is_refusal(status: int) -> bool:
+    too_many_requests = 429
+    return status < 500 and status != too_many_requests
+
+
+def _refusal(page: str, error: HfHubHTTPError) -> str:
+    if error.response.status_code == 401:
+        source = "HF_TOKEN" if os.environ.get("HF_TOKEN") else "the saved token"
+        return f"The Hub does not accept {source}; log in again with `hf auth login`, or remove it."
+    return f"The Hub refuses {page} (HTTP {error.response.status_code}); try again later or use a local folder."

@@ -1,0 +1,139 @@
+"""The differential count of an analysis: counts, percentages with their intervals, M:E ratio and notes.
+
+The rules follow the guideline of the International Council for Standardization in Haematology: Lee SH, Erber
+WN, Porwit A, Tomonaga M, Peterson LC. ICSH guidelines for the standardization of bone marrow specimens and
+reports. Int J Lab Hematol 2008;30:349-364 ("ICSH 2008" below).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import sqrt
+
+from marrow.analysis import Analysis, Cell, Report
+from marrow.classifier import ClassifierConfig
+from marrow.texts import NOTES
+
+NOT_IN_DIFFERENTIAL = frozenset({"ART", "KSC", "NIF", "OTH"})
+"""Codes that stay out of the denominator: artefact, smudge cell, not identifiable, other cell."""
+
+MYELOID = frozenset({"PMO", "MYB", "MMZ", "NGB", "NGS", "EOS", "ABE", "BAS"})
+"""Granulocytes and their precursors. Blasts, monocytes, lymphocytes and plasma cells are on neither side."""
+
+ERYTHROID = frozenset({"PEB", "EBO"})
+"""Erythroid precursors."""
+
+FLOOR = 300
+"""Fewest cells of a differential, ICSH 2008."""
+
+TARGET = 500
+"""Cells of a differential that a diagnosis may rest on, ICSH 2008."""
+
+Z95 = 1.959964
+"""Two-sided 95 % quantile of the normal distribution."""
+
+
+def make_report(cells: Sequence[Cell], config: ClassifierConfig) -> Report:
+    """Count the cells of an analysis.
+
+    A cell whose best probability is below ``config.uncertain_below`` is uncertain and in no count. ``total``
+    and ``percent`` run over the certain cells that belong in a marrow differential (not
+    ``NOT_IN_DIFFERENTIAL``).
+
+    Args:
+        cells: the named cells.
+        config: the classifier that named them: its labels, its threshold, and what it was trained on.
+
+    Returns:
+        The report, with English notes.
+    """
+    certain = [cell.label for cell in cells if cell.probability >= config.uncertain_below]
+    counts = {code: certain.count(code) for code in config.labels}
+    counted = {code: n for code, n in counts.items() if code not in NOT_IN_DIFFERENTIAL}
+    total = sum(counted.values())
+    report = Report(
+        found=len(cells),
+        total=total,
+        uncertain=len(cells) - len(certain),
+        counts=counts,
+        percent={code: 100 * n / total if total else 0.0 for code, n in counted.items()},
+        intervals={code: wilson_interval(n, total) for code, n in counted.items()},
+        me_ratio=_me_ratio(counts),
+        uncertain_below=config.uncertain_below,
+        not_from_marrow=tuple(c for c in config.labels if not _seen_on_marrow(config.trained_on.get(c, {}))),
+        notes=(),
+    )
+    return replace(report, notes=write_notes(report, config))
+
+
+def filter_cells(analysis: Analysis, confidence: float, config: ClassifierConfig) -> Analysis:
+    """Keep the cells whose segmenter score is at least ``confidence`` (0 to 1), and count them anew.
+
+    No model runs. Non-maximum suppression lets the higher score win, so this equals an analysis made at
+    ``confidence``, as long as the one given was made at a lower one.
+    """
+    cells = tuple(cell for cell in analysis.cells if cell.score >= confidence)
+    return replace(analysis, confidence=confidence, cells=cells, report=make_report(cells, config))
+
+
+def wilson_interval(count: int, total: int) -> tuple[float, float]:
+    """Give the 95 % score interval of a proportion, in percent.
+
+    Formula: Wilson EB. Probable inference, the law of succession, and statistical inference.
+    J Am Stat Assoc 1927;22:209-212.
+
+    Args:
+        count: number of cells of the class, 0 to ``total``.
+        total: number of cells counted.
+
+    Returns:
+        ``(low, high)``, 0 to 100; ``(0, 100)`` when nothing was counted.
+    """
+    if total == 0:
+        return 0.0, 100.0
+    share, z2 = count / total, Z95**2
+    centre = (share + z2 / (2 * total)) / (1 + z2 / total)
+    half = Z95 / (1 + z2 / total) * sqrt(share * (1 - share) / total + z2 / (4 * total**2))
+    low = 0.0 if count == 0 else centre - half  # exactly, where rounding would leave 1e-17
+    high = 1.0 if count == total else centre + half
+    return 100 * low, 100 * high
+
+
+def write_notes(report: Report, config: ClassifierConfig, language: str = "en") -> tuple[str, ...]:
+    """Say what a reader of the figures must know.
+
+    Args:
+        report: the figures.
+        config: the classifier behind them.
+        language: a key of :data:`marrow.texts.NOTES`.
+
+    Returns:
+        Sentences, the weightiest first.
+    """
+    text = NOTES[language]
+    unknown = [code for code in config.labels if not sum(config.trained_on.get(code, {}).values())]
+    elsewhere = [c for c in report.not_from_marrow if report.counts[c] and c not in unknown]
+    ratio_rests_on = [c for c in report.not_from_marrow if report.counts[c] and c in MYELOID | ERYTHROID]
+    notes = []
+    if report.total < FLOOR:
+        notes.append(text["below_count"].format(total=report.total, floor=FLOOR, target=TARGET))
+    elif report.total < TARGET:
+        notes.append(text["below_target"].format(total=report.total, target=TARGET))
+    if report.me_ratio is not None and ratio_rests_on:
+        notes.append(text["me_ratio"].format(codes=", ".join(ratio_rests_on)))
+    if elsewhere:
+        notes.append(text["not_from_marrow"].format(codes=", ".join(elsewhere)))
+    if unknown:
+        notes.append(text["unknown"].format(codes=", ".join(unknown)))
+    return (*notes, text["no_diagnosis"])
+
+
+def _me_ratio(counts: Mapping[str, int]) -> float | None:
+    myeloid = sum(n for code, n in counts.items() if code in MYELOID)
+    erythroid = sum(n for code, n in counts.items() if code in ERYTHROID)
+    return myeloid / erythroid if erythroid else None
+
+
+def _seen_on_marrow(sources: Mapping[str, int]) -> bool:
+    return any("marrow" in source and n > 0 for source, n in sources.items())

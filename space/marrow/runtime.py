@@ -1,0 +1,69 @@
+"""Opening the two files that every model folder holds: ``config.json`` and ``model.onnx``."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import openvino as ov
+
+from marrow.errors import MarrowError
+
+Config = TypeVar("Config")
+Network = Callable[[np.ndarray], list[np.ndarray]]
+
+
+def read_config(folder: Path, kind: type[Config]) -> Config:
+    """Read the keys of the dataclass ``kind`` from ``folder/config.json``; other keys are ignored.
+
+    Raises:
+        MarrowError: the file is missing, is not JSON, or lacks a key.
+    """
+    path = folder / "config.json"
+    try:
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return kind(**{f.name: _freeze(values[f.name]) for f in fields(kind)})
+    except (OSError, ValueError) as error:
+        raise MarrowError(f"{path} cannot be read: pull the model again or name another one.") from error
+    except KeyError as error:
+        raise MarrowError(f"{path} has no {error}: name a model that this project exported.") from error
+
+
+def compile_onnx(path: Path, exact: bool = False) -> Network:
+    """Compile an ONNX file with OpenVINO for the CPU.
+
+    Args:
+        path: the ONNX file, with one input.
+        exact: compute in single precision; otherwise OpenVINO chooses what is fastest on this CPU.
+
+    Returns:
+        A function from the input array to the list of output arrays; safe to call from several threads.
+
+    Raises:
+        MarrowError: the file is missing or is not a network that OpenVINO reads.
+    """
+    try:
+        core = ov.Core()
+        options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        if exact:
+            options["INFERENCE_PRECISION_HINT"] = "f32"
+        if cache := os.environ.get("MARROW_CACHE"):
+            options["CACHE_DIR"] = cache
+        compiled = core.compile_model(str(path), "CPU", options)
+    except RuntimeError as error:
+        raise MarrowError(f"{path} is not a usable ONNX model: pull the model again or name another one.") from error
+
+    def run(inputs: np.ndarray) -> list[np.ndarray]:
+        results = compiled.create_infer_request().infer({0: inputs})
+        return [np.array(results[output]) for output in compiled.outputs]
+
+    return run
+
+
+def _freeze(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,148 @@
+"""The segmenter: a YOLOv8-seg network in ONNX, run by OpenVINO, that outlines every nucleated cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from marrow.analysis import Detection, ModelInfo
+from marrow.hub import ModelFolder, resolve
+from marrow.runtime import compile_onnx, read_config
+
+GREY = 114  # the colour of ultralytics' letterbox
+
+
+@dataclass(frozen=True)
+class SegmenterConfig:
+    """What a segmenter's ``config.json`` says.
+
+    Attributes:
+        input_size: side of the square network input in pixels, a multiple of 32.
+        confidence: default score below which a cell is left out, 0 to 1.
+        iou: box overlap above which the weaker of two detections is dropped, 0 to 1.
+        labels: class names of the network.
+        trained_on: number of training images by data set.
+    """
+
+    input_size: int
+    confidence: float
+    iou: float
+    labels: tuple[str, ...]
+    trained_on: dict[str, Any]
+
+
+class Segmenter:
+    """Finds nucleated cells in an image.
+
+    Args:
+        folder: a folder with ``config.json`` and ``model.onnx``, as :func:`marrow.hub.resolve` gives it.
+
+    Raises:
+        MarrowError: a file is missing or unreadable.
+    """
+
+    def __init__(self, folder: ModelFolder) -> None:
+        self.info: ModelInfo = folder.info
+        self.config = read_config(folder.path, SegmenterConfig)
+        self._network = compile_onnx(folder.path / "model.onnx")
+
+    @classmethod
+    def from_pretrained(cls, reference: str, revision: str | None = None) -> Segmenter:
+        """Load a segmenter from a Hub id or a local folder, optionally at one revision."""
+        return cls(resolve(reference, revision))
+
+    def __call__(self, image: np.ndarray, confidence: float | None = None) -> list[Detection]:
+        """Find the cells in one image.
+
+        Args:
+            image: ``(height, width, 3)`` uint8 RGB.
+            confidence: lowest score to keep, 0 to 1; the model's default when ``None``.
+
+        Returns:
+            Detections in pixels of ``image``, by falling score.
+        """
+        confidence = self.config.confidence if confidence is None else confidence
+        size = self.config.input_size
+        inputs, scale, offset = letterbox(image, size)
+        rows, prototypes = self._network(inputs)
+        boxes, scores, coefficients = _keep(rows[0], confidence, self.config.iou, len(self.config.labels))
+        masks = _masks(prototypes[0], coefficients, boxes, size)
+        found = (
+            _detection(mask, box, score, scale, offset, image.shape[:2])
+            for mask, box, score in zip(masks, boxes, scores, strict=True)
+        )
+        return [detection for detection in found if detection is not None]
+
+
+def letterbox(image: np.ndarray, size: int) -> tuple[np.ndarray, float, tuple[int, int]]:
+    """Scale an image into a grey square, as ultralytics does.
+
+    Args:
+        image: ``(height, width, 3)`` uint8 RGB.
+        size: side of the square in pixels.
+
+    Returns:
+        ``(1, 3, size, size)`` float32 in 0…1, the scale, and the ``(left, top)`` offset in pixels.
+    """
+    height, width = image.shape[:2]
+    scale = min(size / height, size / width)
+    new_width, new_height = round(width * scale), round(height * scale)
+    resized = cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_LINEAR)
+    left, top = round((size - new_width) / 2 - 0.1), round((size - new_height) / 2 - 0.1)
+    square = np.full((size, size, 3), GREY, np.uint8)
+    square[top : top + new_height, left : left + new_width] = resized
+    return (square.transpose(2, 0, 1)[None] / np.float32(255)), scale, (left, top)
+
+
+def _keep(rows: np.ndarray, confidence: float, iou: float, n_classes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Non-maximum suppression over ``(4 + classes + coefficients, anchors)`` raw rows."""
+    scores = rows[4 : 4 + n_classes].max(axis=0)
+    chosen = scores >= confidence
+    rows, scores = rows[:, chosen].T, scores[chosen]
+    centres, sizes = rows[:, :2], rows[:, 2:4]
+    corners = np.concatenate([centres - sizes / 2, centres + sizes / 2], axis=1)
+    top_left_and_size = np.concatenate([corners[:, :2], sizes], axis=1)
+    order = np.asarray(cv2.dnn.NMSBoxes(top_left_and_size, scores, confidence, iou), dtype=int).ravel()
+    return corners[order], scores[order], rows[order, 4 + n_classes :]
+
+
+def _masks(prototypes: np.ndarray, coefficients: np.ndarray, boxes: np.ndarray, size: int) -> list[np.ndarray]:
+    """Mask logits of each box as ``(size, size)`` float32 arrays, cut to the box."""
+    depth, height, width = prototypes.shape
+    logits = (coefficients @ prototypes.reshape(depth, -1)).reshape(-1, height, width)
+    masks = []
+    for logit, box in zip(logits, boxes, strict=True):
+        full = cv2.resize(logit, (size, size), interpolation=cv2.INTER_LINEAR)
+        x0, y0, x1, y1 = np.clip(box.round().astype(int), 0, size)
+        mask = np.zeros((size, size), np.uint8)
+        mask[y0:y1, x0:x1] = full[y0:y1, x0:x1] > 0
+        masks.append(mask)
+    return masks
+
+
+def _detection(
+    mask: np.ndarray,
+    box: np.ndarray,
+    score: float,
+    scale: float,
+    offset: tuple[int, int],
+    shape: tuple[int, int],
+) -> Detection | None:
+    """Outline a mask and bring it back to pixels of the image; ``None`` for a mask without area."""
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    contour = max(contours, key=cv2.contourArea, default=None)
+    if contour is None or len(contour) < 3 or cv2.contourArea(contour) == 0:
+        return None
+    limit = np.array([shape[1], shape[0]], dtype=float)
+    # +0.5: contours run through pixel centres
+    points = ((contour[:, 0].astype(float) + 0.5 - offset) / scale).clip(0, limit)
+    corners = ((box.reshape(2, 2) - offset) / scale).clip(0, limit)
+    return Detection(
+        box=tuple(corners.ravel().tolist()),
+        polygon=tuple(map(tuple, points.tolist())),
+        area=float(cv2.contourArea(points.astype(np.float32))),
+        score=float(score),
+    )

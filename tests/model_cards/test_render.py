@@ -1,0 +1,160 @@
+"""Cards from figures: what is in the two JSON files is in the card, and what is not, is not."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import ModelCard
+
+from model_cards.render import main, render
+
+CLASSIFIER_CONFIG = {
+    "model_type": "mobilenet_v2",
+    "id2label": {"0": "BLA", "1": "EBO", "2": "PLM"},
+    "temperature": 1.37,
+    "uncertain_below": 0.61,
+    "trained_on": {"BLA": {"marrow": 612}, "EBO": {"blood": 503}, "PLM": {}},
+}
+CLASSIFIER_METRICS = {
+    "data": {"train": 1115, "test": {"marrow": 120, "blood": 99}},
+    "test": {
+        "accuracy": 0.91234,
+        "balanced_accuracy": 0.8765,
+        "macro_f1": 0.8432,
+        "n": 219,
+        "per_class": {"BLA": {"precision": 0.951, "recall": 0.932, "f1": 0.941, "support": 120}},
+        "labels": ["BLA", "EBO"],
+        "confusion": [[112, 8], [11, 88]],
+    },
+    "test_raw": {"accuracy": 0.7531, "balanced_accuracy": 0.7017, "macro_f1": 0.6999, "n": 219},
+    "by_source": {"marrow": {"accuracy": 0.933, "n": 120}, "blood": {"accuracy": 0.888, "n": 99}},
+    "uncertain": {
+        "uncertain_below": 0.61,
+        "known_marrow": 0.083,
+        "unseen": {"plasma cells": {"n": 77, "share": 0.604}},
+    },
+    "environment": {"python": "3.11", "packages": {"keras": "3.15.1"}},
+    "command": "python -m training.train_classifier --data cells",
+    "something new": [1, 2],
+}
+SEGMENTER_CONFIG = {
+    "input_size": 640,
+    "confidence": 0.42,
+    "iou": 0.55,
+    "labels": ["cell"],
+    "trained_on": {"composed": {"marrow": 410, "synthetic": 90}, "bccd": 123},
+}
+SEGMENTER_METRICS = {
+    "datasets": {
+        "composed fields": {"n_images": 50, "mask_map50": 0.912, "box_map50": 0.934},
+        "BCCD": {"n_images": 41, "recall": 0.871},
+    },
+    "confidence": {"chosen": 0.42, "f1": 0.888},
+    "environment": {"ultralytics": "8.4.1"},
+    "command": "python -m training.train_segmenter --data fields",
+}
+
+
+def model_folder(folder: Path, config: dict[str, Any], metrics: dict[str, Any], *others: str) -> Path:
+    """Make a model folder with its two JSON files and some empty ones."""
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    for name in others:
+        (folder / name).touch()
+    return folder
+
+
+def test_classifier_card_has_every_figure(tmp_path: Path) -> None:
+    folder = model_folder(tmp_path / "bone-marrow-mobilenet", CLASSIFIER_CONFIG, CLASSIFIER_METRICS)
+    text = render(folder)
+    for row in (
+        "| BLA | blast | 0 | 612 | 612 |",
+        "| EBO | erythroblast | 503 | 0 | 503 |",
+        "| PLM | plasma cell | 0 | 0 | 0 |",
+        "| test/blood | 99 |",
+        "| cropped as the runtime does | 0.912 | 0.876 | 0.843 | 219 |",
+        "| whole single-cell image, as in `pipeline` | 0.753 | 0.702 | 0.700 | 219 |",
+        "| BLA | 0.951 | 0.932 | 0.941 | 120 |",
+        "| **EBO** | 11 | 88 |",
+        "| marrow | 0.933 | 120 |",
+        "| plasma cells | 77 | 0.604 |",
+        "| packages/keras | 3.15.1 |",
+        "python -m training.train_classifier --data cells",
+    ):
+        assert row in text, row
+    assert "There were no images of PLM (plasma cell)" in text
+    assert "There were no marrow images of EBO (erythroblast)." in text
+    assert "`temperature` of the probabilities (1.370)" in text
+
+
+def test_classifier_metadata_is_complete(tmp_path: Path) -> None:
+    folder = model_folder(tmp_path / "bone-marrow-mobilenet", CLASSIFIER_CONFIG, CLASSIFIER_METRICS)
+    data = ModelCard(render(folder)).data
+    assert (data.license, data.library_name, data.pipeline_tag) == (
+        "agpl-3.0",
+        "transformers",
+        "image-classification",
+    )
+    assert data.datasets == ["NAMESPACE/bone-marrow-12"]
+    assert data.model_name == "bone-marrow-mobilenet"
+    assert {result.metric_type: result.metric_value for result in data.eval_results} == {
+        "accuracy": 0.9123,
+        "balanced_accuracy": 0.8765,
+        "macro_f1": 0.8432,
+    }
+
+
+def test_segmenter_card(tmp_path: Path) -> None:
+    folder = model_folder(tmp_path / "bone-marrow-yolov8-seg", SEGMENTER_CONFIG, SEGMENTER_METRICS, "model.pt")
+    text = render(folder)
+    for row in (
+        "| images | n_images | mask_map50 | box_map50 | recall |",
+        "| composed fields | 50 | 0.912 | 0.934 | – |",
+        "| BCCD | 41 | – | – | 0.871 |",
+        "| composed/marrow | 410 |",
+        "| chosen | 0.420 |",
+        "640 × 640 px",
+        'model("smear.jpg", conf=0.42)',
+    ):
+        assert row in text, row
+    assert "\n# bone-marrow-yolov8-seg\n" in text
+    assert "[BCCD](https://github.com/Shenggan/BCCD_Dataset) | MIT |" in text
+    data = ModelCard(text).data
+    assert (data.license, data.library_name, data.pipeline_tag) == (
+        "agpl-3.0",
+        "ultralytics",
+        "image-segmentation",
+    )
+    assert [result.metric_value for result in data.eval_results] == [0.912, 0.934, 0.871]
+
+
+def test_no_figure_outlives_its_file(tmp_path: Path) -> None:
+    bare = {"id2label": {"0": "BLA"}, "temperature": 1.0, "uncertain_below": 0.5}
+    text = render(model_folder(tmp_path / "bone-marrow-mobilenet", bare, {}))
+    for gone in ("0.912", "612", "219", "On held-out images", "Confusion", "model-index"):
+        assert gone not in text
+    assert "There were no images of BLA (blast)" in text
+
+
+def test_shows_only_files_that_are_there(tmp_path: Path) -> None:
+    bare = model_folder(tmp_path / "bare", CLASSIFIER_CONFIG, CLASSIFIER_METRICS)
+    full = model_folder(tmp_path / "full", CLASSIFIER_CONFIG, CLASSIFIER_METRICS, "model.keras", "model.safetensors")
+    for shown in ("keras.saving.load_model", 'pipeline("image-classification"'):
+        assert shown not in render(bare)
+        assert shown in render(full)
+
+
+def test_the_command_writes_readmes_or_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = model_folder(tmp_path / "model", SEGMENTER_CONFIG, SEGMENTER_METRICS)
+    assert main([str(folder)]) == 0
+    assert (folder / "README.md").read_text() == render(folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "config.json", "metrics.json"]
+    (folder / "metrics.json").write_text("{")
+    capsys.readouterr()
+    assert main([str(folder)]) == 2
+    assert main([str(tmp_path / "nowhere")]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert "metrics.json is not JSON" in first
+    assert "cannot be read" in second

@@ -1,0 +1,85 @@
+"""Small models with a known answer: a segmenter that always finds six discs, a classifier that looks at colour."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+CODES = "ART BLA EBO EOS LYT MMZ MON MYB NGB NGS PLM PMO".split()
+HUB = Path(__file__).parents[2] / "hub"
+
+# centre x, centre y, radius (pixels of a 320×320 image) and score of each disc
+DISCS = [
+    (60, 60, 30, 0.95),
+    (160, 60, 35, 0.9),
+    (260, 70, 25, 0.8),
+    (70, 200, 40, 0.6),
+    (180, 200, 30, 0.3),
+    (270, 250, 35, 0.1),
+]
+
+
+def make_segmenter(folder: Path) -> Path:
+    """YOLOv8-seg's raw output as constants: one prototype mask per disc."""
+    y, x = (np.mgrid[:80, :80] + 0.5) * 4
+    prototypes = np.stack([r - np.hypot(x - cx, y - cy) for cx, cy, r, _ in DISCS])[None]
+    rows = [[cx, cy, 2 * r, 2 * r, s, *row] for (cx, cy, r, s), row in zip(DISCS, np.eye(6), strict=True)]
+    config = {
+        "input_size": 320,
+        "confidence": 0.5,
+        "iou": 0.6,
+        "labels": ["cell"],
+        "trained_on": {"drawn": 1},
+    }
+    nodes = [
+        # the input takes part with a weight of 0, since a network must use its input
+        helper.make_node("ReduceMean", ["images"], ["mean"], keepdims=0),
+        helper.make_node("Mul", ["mean", "nought"], ["nothing"]),
+        helper.make_node("Add", ["rows", "nothing"], ["output0"]),
+        helper.make_node("Add", ["prototypes", "nothing"], ["output1"]),
+    ]
+    constants = {"nought": np.float32(0), "rows": np.array(rows).T[None], "prototypes": prototypes}
+    outputs = {"output0": (1, 11, 6), "output1": (1, 6, 80, 80)}
+    return _write(folder, config, nodes, constants, {"images": (1, 3, 320, 320)}, outputs)
+
+
+def make_classifier(folder: Path) -> Path:
+    """Red makes a segmented neutrophil, blue an erythroblast, grey neither for certain."""
+    weights = np.zeros((3, 12))
+    weights[:, CODES.index("NGS")] = (20, -10, -10)
+    weights[:, CODES.index("EBO")] = (-10, -10, 20)
+    config = {
+        "id2label": {str(i): code for i, code in enumerate(CODES)},
+        "crop": {},
+        "temperature": 1.0,
+        "uncertain_below": 0.6,
+        "trained_on": {code: {"marrow": 100} for code in CODES} | {"EBO": {"blood": 100}, "PLM": {}},
+    }
+    nodes = [
+        helper.make_node("ReduceMean", ["image", "axes"], ["colour"], keepdims=0),
+        helper.make_node("MatMul", ["colour", "weights"], ["logits"]),
+    ]
+    constants = {"axes": np.array([2, 3], np.int64), "weights": weights}
+    return _write(folder, config, nodes, constants, {"image": ("n", 3, "h", "w")}, {"logits": ("n", len(CODES))})
+
+
+def _write(folder: Path, config: dict, nodes: list, constants: dict, inputs: dict, outputs: dict) -> Path:
+    initializers = [
+        numpy_helper.from_array(v if v.dtype == np.int64 else np.asarray(v, np.float32), name)
+        for name, v in constants.items()
+    ]
+    graph = helper.make_graph(nodes, "known", _infos(inputs), _infos(outputs), initializers)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.checker.check_model(model)
+    folder.mkdir()
+    onnx.save(model, folder / "model.onnx")
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def _infos(shapes: dict) -> list:
+    return [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]

@@ -1,0 +1,166 @@
+"""The command line as a user runs it: a process of its own, its files, its last words and its exit code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from known_models import CODES, HUB
+from PIL import Image
+
+from marrow import MarrowError, cli
+from marrow.cli import default_reference
+
+
+@dataclass(frozen=True)
+class Result:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def marrow(model_folders, tmp_path, monkeypatch, capsys):
+    """Run ``marrow`` with the small models."""
+    for kind, folder in zip(("SEGMENTER", "CLASSIFIER"), model_folders, strict=True):
+        monkeypatch.setenv(f"MARROW_{kind}", str(folder))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> Result:
+        try:
+            code = cli.main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            code = stop.code
+        return Result(code, *capsys.readouterr())
+
+    return run
+
+
+def assert_refused(result: Result, *words: str) -> None:
+    """One line on standard error that holds the words, and exit code 2."""
+    assert result.returncode == 2, result.stderr
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("marrow: ")
+    for word in words:
+        assert word in line
+
+
+def test_analyze_writes_every_format_and_a_line_per_image(marrow, smear_file, tmp_path):
+    other = smear_file.with_name("other.jpg")
+    Image.open(smear_file).save(other)
+    result = marrow("analyze", smear_file, other, "--out", "out", "--format", "json,csv,coco,png")
+    assert (result.returncode, result.stderr) == (0, "")
+    names = [f"{stem}{end}" for stem in ("other", "smear") for end in (".coco.json", ".csv", ".json", ".png")]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
+    first, second, last = result.stdout.splitlines()
+    assert first == f"[1/2] {smear_file}: 4 cells, 4 counted, 0 uncertain; NGS 3, EBO 1"
+    assert second.startswith(f"[2/2] {other}: 4 cells")
+    assert last.startswith("2 of 2 analyzed")
+    assert json.loads((tmp_path / "out" / "smear.json").read_text())["report"]["counts"]["NGS"] == 3
+
+
+def test_analyze_gives_json_alone_by_default_and_heeds_the_confidence(marrow, smear_file, tmp_path):
+    assert marrow("analyze", smear_file, "--out", "out", "--confidence", "0.2").returncode == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["smear.json"]
+    analysis = json.loads((tmp_path / "out" / "smear.json").read_text())
+    assert analysis["confidence"] == 0.2
+    assert len(analysis["cells"]) == 5
+
+
+def test_one_unreadable_image_does_not_stop_the_others(marrow, smear_file, tmp_path):
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("not an image")
+    result = marrow("analyze", bad, smear_file, "--out", "out")
+    assert_refused(result, "bad.jpg", "save it again")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["smear.json"]
+    assert "1 of 2 analyzed" in result.stdout
+
+
+def test_two_images_of_one_name_are_refused_before_anything_runs(marrow, smear_file, tmp_path):
+    (tmp_path / "b").mkdir()
+    twin = tmp_path / "b" / "smear.jpg"
+    Image.open(smear_file).save(twin)
+    assert_refused(marrow("analyze", smear_file, twin, "--out", "out"), "smear.png", "smear.jpg", "--out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_input_is_never_overwritten(marrow, smear_file, smear):
+    assert_refused(marrow("analyze", smear_file, "--out", ".", "--format", "png"), "overwrite")
+    assert np.array_equal(np.asarray(Image.open(smear_file)), smear)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--confidence", "1.5"], ["1.5", "0 to 1"]),
+        (["--confidence", "nan"], ["nan"]),
+        (["--confidence", "high"], ["high"]),
+        (["--format", "json,xml"], ["xml", "json,csv,coco,png"]),
+        (["--segmenter", "no/such/folder"], ["no/such/folder"]),
+        (["--colour", "red"], ["--colour"]),
+    ],
+)
+def test_a_wrong_option_is_refused(marrow, smear_file, tmp_path, arguments, words):
+    assert_refused(marrow("analyze", smear_file, "--out", "out", *arguments), *words)
+
+
+def test_a_missing_image_and_a_folder_that_cannot_be_made_are_refused(marrow, smear_file):
+    assert_refused(marrow("analyze", "nowhere.jpg", "--out", "out"), "nowhere.jpg")
+    assert_refused(marrow("analyze", smear_file, "--out", smear_file / "out"), "--out")
+    assert_refused(marrow(), "required")
+
+
+def test_classify_names_single_cells(marrow, tmp_path):
+    y, x = np.mgrid[:120, :120]
+    for name, colour in (("red.png", (200, 60, 90)), ("blue.png", (60, 60, 190))):
+        image = np.full((120, 120, 3), (240, 225, 215), np.uint8)
+        image[(x - 60) ** 2 + (y - 60) ** 2 < 900] = colour
+        Image.fromarray(image).save(tmp_path / name)
+    (tmp_path / "bad.png").write_bytes(b"")
+    result = marrow("classify", "red.png", "bad.png", "blue.png", "--out", "new/names.json")
+    assert_refused(result, "bad.png")
+    named = json.loads((tmp_path / "new" / "names.json").read_text())
+    assert [(entry["file"], entry["label"]) for entry in named] == [("red.png", "NGS"), ("blue.png", "EBO")]
+    for entry in named:
+        assert list(entry) == ["file", "label", "probability", "probabilities"]
+        assert list(entry["probabilities"]) == CODES
+        assert entry["probability"] == max(entry["probabilities"].values())
+
+
+def test_the_embedded_release_is_the_default(monkeypatch, tmp_path):
+    monkeypatch.delenv("MARROW_SEGMENTER", raising=False)
+    if (HUB / "bone-marrow-yolov8-seg").is_dir():
+        assert Path(default_reference("segmenter")) == HUB / "bone-marrow-yolov8-seg"
+    monkeypatch.setattr(cli, "__file__", str(tmp_path / "site-packages" / "marrow" / "cli.py"))
+    with pytest.raises(MarrowError, match="--segmenter or MARROW_SEGMENTER"):
+        default_reference("segmenter")
+    monkeypatch.setenv("MARROW_SEGMENTER", "me/mine@v1")
+    assert default_reference("segmenter") == "me/mine@v1"
+
+
+def test_as_a_process_it_speaks_one_line_and_exits_with_2(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "marrow.cli",
+        "analyze",
+        "x.jpg",
+        "--out",
+        "o",
+        "--segmenter",
+        "no/folder/here",
+        "--classifier",
+        "x",
+    ]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert_refused(result, "no/folder/here")
+
+
+def test_the_command_starts_without_gradio():
+    check = "import sys, marrow.cli, marrow.flags; sys.exit('gradio' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check]).returncode == 0

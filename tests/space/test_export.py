@@ -1,0 +1,86 @@
+"""Files: other programs read them, and a failed write leaves nothing behind."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from known_models import CODES, DISCS
+from PIL import Image
+from pycocotools.coco import COCO
+
+from marrow import Analysis, MarrowError, analyze
+from marrow.export import SUFFIXES, export, write_whole
+
+
+@pytest.fixture
+def analysis(models, smear) -> Analysis:
+    return analyze(smear, models, 0.5)
+
+
+def test_json_is_the_analysis(analysis, smear, tmp_path):
+    (path,) = export(analysis, smear, "a.b.jpg", tmp_path / "new" / "out", ["json"])
+    assert path.name == "a.b.json"
+    assert json.loads(path.read_text()) == json.loads(json.dumps(analysis.to_dict()))
+
+
+def test_csv_has_a_row_per_cell(analysis, smear, tmp_path):
+    (path,) = export(analysis, smear, "field.jpg", tmp_path, ["csv"])
+    rows = list(csv.DictReader(path.open()))
+    assert [(row["id"], row["label"]) for row in rows] == [("1", "NGS"), ("2", "NGS"), ("3", "EBO"), ("4", "NGS")]
+    for row, (cx, cy, radius, score) in zip(rows, DISCS, strict=False):
+        box = [float(row[key]) for key in ("x0", "y0", "x1", "y1")]
+        assert box == pytest.approx([cx - radius, cy - radius, cx + radius, cy + radius], abs=1)
+        assert float(row["score"]) == pytest.approx(score)
+        assert float(row["area"]) == pytest.approx(np.pi * radius**2, rel=0.05)
+        assert sum(float(row[f"p_{code}"]) for code in CODES) == pytest.approx(1, abs=0.01)
+
+
+def test_coco_is_read_by_pycocotools(analysis, smear, tmp_path):
+    (path,) = export(analysis, smear, "field.jpg", tmp_path, ["coco"])
+    assert path.name == "field.coco.json"
+    coco = COCO(str(path))
+    annotations = coco.loadAnns(coco.getAnnIds(imgIds=[1]))
+    names = [coco.loadCats(a["category_id"])[0]["name"] for a in annotations]
+    assert names == [cell.label for cell in analysis.cells]
+    for annotation, cell in zip(annotations, analysis.cells, strict=True):
+        assert coco.annToMask(annotation).sum() == pytest.approx(cell.area, rel=0.06)
+        x, y, width, height = annotation["bbox"]
+        assert (x, y, x + width, y + height) == pytest.approx(cell.box, abs=0.11)
+    assert coco.loadImgs(1)[0] == {"id": 1, "file_name": "field.jpg", "width": 320, "height": 320}
+
+
+def test_png_is_annotated_and_of_the_same_size(analysis, smear, tmp_path):
+    (path,) = export(analysis, smear, "field.jpg", tmp_path, ["png"])
+    picture = np.asarray(Image.open(path))
+    assert picture.shape == smear.shape
+    assert (picture != smear).any()
+
+
+def test_all_formats_together_leave_no_other_file(analysis, smear, tmp_path):
+    paths = export(analysis, smear, "field.jpg", tmp_path, SUFFIXES)
+    assert sorted(paths) == sorted(tmp_path.iterdir())
+    assert {path.stat().st_mode & 0o777 for path in paths} == {0o644}
+
+
+def test_a_folder_that_is_a_file_is_refused_in_one_sentence(analysis, smear, tmp_path):
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(MarrowError, match="cannot be written"):
+        export(analysis, smear, "field.jpg", tmp_path / "out", ["json"])
+
+
+def test_a_write_that_fails_keeps_the_old_file_and_no_part(tmp_path, monkeypatch):
+    path = write_whole(tmp_path / "a.json", b"old")
+
+    def full(source: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(MarrowError, match="No space left"):
+        write_whole(path, b"new")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+    assert path.read_bytes() == b"old"

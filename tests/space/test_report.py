@@ -1,0 +1,116 @@
+"""The differential count: what is counted, over what, and what is said beside it."""
+
+from __future__ import annotations
+
+import pytest
+from known_models import CODES
+
+from marrow import Cell, analyze
+from marrow.classifier import ClassifierConfig
+from marrow.report import filter_cells, make_report, wilson_interval, write_notes
+
+
+def config(codes=CODES, **trained_on) -> ClassifierConfig:
+    return ClassifierConfig(
+        id2label={str(i): code for i, code in enumerate(codes)},
+        crop={},
+        temperature=1.0,
+        uncertain_below=0.5,
+        trained_on={code: {"marrow-set": 100} for code in codes} | trained_on,
+    )
+
+
+def cells(**counts: int) -> list[Cell]:
+    """Certain cells, so many of each code."""
+    return [cell(code) for code, n in counts.items() for _ in range(n)]
+
+
+def cell(code: str, probability: float = 0.9) -> Cell:
+    return Cell(
+        box=(0, 0, 9, 9),
+        polygon=((0, 0), (9, 0), (9, 9)),
+        area=40.0,
+        score=0.8,
+        id=1,
+        label=code,
+        probability=probability,
+        probabilities={},
+    )
+
+
+def test_percentages_leave_artefacts_and_uncertain_cells_out():
+    report = make_report([*cells(ART=5, NGS=3, EBO=1), cell("BLA", 0.49), cell("BLA", 0.5)], config())
+    assert (report.found, report.total, report.uncertain) == (11, 5, 1)
+    assert report.counts == dict.fromkeys(CODES, 0) | {"ART": 5, "NGS": 3, "EBO": 1, "BLA": 1}
+    assert "ART" not in report.percent
+    assert sum(report.percent.values()) == pytest.approx(100)
+    assert report.percent["NGS"] == pytest.approx(60)
+
+
+def test_smudges_unidentified_and_other_cells_are_no_part_of_a_differential():
+    codes = sorted([*CODES, "KSC", "NIF", "OTH", "BAS", "PEB"])
+    report = make_report(cells(KSC=2, NIF=3, OTH=4, BAS=1, PEB=1), config(codes))
+    assert report.total == 2
+    assert report.percent["BAS"] == 50
+    assert not {"KSC", "NIF", "OTH", "ART"} & report.percent.keys()
+
+
+@pytest.mark.parametrize(
+    ("counts", "ratio"),
+    [
+        ({"NGS": 4, "MYB": 2, "EOS": 1, "BLA": 9, "MON": 9, "LYT": 9, "PLM": 9, "EBO": 2}, 3.5),
+        ({"EBO": 3}, 0.0),
+        ({"NGS": 4}, None),
+        ({}, None),
+    ],
+)
+def test_me_ratio_is_granulocytes_over_erythroid_precursors(counts, ratio):
+    assert make_report(cells(**counts), config()).me_ratio == ratio
+
+
+def test_nothing_found_is_a_report_of_zeros():
+    report = make_report([], config())
+    assert report.total == 0
+    assert set(report.percent.values()) == {0.0}
+    assert set(report.intervals.values()) == {(0.0, 100.0)}
+
+
+@pytest.mark.parametrize(
+    ("count", "total", "low", "high"),
+    [(0, 10, 0.0, 27.75), (10, 10, 72.25, 100.0), (15, 30, 33.15, 66.85), (81, 263, 25.53, 36.62)],
+)
+def test_wilson_interval(count, total, low, high):
+    """Figures of the third kind are in Newcombe RG. Stat Med 1998;17:857-872 (81 of 263: 0.2553 to 0.3662)."""
+    assert wilson_interval(count, total) == pytest.approx((low, high), abs=0.01)
+
+
+@pytest.mark.parametrize(("n", "start"), [(299, "Below count"), (300, "300 cells counted"), (500, "For research")])
+def test_first_note_says_whether_the_count_suffices(n, start):
+    assert make_report(cells(NGS=n), config()).notes[0].startswith(start)
+
+
+def test_notes_warn_of_classes_not_learned_from_marrow():
+    elsewhere = config(EBO={"blood": 9}, MMZ={"blood": 9, "marrow": 0}, PLM={})
+    report = make_report(cells(NGS=400, EBO=100), elsewhere)
+    assert report.not_from_marrow == ("EBO", "MMZ", "PLM")
+    assert [note for note in report.notes if "M:E" in note and "EBO" in note and "MMZ" not in note]
+    assert [note for note in report.notes if note.startswith("No training images") and "PLM" in note]
+    assert not [note for note in make_report(cells(NGS=400, EBO=100), config()).notes if "M:E" in note]
+
+
+def test_notes_are_there_in_french():
+    report = make_report(cells(NGS=3, EBO=1), config(EBO={"blood": 9}))
+    french = write_notes(report, config(EBO={"blood": 9}), "fr")
+    assert len(french) == len(report.notes)
+    assert french[0].startswith("Décompte insuffisant : 4 cellules")
+
+
+@pytest.mark.parametrize("confidence", [0.05, 0.3, 0.7, 0.95])
+def test_filtering_an_analysis_equals_a_new_one(models, smear, confidence):
+    low = analyze(smear, models, 0.05)
+    assert len(low.cells) == 6
+    # scores are float32: one a hair under its decimal value is on the other side for both
+    filtered = filter_cells(low, confidence - 1e-6, models.classifier.config)
+    anew = analyze(smear, models, confidence - 1e-6)
+    assert filtered == anew
+    assert filtered.report.found == len(filtered.cells) < 6 or confidence == 0.05

@@ -1,0 +1,1 @@
+"""Training, measuring, exporting and publishing the two models."""

@@ -1,0 +1,266 @@
+"""Turn a finished training run into a Hub folder.
+
+python -m training.export classifier --run-dir RUN --output-dir hub/bone-marrow-mobilenet
+python -m training.export segmenter --run-dir RUN --output-dir hub/bone-marrow-yolov8-seg
+python -m training.export keras --model hub/bone-marrow-mobilenet --out model.keras
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from marrow.errors import MarrowError
+from training.files import output_folder, read_json, write_json
+
+OPSET = 18
+
+
+def export_classifier(run_dir: Path, out: Path) -> None:
+    """Write ``config.json``, ``preprocessor_config.json``, ``model.safetensors`` and ``model.onnx``.
+
+    The temperature is 1 and nothing is uncertain until ``training.measure`` has seen the validation split.
+
+    Args:
+        run_dir: folder with ``run.json`` and ``weights.npz``, as ``train_classifier`` writes it.
+        out: Hub folder.
+
+    Raises:
+        MarrowError: the run is not finished.
+    """
+    import torch
+
+    run = read_json(run_dir / "run.json")
+    model = transformers_model(np.load(run_dir / "weights.npz"), run["codes"], run["crop"]["size"])
+    with torch.no_grad():  # half precision in the file, single precision when loaded
+        for parameter in [*model.parameters(), *model.buffers()]:
+            if parameter.is_floating_point():
+                parameter.copy_(parameter.half().float())
+    save_transformers(model, run["crop"]["size"], out)
+    config = read_json(out / "config.json")
+    config |= {"crop": run["crop"], "temperature": 1.0, "uncertain_below": 0.0, "trained_on": run["trained_on"]}
+    write_json(out / "config.json", config)
+    export_onnx(model, run["crop"]["size"], out / "model.onnx")
+
+
+def transformers_model(arrays: dict[str, np.ndarray], codes: Sequence[str], size: int):
+    """Build the Transformers classifier with the weights of a Keras one, exact to 3e-6 in the logits.
+
+    Args:
+        arrays: Keras weights by ``layer/variable``.
+        codes: class codes in the order of the outputs.
+        size: side of the input in pixels.
+
+    Returns:
+        A ``MobileNetV2ForImageClassification`` in evaluation mode.
+    """
+    import torch
+    from transformers import MobileNetV2Config, MobileNetV2ForImageClassification
+
+    from training.transfer import keras_to_torch
+
+    config = MobileNetV2Config(
+        image_size=size,
+        tf_padding=True,
+        layer_norm_eps=1e-3,
+        finegrained_output=True,
+        id2label=dict(enumerate(codes)),
+        label2id={code: i for i, code in enumerate(codes)},
+    )
+    # one output per class: Transformers' own models add a background class, ours does not
+    model = MobileNetV2ForImageClassification(config).eval()
+    keras_to_torch({k: v for k, v in arrays.items() if not k.startswith("logits/")}, model.mobilenet_v2)
+    with torch.no_grad():
+        model.classifier.weight.copy_(torch.from_numpy(arrays["logits/kernel"].T.copy()))
+        model.classifier.bias.copy_(torch.from_numpy(arrays["logits/bias"]))
+    return model
+
+
+def save_transformers(model, size: int, out: Path) -> None:
+    """Save a Transformers classifier with half-precision weights and its image processor."""
+    from safetensors.torch import load_file, save_file
+    from transformers import MobileNetV2ImageProcessor
+
+    model.save_pretrained(out)
+    path, beside = out / "model.safetensors", out / "model.safetensors.partial"
+    tensors = {k: v.half() if v.is_floating_point() else v for k, v in load_file(path).items()}
+    save_file(tensors, beside, metadata={"format": "pt"})
+    os.replace(beside, path)
+    MobileNetV2ImageProcessor(
+        size={"height": size, "width": size},
+        do_center_crop=False,
+        image_mean=[0.5, 0.5, 0.5],
+        image_std=[0.5, 0.5, 0.5],
+    ).save_pretrained(out)
+
+
+def export_onnx(model, size: int, path: Path) -> None:
+    """Write a torch classifier as ONNX with a free batch size: ``pixels`` in -1…1 to ``logits``."""
+    import torch
+
+    class Logits(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            return self.model(pixel_values=pixels).logits
+
+    beside = path.with_name(path.name + ".partial")
+    torch.onnx.export(
+        Logits().eval(),
+        (torch.zeros(2, 3, size, size),),
+        str(beside),
+        input_names=["pixels"],
+        output_names=["logits"],
+        dynamic_axes={"pixels": {0: "batch"}, "logits": {0: "batch"}},
+        opset_version=OPSET,
+        dynamo=False,
+    )
+    store_halved(beside, path)
+    beside.unlink()
+
+
+def store_halved(source: Path, target: Path) -> None:
+    """Store the large float32 weights of an ONNX file in half precision, cast back when it is loaded.
+
+    The network still computes in the precision that the runtime chooses; only the file shrinks by half.
+    """
+    network = onnx.load(source)
+    graph = network.graph
+    casts = []
+    for tensor in list(graph.initializer):
+        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < 256:
+            continue
+        half = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), tensor.name + "_half")
+        casts.append(helper.make_node("Cast", [half.name], [tensor.name], to=TensorProto.FLOAT))
+        graph.initializer.remove(tensor)
+        graph.initializer.append(half)
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.checker.check_model(network)
+    beside = target.with_name(target.name + ".halved")
+    onnx.save(network, beside)
+    os.replace(beside, target)
+
+
+def export_segmenter(run_dir: Path, out: Path) -> None:
+    """Write ``model.pt``, ``model.onnx`` and ``config.json`` of a segmenter.
+
+    Args:
+        run_dir: folder with ``run.json``, as ``train_segmenter`` writes it.
+        out: Hub folder.
+
+    Raises:
+        MarrowError: the run is not finished.
+    """
+    from ultralytics import YOLO
+
+    run = read_json(run_dir / "run.json")
+    weights = Path(run["weights"])
+    if not weights.is_file():
+        raise MarrowError(f"There are no weights at {weights}: run training.train_segmenter again.")
+    beside = out / "model.partial.pt"
+    shutil.copy(weights, beside)
+    os.replace(beside, out / "model.pt")
+    size = run["config"]["input_size"]
+    exported = Path(YOLO(out / "model.pt").export(format="onnx", imgsz=size, opset=OPSET, simplify=False))
+    store_halved(exported, out / "model.onnx")
+    previous = read_json(out / "config.json") if (out / "config.json").is_file() else {}
+    write_json(
+        out / "config.json",
+        {
+            "model_type": "yolov8-seg",
+            "input_size": size,
+            "confidence": previous.get("confidence", 0.5),
+            "iou": 0.6,
+            "labels": ["cell"],
+            "trained_on": run["trained_on"],
+        },
+    )
+
+
+def export_keras(model: Path, out: Path) -> None:
+    """Write the ``.keras`` file of a classifier's Hub folder, from its ``model.safetensors``.
+
+    Args:
+        model: Hub folder of a classifier.
+        out: file to write.
+    """
+    import keras
+    from safetensors.numpy import load_file
+
+    config = read_json(model / "config.json")
+    size = config["crop"]["size"]
+    base = keras.applications.MobileNetV2(input_shape=(size, size, 3), include_top=False, weights=None)
+    features = keras.layers.GlobalAveragePooling2D(name="pool")(base.output)
+    logits = keras.layers.Dense(len(config["id2label"]), name="logits")(features)
+    network = keras.Model(base.input, logits, name="classifier")
+    tensors = {k: v.astype(np.float32) for k, v in load_file(model / "model.safetensors").items()}
+    _fill_keras(network, tensors)
+    beside = out.with_name(out.stem + ".partial.keras")
+    network.save(beside)
+    os.replace(beside, out)
+
+
+def _fill_keras(network, tensors: dict[str, np.ndarray]) -> None:
+    """Set the weights of a Keras MobileNetV2 from Transformers tensors, both in the order of the layers."""
+    order = _transformers_order(tensors)
+    convolutions = [layer for layer in network.layers if "Conv2D" in type(layer).__name__]
+    norms = [layer for layer in network.layers if type(layer).__name__ == "BatchNormalization"]
+    for convolution, norm, prefix in zip(convolutions, norms, order, strict=True):
+        axes = (2, 3, 0, 1) if "Depthwise" in type(convolution).__name__ else (2, 3, 1, 0)
+        convolution.set_weights([tensors[f"{prefix}.convolution.weight"].transpose(axes)])
+        names = ("weight", "bias", "running_mean", "running_var")
+        norm.set_weights([tensors[f"{prefix}.normalization.{name}"] for name in names])
+    network.get_layer("logits").set_weights([tensors["classifier.weight"].T, tensors["classifier.bias"]])
+
+
+def _transformers_order(tensors: dict[str, np.ndarray]) -> list[str]:
+    """Prefixes of the 52 pairs in the order of the layers: stem, blocks, last convolution."""
+    steps = {"first_conv": 0, "expand_1x1": 0, "conv_3x3": 1, "reduce_1x1": 2}
+
+    def position(prefix: str) -> tuple[int, int]:
+        parts = prefix.split(".")
+        block = {"conv_stem": -1, "layer": 0, "conv_1x1": 10_000}[parts[1]]
+        return block + (int(parts[2]) if parts[1] == "layer" else 0), steps.get(parts[-1], 0)
+
+    ending = ".convolution.weight"
+    return sorted((name.removesuffix(ending) for name in tensors if name.endswith(ending)), key=position)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; gives the exit code (2 for bad input)."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    for kind in ("classifier", "segmenter"):
+        one = kinds.add_parser(kind)
+        one.add_argument("--run-dir", type=Path, required=True)
+        one.add_argument("--output-dir", required=True)
+    one = kinds.add_parser("keras")
+    one.add_argument("--model", type=Path, required=True)
+    one.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args(argv)
+    try:
+        if args.kind == "keras":
+            export_keras(args.model, args.out)
+        else:
+            export = {"classifier": export_classifier, "segmenter": export_segmenter}[args.kind]
+            export(args.run_dir, output_folder(args.output_dir))
+    except (MarrowError, OSError) as error:
+        print(f"export: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

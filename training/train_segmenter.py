@@ -1,0 +1,174 @@
+"""Train YOLOv8-seg on a MobileNetV2 backbone that starts from the classifier's weights.
+
+python -m training.train_segmenter --data FIELDS --classifier REF --output-dir hub/bone-marrow-yolov8-seg
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+os.environ.setdefault("WANDB_MODE", "disabled")
+
+import torch
+from transformers import MobileNetV2ForImageClassification
+from ultralytics import YOLO, settings
+
+from marrow.errors import MarrowError
+from training.config import load_config
+from training.files import output_folder, write_json
+from training.transfer import copy_backbone
+
+ARCHITECTURE = Path(__file__).parent / "configs" / "yolov8-seg-mobilenetv2.yaml"
+
+
+@dataclass(frozen=True)
+class SegmenterTraining:
+    """One experiment; see ``training/configs/``.
+
+    Attributes:
+        epochs: passes over the training fields.
+        batch_size: fields per step.
+        train_size: side of the training input in pixels; cells keep their size in pixels at ``input_size``.
+        input_size: side of the network input when the model is used.
+        learning_rate: start of the linear schedule of AdamW.
+        seed: of the head's weights, the order and the augmentation.
+        device: as ultralytics takes it: ``cpu``, ``0``, ``0,1`` for two GPUs; empty chooses.
+        options: further ultralytics training options, which win over ours.
+    """
+
+    epochs: int = 20
+    batch_size: int = 8
+    train_size: int = 448
+    input_size: int = 640
+    learning_rate: float = 1e-3
+    seed: int = 0
+    device: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def pull_classifier(reference: str, revision: str | None = None) -> MobileNetV2ForImageClassification:
+    """Load the Transformers model of a classifier from a Hub id or a folder.
+
+    Raises:
+        MarrowError: it cannot be had.
+    """
+    reference, _, at = reference.partition("@")
+    try:
+        return MobileNetV2ForImageClassification.from_pretrained(
+            reference, revision=revision or at or "main", dtype=torch.float32
+        )
+    except (OSError, ValueError) as error:
+        raise MarrowError(
+            f"The classifier {reference} cannot be loaded: name a Hub id or a folder with model.safetensors."
+        ) from error
+
+
+def build_model(classifier: MobileNetV2ForImageClassification | None) -> YOLO:
+    """Build the segmenter with the classifier's weights in its backbone; ``None`` leaves random weights."""
+    model = YOLO(ARCHITECTURE, task="segment", verbose=False)
+    if classifier is not None:
+        copy_backbone(classifier.mobilenet_v2, model.model.model[0].m)
+    return model
+
+
+def train(model: YOLO, data: Path, config: SegmenterTraining, run_dir: Path) -> Path:
+    """Train, resuming if ``run_dir`` holds an interrupted run.
+
+    Args:
+        model: the model to start from.
+        data: folder with ``data.yaml``, as ``smear_fields.py`` writes it.
+        config: the experiment.
+        run_dir: folder for ultralytics' own results.
+
+    Returns:
+        The weights file of the best epoch on the validation fields.
+    """
+    settings.update({"sync": False, "hub": False})
+    last = run_dir / "train" / "weights" / "last.pt"
+    best = last.with_name("best.pt")
+    if last.is_file():
+        if torch.load(last, weights_only=False, map_location="cpu")["epoch"] < 0:
+            return best  # finished before
+        print("resuming", last.parent.parent, flush=True)
+        YOLO(last).train(resume=True)
+        return best
+    start = run_dir / "start.pt"
+    model.save(start)  # ultralytics keeps weights from a file only
+    YOLO(start).train(
+        data=str((data / "data.yaml").resolve()),
+        project=str(run_dir.resolve()),
+        name="train",
+        exist_ok=True,
+        imgsz=config.train_size,
+        batch=config.batch_size,
+        seed=config.seed,
+        deterministic=True,
+        device=config.device or None,
+        optimizer="AdamW",
+        lr0=config.learning_rate,
+        lrf=0.02,
+        epochs=config.epochs,
+        **({"mosaic": 0.0, "flipud": 0.5, "scale": 0.3, "hsv_h": 0.03, "hsv_s": 0.4, "hsv_v": 0.3} | config.options),
+    )
+    return best
+
+
+def data_folder(data: Path) -> Path:
+    """Check that a folder has ``data.yaml``.
+
+    Raises:
+        MarrowError: it has not.
+    """
+    if not (data / "data.yaml").is_file():
+        raise MarrowError(f"There is no data.yaml in {data}: compose fields with dataset_scripts/smear_fields.py.")
+    return data.resolve()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; gives the exit code (2 for bad input)."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder written by smear_fields.py")
+    parser.add_argument("--classifier", required=True, help="Hub id or folder, or 'none' for random weights")
+    parser.add_argument("--output-dir", required=True, help="Hub folder to write")
+    parser.add_argument("--config", type=Path, help="TOML file, as in training/configs/")
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--device", help="as ultralytics takes it, for instance 0,1")
+    parser.add_argument("--run-dir", help="checkpoints; default runs/<name of the output folder>")
+    args = parser.parse_args(argv)
+    try:
+        config = load_config(SegmenterTraining, args.config, epochs=args.epochs, seed=args.seed, device=args.device)
+        data, out = data_folder(args.data), output_folder(args.output_dir)
+        run_dir = output_folder(args.run_dir or Path("runs") / out.name)
+        torch.manual_seed(config.seed)
+        classifier = None if args.classifier == "none" else pull_classifier(args.classifier)
+        best = train(build_model(classifier), data, config, run_dir)
+    except MarrowError as error:
+        print(f"train_segmenter: {error}", file=sys.stderr)
+        return 2
+    fields = sum(1 for _ in (data / "images" / "train").glob("*"))
+    boxed = sum(1 for _ in (data / "images" / "train").glob("boxed_*"))
+    run = {
+        "config": asdict(config),
+        "weights": str(best),
+        "classifier": args.classifier,
+        "trained_on": {"composed fields": fields - boxed, "boxed fields": boxed},
+    }
+    write_json(run_dir / "run.json", run)
+    steps = (
+        ["training.export", "segmenter", "--run-dir", str(run_dir), "--output-dir", str(out)],
+        ["training.measure", "segmenter", "--model", str(out), "--data", str(data)],
+    )
+    return max(subprocess.run([sys.executable, "-m", *step], check=False).returncode for step in steps)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""Carrying MobileNetV2 weights from Keras to Transformers, and from Transformers into the YOLO backbone.
+
+All three list the same 52 pairs of convolution and batch normalisation in the same order, so weights are carried
+pair by pair and no table of names is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import nn
+
+N_PAIRS = 52
+
+
+def pairs(module: nn.Module) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
+    """List the convolutions of a MobileNetV2 with the normalisation that follows each.
+
+    Raises:
+        ValueError: the module is not a MobileNetV2.
+    """
+    convolutions = [m for m in module.modules() if isinstance(m, nn.Conv2d)]
+    norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
+    if len(convolutions) != N_PAIRS or len(norms) != N_PAIRS:
+        raise ValueError(f"a MobileNetV2 has {N_PAIRS} convolutions, this module has {len(convolutions)}")
+    return list(zip(convolutions, norms, strict=True))
+
+
+@torch.no_grad()
+def keras_to_torch(arrays: Mapping[str, np.ndarray], module: nn.Module) -> None:
+    """Copy the backbone of a Keras MobileNetV2 into a torch one, in place.
+
+    Args:
+        arrays: by ``layer/variable``, in the order of the Keras layers.
+        module: a MobileNetV2 in torch whose batch normalisation has Keras' epsilon of 1e-3.
+    """
+    kernels = [(name, np.asarray(array)) for name, array in arrays.items() if array.ndim == 4]
+    norms = [name.removesuffix("/gamma") for name in arrays if name.endswith("/gamma")]
+    for (name, kernel), prefix, (convolution, norm) in zip(kernels, norms, pairs(module), strict=True):
+        # depthwise kernels are (h, w, in, mult) in Keras, ordinary ones (h, w, in, out)
+        axes = (2, 3, 0, 1) if "depthwise" in name else (3, 2, 0, 1)
+        convolution.weight.copy_(torch.from_numpy(kernel.transpose(axes).copy()))
+        norm.weight.copy_(torch.from_numpy(arrays[f"{prefix}/gamma"]))
+        norm.bias.copy_(torch.from_numpy(arrays[f"{prefix}/beta"]))
+        norm.running_mean.copy_(torch.from_numpy(arrays[f"{prefix}/moving_mean"]))
+        norm.running_var.copy_(torch.from_numpy(arrays[f"{prefix}/moving_variance"]))
+
+
+@torch.no_grad()
+def copy_backbone(source: nn.Module, target: nn.Module) -> None:
+    """Copy a MobileNetV2 that sees pixels in -1…1 into one that sees 0…1, in place.
+
+    The first convolution takes up the scaling, ``w·(2x − 1) = 2w·x − Σw``, with the constant moved into the running
+    mean; zero padding makes a difference in the outermost pixels only.
+
+    Args:
+        source: the classifier's backbone, batch normalisation epsilon 1e-3.
+        target: the segmenter's backbone; its epsilon may differ and is corrected for.
+    """
+    for index, ((conv_a, norm_a), (conv_b, norm_b)) in enumerate(zip(pairs(source), pairs(target), strict=True)):
+        scale, shift = (2, conv_a.weight.sum(dim=(1, 2, 3))) if index == 0 else (1, 0)
+        conv_b.weight.copy_(conv_a.weight * scale)
+        norm_b.weight.copy_(norm_a.weight)
+        norm_b.bias.copy_(norm_a.bias)
+        norm_b.running_mean.copy_(norm_a.running_mean + shift)
+        norm_b.running_var.copy_(norm_a.running_var + norm_a.eps - norm_b.eps)
