@@ -18,6 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import datasets
@@ -44,6 +45,8 @@ from dataset_scripts.synthetic_cells import CODES
 SPLITS = ("train", "validation", "test")
 NOT_NUCLEATED = {"ART"}
 MAX_OVERLAP = 0.3
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,9 @@ def compose_field(stock: Stock, size: int, rng: np.random.Generator, drawn_share
         A field of one source's cells on real or drawn ground, at a random magnification (cells about 30 to 250 px
         across), crowding and focus. Some fields have no nucleated cell at all.
     """
-    source = str(rng.choice(sorted(stock.patches)))
+    sources = sorted(stock.patches)
+    weights = np.sqrt([len(stock.patches[source]) for source in sources])
+    source = str(rng.choice(sources, p=weights / weights.sum()))
     patches = stock.patches[source]
     diameter = float(np.exp(rng.uniform(np.log(34), np.log(min(200, size / 2.2)))))
     typical = float(np.median([np.sqrt(p.mask.sum() * 4 / np.pi) for p in patches]))
@@ -285,13 +290,21 @@ def write_field(out: Path, split: str, name: str, field: Field) -> None:
     (out / "labels" / split / f"{name}.txt").write_text(yolo_lines(field.labels))
 
 
-def _compose_and_write(number: int, stock: Stock, out: Path, split: str, size: int, seed: int) -> None:
+_stock: Stock  # of the worker process
+
+
+def _start_worker(stock: Stock) -> None:
+    global _stock
+    _stock = stock
     cv2.setNumThreads(1)
+
+
+def _compose_and_write(number: int, out: Path, split: str, size: int, seed: int) -> None:
     rng = np.random.default_rng((seed, SPLITS.index(split), number))
-    write_field(out, split, f"composed_{number:05d}", compose_field(stock, size, rng))
+    write_field(out, split, f"composed_{number:05d}", compose_field(_stock, size, rng))
 
 
-def split_boxed(fields: Sequence[tuple[str, Field]]) -> Iterator[tuple[str, str, Field]]:
+def split_boxed(fields: Sequence[tuple[str, Value]]) -> Iterator[tuple[str, str, Value]]:
     """Split real fields by name order: of every ten, seven to train, one to validation, two to test."""
     for index, (name, field) in enumerate(fields):
         place = index % 10
@@ -304,8 +317,8 @@ def write_set(args: argparse.Namespace, out: Path) -> None:
         number = getattr(args, split)
         if number:
             stock = make_stock(args.data, split, args.cells)
-            work = partial(_compose_and_write, stock=stock, out=out, split=split, size=args.size, seed=args.seed)
-            with ProcessPoolExecutor(2) as pool:
+            work = partial(_compose_and_write, out=out, split=split, size=args.size, seed=args.seed)
+            with ProcessPoolExecutor(2, initializer=_start_worker, initargs=(stock,)) as pool:
                 list(tqdm(pool.map(work, range(number), chunksize=8), total=number, desc=f"{split} fields"))
     if args.boxes:
         for split, name, field in split_boxed(list(read_boxed_fields(args.boxes))):

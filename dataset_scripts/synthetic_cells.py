@@ -326,12 +326,14 @@ def _write_image(path: Path, image: np.ndarray) -> None:
     os.replace(beside, path)
 
 
-def write_set(out: Path, per_class: int, fields: int, seed: int) -> None:
+def write_set(out: Path, per_class: int, fields: int, seed: int, codes: Sequence[str] = CODES) -> None:
     """Write `CODE/CODE_00001.jpg` and so on, and `fields/images/*.jpg` with `fields/labels/*.png` (16-bit ids).
 
     Every picture has a random generator of its own, so that a larger set contains the smaller one.
     """
     for class_number, code in enumerate(CODES):
+        if code not in codes:
+            continue
         for k in range(1, per_class + 1):
             rng = np.random.default_rng([seed, class_number, k])
             _write_image(out / code / f"{code}_{k:05d}.jpg", draw_single(code, rng))
@@ -354,6 +356,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Draw look-alike marrow cells of twelve classes, with masks.")
     parser.add_argument("--out", type=Path, help="folder to write CODE/CODE_00001.jpg and fields/ to")
     parser.add_argument("--per-class", type=_not_negative, default=60, help="single-cell images per class")
+    parser.add_argument("--classes", nargs="+", choices=CODES, default=CODES, metavar="CODE", help="classes to draw")
     parser.add_argument("--fields", type=_not_negative, default=0, help="microscope fields with masks")
     parser.add_argument("--seed", type=_not_negative, default=0, help="same seed, same files")
     parser.add_argument("--plate", type=Path, help="write a labelled plate of all classes to this .png or .jpg")
@@ -364,7 +367,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"--plate {options.plate}: end the file name in .png or .jpg")
     try:
         if options.out:
-            write_set(options.out, options.per_class, options.fields, options.seed)
+            write_set(options.out, options.per_class, options.fields, options.seed, options.classes)
         if options.plate:
             _write_image(options.plate, draw_plate(np.random.default_rng(options.seed)))
     except OSError as error:

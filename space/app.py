@@ -29,7 +29,8 @@ FONTS = ["system-ui", "-apple-system", "Segoe UI", "sans-serif"]
 CSS = """
 .gradio-container > main { width: 100%; max-width: 1180px !important; }
 #actions { gap: 8px; }
-#table table { width: 100%; border: 0; }
+#table table { width: 100%; }
+#table :is(table, thead, tbody, tr) { border: 0 !important; }
 #table :is(th, td) { padding: 5px 8px; border: 0; border-bottom: 1px solid var(--border-color-primary); }
 #table :is(th, td) { word-break: normal; overflow-wrap: normal; }
 #table :is(th, td):nth-child(n+3) { text-align: right; }
@@ -100,9 +101,7 @@ class Screen:
     def analysis(self, path: str | None, confidence: float, request: gr.Request) -> dict[str, Any]:
         return self.open(path, confidence, request)[1].to_dict()
 
-    def flag(
-        self, path: str | None, confidence: float, comment: str, consent: bool, request: gr.Request
-    ) -> tuple[str, str, bool]:
+    def flag(self, path: str | None, confidence: float, comment: str, consent: bool, request: gr.Request) -> str:
         words = SCREEN[_language(request)]
         image, analysis = self.open(path, confidence, request)
         if not consent:
@@ -111,7 +110,7 @@ class Screen:
             save_flag(self.flags, image, analysis, comment)
         except MarrowError as error:
             raise gr.Error(str(error), print_exception=False) from error
-        return words["flagged"], "", False
+        return words["flagged"]
 
 
 def build(models: Models, flags: Path) -> gr.Blocks:
@@ -132,16 +131,25 @@ def build(models: Models, flags: Path) -> gr.Blocks:
         view = gr.State("annotations")
         with gr.Row():
             # Gradio 6.31 does not translate the label of an image that can be uploaded; this word needs none
-            image = gr.Image(label="Image", height=400, min_width=300, sources=["upload", "clipboard"], buttons=[])
+            image = gr.Image(
+                label="Image",
+                height=400,
+                min_width=300,
+                sources=["upload", "clipboard"],
+                buttons=[],
+                elem_id="image",
+            )
             # the file as uploaded, so that an unreadable one ends in a sentence of ours
             image.preprocess = lambda payload: payload.path if payload else None
             picture = gr.Image(
                 label=i18n("picture"),
+                show_label=False,
                 height=400,
                 min_width=300,
                 format="jpeg",
                 interactive=False,
                 buttons=["download", "fullscreen"],
+                elem_id="picture",
             )
         with gr.Row(elem_id="actions"):
             segment = gr.Button(i18n("segmentation"), elem_id="segmentation", min_width=150)
@@ -164,6 +172,7 @@ def build(models: Models, flags: Path) -> gr.Blocks:
                     y_title="%",
                     x_label_angle=-45,
                     label=i18n("bars"),
+                    elem_id="bars",
                     min_width=300,
                     height=400,
                 )
@@ -177,7 +186,15 @@ def build(models: Models, flags: Path) -> gr.Blocks:
             send = gr.Button(i18n("send"), variant="primary", elem_id="send")
             thanks = gr.Markdown()
         if EXAMPLES:
-            gr.Examples([[str(path)] for path in EXAMPLES], image, label=i18n("examples"))
+            # not gr.Examples: it replaces ``image`` by a copy without our ``preprocess``
+            examples = gr.Dataset(
+                components=[gr.Image(render=False)],
+                samples=[[str(path)] for path in EXAMPLES],
+                type="index",
+                label=i18n("examples"),
+                elem_id="examples",
+            )
+            examples.click(lambda number: str(EXAMPLES[number]), examples, image, api_visibility="private")
         gr.Markdown(f"<small>{_served(models)}</small>", elem_id="models")
 
         chosen, figures = [image, confidence], [summary, table, bars, notes, json_file, csv_file]
@@ -187,7 +204,8 @@ def build(models: Models, flags: Path) -> gr.Blocks:
         for button, panel in ((count, report_panel), (flag, flag_panel)):
             shown = button.click(lambda: gr.Column(visible=True), None, panel, api_visibility="private")
             shown.then(None, js=f"() => document.getElementById('{panel.elem_id}').scrollIntoView()")
-        send.click(screen.flag, [*chosen, comment, consent], [thanks, comment, consent], api_name="flag")
+        sent = send.click(screen.flag, [*chosen, comment, consent], thanks, api_name="flag")
+        sent.success(lambda: ("", False), None, [comment, consent], api_visibility="private")
         gr.on(
             [image.change, confidence.change],
             screen.refresh,

@@ -1,7 +1,7 @@
 """Carrying MobileNetV2 weights from Keras to Transformers, and from Transformers into the YOLO backbone.
 
 All three list the same 52 pairs of convolution and batch normalisation in the same order, so weights are carried
-pair by pair and no table of names is needed.
+pair by pair and no table of names is needed. The YOLO backbone ends before the last pair, the one to 1280 channels.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def pairs(module: nn.Module) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
     """
     convolutions = [m for m in module.modules() if isinstance(m, nn.Conv2d)]
     norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
-    if len(convolutions) != N_PAIRS or len(norms) != N_PAIRS:
+    if len(convolutions) not in (N_PAIRS - 1, N_PAIRS) or len(norms) != len(convolutions):
         raise ValueError(f"a MobileNetV2 has {N_PAIRS} convolutions, this module has {len(convolutions)}")
     return list(zip(convolutions, norms, strict=True))
 
@@ -59,7 +59,8 @@ def copy_backbone(source: nn.Module, target: nn.Module) -> None:
         source: the classifier's backbone, batch normalisation epsilon 1e-3.
         target: the segmenter's backbone; its epsilon may differ and is corrected for.
     """
-    for index, ((conv_a, norm_a), (conv_b, norm_b)) in enumerate(zip(pairs(source), pairs(target), strict=True)):
+    both = zip(pairs(source), pairs(target), strict=False)  # the target may end one pair earlier
+    for index, ((conv_a, norm_a), (conv_b, norm_b)) in enumerate(both):
         scale, shift = (2, conv_a.weight.sum(dim=(1, 2, 3))) if index == 0 else (1, 0)
         conv_b.weight.copy_(conv_a.weight * scale)
         norm_b.weight.copy_(norm_a.weight)

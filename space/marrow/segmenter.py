@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from marrow.analysis import Detection, ModelInfo
 from marrow.hub import ModelFolder, resolve
 from marrow.runtime import compile_onnx, read_config
 
+FINE = 2
 GREY = 114  # the colour of ultralytics' letterbox
 
 
@@ -69,12 +71,19 @@ class Segmenter:
         inputs, scale, offset = letterbox(image, size)
         rows, prototypes = self._network(inputs)
         boxes, scores, coefficients = _keep(rows[0], confidence, self.config.iou, len(self.config.labels))
-        masks = _masks(prototypes[0], coefficients, boxes, size)
-        found = (
-            _detection(mask, box, score, scale, offset, image.shape[:2])
-            for mask, box, score in zip(masks, boxes, scores, strict=True)
-        )
-        return [detection for detection in found if detection is not None]
+        depth, *grid = prototypes[0].shape
+        logits = (coefficients @ prototypes[0].reshape(depth, -1)).reshape(-1, *grid)
+        limit = np.array(image.shape[1::-1], float)
+
+        def to_image(points: np.ndarray) -> np.ndarray:
+            return ((points - offset) / scale).clip(0, limit)
+
+        outlines = [_outline(logit, size // grid[0], box) for logit, box in zip(logits, boxes, strict=True)]
+        return [
+            _detection(outline, box, score, to_image)
+            for outline, box, score in zip(outlines, boxes, scores, strict=True)
+            if outline is not None
+        ]
 
 
 def letterbox(image: np.ndarray, size: int) -> tuple[np.ndarray, float, tuple[int, int]]:
@@ -109,39 +118,39 @@ def _keep(rows: np.ndarray, confidence: float, iou: float, n_classes: int) -> tu
     return corners[order], scores[order], rows[order, 4 + n_classes :]
 
 
-def _masks(prototypes: np.ndarray, coefficients: np.ndarray, boxes: np.ndarray, size: int) -> list[np.ndarray]:
-    """Mask logits of each box as ``(size, size)`` float32 arrays, cut to the box."""
-    depth, height, width = prototypes.shape
-    logits = (coefficients @ prototypes.reshape(depth, -1)).reshape(-1, height, width)
-    masks = []
-    for logit, box in zip(logits, boxes, strict=True):
-        full = cv2.resize(logit, (size, size), interpolation=cv2.INTER_LINEAR)
-        x0, y0, x1, y1 = np.clip(box.round().astype(int), 0, size)
-        mask = np.zeros((size, size), np.uint8)
-        mask[y0:y1, x0:x1] = full[y0:y1, x0:x1] > 0
-        masks.append(mask)
-    return masks
+def _outline(logits: np.ndarray, stride: int, box: np.ndarray) -> np.ndarray | None:
+    """Outline a cell in its box, from mask logits on a grid of ``stride`` pixels.
+
+    Only the part under the box is enlarged, to ``FINE`` times the input's resolution: OpenCV's contours run through
+    pixel centres, and at the input's own resolution they would lie half a pixel inside the cell.
+
+    Returns:
+        ``(n, 2)`` float x and y in pixels of the network's input; ``None`` for a mask without area.
+    """
+    height, width = logits.shape
+    x0, y0 = np.floor(box[:2] / stride).astype(int).clip(1, (width - 1, height - 1)) - 1
+    x1, y1 = np.ceil(box[2:] / stride).astype(int).clip(1, (width - 1, height - 1)) + 1
+    zoom = stride * FINE
+    part = cv2.resize(logits[y0:y1, x0:x1], None, fx=zoom, fy=zoom, interpolation=cv2.INTER_LINEAR)
+    mask = np.zeros(part.shape, np.uint8)
+    origin = np.array([x0, y0]) * stride
+    left, top, right, bottom = ((box - np.tile(origin, 2)) * FINE).round().astype(int).clip(0)
+    mask[top:bottom, left:right] = part[top:bottom, left:right] > 0
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    contour = max(contours, key=cv2.contourArea, default=None)
+    if contour is None or cv2.contourArea(contour) == 0:
+        return None
+    contour = cv2.approxPolyDP(contour, 0.5, True)
+    return (contour[:, 0] + 0.5) / FINE + origin
 
 
 def _detection(
-    mask: np.ndarray,
-    box: np.ndarray,
-    score: float,
-    scale: float,
-    offset: tuple[int, int],
-    shape: tuple[int, int],
-) -> Detection | None:
-    """Outline a mask and bring it back to pixels of the image; ``None`` for a mask without area."""
-    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    contour = max(contours, key=cv2.contourArea, default=None)
-    if contour is None or len(contour) < 3 or cv2.contourArea(contour) == 0:
-        return None
-    limit = np.array([shape[1], shape[0]], dtype=float)
-    # +0.5: contours run through pixel centres
-    points = ((contour[:, 0].astype(float) + 0.5 - offset) / scale).clip(0, limit)
-    corners = ((box.reshape(2, 2) - offset) / scale).clip(0, limit)
+    outline: np.ndarray, box: np.ndarray, score: float, to_image: Callable[[np.ndarray], np.ndarray]
+) -> Detection:
+    """Bring a cell into pixels of the image."""
+    points = to_image(outline)
     return Detection(
-        box=tuple(corners.ravel().tolist()),
+        box=tuple(to_image(box.reshape(2, 2)).ravel().tolist()),
         polygon=tuple(map(tuple, points.tolist())),
         area=float(cv2.contourArea(points.astype(np.float32))),
         score=float(score),

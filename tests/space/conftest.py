@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from known_models import DISCS, make_classifier, make_segmenter
 from PIL import Image
 
 from marrow import Models
+from tests.space.known_models import DISCS, make_classifier, make_segmenter
 
 
 @pytest.fixture(scope="session")

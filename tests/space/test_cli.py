@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from known_models import CODES, HUB
 from PIL import Image
 
 from marrow import MarrowError, cli
 from marrow.cli import default_reference
+from tests.space.known_models import CODES, HUB
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from known_models import DISCS
 
 from marrow import Analysis, analyze
 from marrow.drawing import GREY, PALETTE, draw_annotations, draw_segmentation
+from tests.space.known_models import DISCS
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from known_models import CODES, DISCS
 from PIL import Image
 from pycocotools.coco import COCO
 
 from marrow import Analysis, MarrowError, analyze
 from marrow.export import SUFFIXES, export, write_whole
+from tests.space.known_models import CODES, DISCS
 
 
 @pytest.fixture

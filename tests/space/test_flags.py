@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +13,23 @@ from PIL import Image
 
 from marrow import Analysis, MarrowError, analyze
 from marrow.flags import MAX_COMMENT, save_flag, start_upload
+from tests.hub_server import HubServer
+
+# The Hub's client reads HF_ENDPOINT at import, so it runs in a process of its own.
+UPLOAD = """
+import sys
+from pathlib import Path
+from marrow import MarrowError
+from marrow.flags import start_upload
+try:
+    scheduler = start_upload(Path(sys.argv[1]))
+except MarrowError as error:
+    sys.exit(str(error))
+scheduler.trigger().result()
+from datasets import load_dataset
+print(load_dataset("tester/bone-marrow-flags", split="train")["comment"])
+scheduler.stop()
+"""
 
 
 @pytest.fixture
@@ -55,3 +75,30 @@ def test_a_flag_that_cannot_be_saved_leaves_nothing(smear, analysis, tmp_path):
 def test_without_a_dataset_nothing_is_sent(tmp_path, monkeypatch):
     monkeypatch.delenv("MARROW_FLAGS_REPO", raising=False)
     assert start_upload(tmp_path) is None
+
+
+def test_flags_reach_the_dataset_whole(smear, analysis, tmp_path):
+    entry = save_flag(tmp_path / "flags", smear, analysis, "hello")
+    unfinished = entry.with_name("half.part")
+    unfinished.mkdir()
+    (unfinished / "image.png").write_bytes(b"half")
+    with HubServer() as hub:
+        done = _upload(hub.environment(tmp_path / "home", MARROW_FLAGS_REPO="tester/bone-marrow-flags"), tmp_path)
+        assert done.stdout == "Column(['hello'])\n", done.stderr
+        sent = hub.read("datasets", "tester/bone-marrow-flags", f"data/{entry.name}/image.png")
+        assert sent == (entry / "image.png").read_bytes()
+        with pytest.raises(KeyError, match=r"half\.part"):
+            hub.read("datasets", "tester/bone-marrow-flags", "data/half.part/image.png")
+
+
+def test_a_hub_that_is_away_is_said_in_one_sentence(tmp_path):
+    with HubServer() as hub:
+        environment = hub.environment(tmp_path / "home", MARROW_FLAGS_REPO="tester/bone-marrow-flags")
+    done = _upload(environment, tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("The flags cannot be sent to tester/bone-marrow-flags: check")
+
+
+def _upload(environment: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", UPLOAD, str(folder / "flags")]
+    return subprocess.run(command, env=environment, capture_output=True, text=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from known_models import CODES
 
 from marrow import Cell, analyze
 from marrow.classifier import ClassifierConfig
 from marrow.report import filter_cells, make_report, wilson_interval, write_notes
+from tests.space.known_models import CODES
 
 
 def config(codes=CODES, **trained_on) -> ClassifierConfig:

@@ -1,0 +1,53 @@
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(VENV)/bin/pip --disable-pip-version-check -q
+NAMESPACE ?=
+DATASET ?=
+BENCHMARKS ?= ../shared/data
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: demo setup test train bench lint publish cards
+
+demo: $(VENV)/.demo  ## serve the Space with the embedded release on http://127.0.0.1:7860
+	@$(PY) space/app.py
+
+setup: $(VENV)/.setup  ## install everything into .venv
+
+test: setup  ## run all tests
+	$(PY) -m pytest
+
+train: setup  ## the whole chain in miniature: drawn cells to a published, pulled and used model
+	$(PY) -m training.chain
+
+lint: setup
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+bench: setup  ## measure the embedded release on the real images in BENCHMARKS
+	BENCHMARKS="$(BENCHMARKS)" PY=$(PY) training/bench.sh
+
+cards: setup  ## render the cards and the README's figures from metrics.json
+	$(PY) -m model_cards.render hub/bone-marrow-mobilenet hub/bone-marrow-yolov8-seg
+	$(PY) -m model_cards.readme
+
+publish: setup  ## NAMESPACE=… [DATASET=folder]: push data set, models and Space to the Hub
+	$(PY) -m training.export keras --model hub/bone-marrow-mobilenet --out hub/bone-marrow-mobilenet/model.keras
+	$(PY) -m model_cards.render hub/bone-marrow-mobilenet hub/bone-marrow-yolov8-seg
+	$(PY) -m training.publish --namespace "$(NAMESPACE)" $(if $(DATASET),--dataset-dir "$(DATASET)")
+
+$(PY):
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: space/requirements.txt | $(PY)
+	@echo "installing the Space's requirements into $(VENV), once"
+	@$(PIP) install -r space/requirements.txt
+	@touch $@
+
+# ultralytics asks for opencv-python, which needs a screen's libraries; the headless build holds the same module
+$(VENV)/.setup: requirements.txt space/requirements.txt pyproject.toml | $(PY)
+	$(PIP) install -r requirements.txt
+	$(PIP) uninstall -y opencv-python
+	$(PIP) install --force-reinstall --no-deps opencv-python-headless
+	$(PIP) install --no-deps -e .
+	@touch $@ $(VENV)/.demo

@@ -1,0 +1,212 @@
+"""The whole chain in miniature: drawn cells, both models, a Hub on loopback, and a field it never saw.
+
+python -m training.chain --work out/chain
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from dataset_scripts.synthetic_cells import draw_field
+from training.files import read_json
+from training.matching import match_masks, summary
+
+ROOT = Path(__file__).resolve().parent.parent
+NAMESPACE = "tester"
+PER_CLASS = 80
+UNSEEN_SEED = 2026
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the chain: its name, what does it, and the figure that shows that it worked."""
+
+    name: str
+    run: Callable[[], None]
+    figure: Callable[[], str]
+
+
+class StepError(Exception):
+    """A step ended with an error; its own output says which."""
+
+
+def run(*command: str | Path, env: dict[str, str] | None = None) -> None:
+    """Run a command of the project from its root, with its output shown.
+
+    Raises:
+        StepError: it failed.
+    """
+    print("$ python", *command, flush=True)
+    done = subprocess.run([sys.executable, *map(str, command)], cwd=ROOT, env=env, check=False)
+    if done.returncode:
+        raise StepError(f"`python {' '.join(map(str, command))}` ended with exit code {done.returncode}")
+
+
+@contextmanager
+def loopback_hub(work: Path) -> Iterator[dict[str, str]]:
+    """Serve a Hub on loopback; gives the environment in which a client talks to it."""
+    command = [sys.executable, "tests/hub_server.py", "--port", "0", "--root", str(work / "hub-server")]
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        line = server.stdout.readline()
+        url = next(word for word in line.split() if word.startswith("http://"))
+        yield os.environ | {
+            "HF_ENDPOINT": url.rstrip("/.,"),
+            "HF_HOME": str(work / "hf-home"),
+            "HF_TOKEN": "hf_tester",
+            "HF_HUB_DISABLE_XET": "1",
+        }
+    finally:
+        server.terminate()
+        server.wait(timeout=10)
+
+
+def steps(work: Path, hub: dict[str, str]) -> list[Step]:
+    """List the steps, in order; each uses what the ones before it wrote under ``work``."""
+    classifier, segmenter = work / "hub" / "bone-marrow-mobilenet", work / "hub" / "bone-marrow-yolov8-seg"
+    configs = ROOT / "training" / "configs"
+    return [
+        Step(
+            "draw cells of twelve classes",
+            lambda: run("dataset_scripts/synthetic_cells.py", "--out", work / "drawn", "--per-class", str(PER_CLASS)),
+            lambda: f"{sum(1 for _ in (work / 'drawn').rglob('*.jpg'))} images",
+        ),
+        Step(
+            "build the balanced set",
+            lambda: run(
+                *("dataset_scripts/bone_marrow_12.py", "--data-dir", work / "drawn", "--out", work / "set"),
+                *("--per-class", str(PER_CLASS)),
+            ),
+            lambda: f"{_rows(work / 'set')} rows in Parquet",
+        ),
+        Step(
+            "train the classifier",
+            lambda: run(
+                *("-m", "training.train_classifier", "--data", work / "set", "--output-dir", classifier),
+                *("--run-dir", work / "run-classifier", "--config", configs / "classifier_mini.toml"),
+            ),
+            lambda: f"test accuracy {read_json(classifier / 'metrics.json')['test']['accuracy']:.3f} on drawn cells",
+        ),
+        Step(
+            "compose smear fields",
+            lambda: run(
+                *("dataset_scripts/smear_fields.py", "--data", work / "set", "--out", work / "fields"),
+                *("--train", "80", "--validation", "12", "--test", "12", "--size", "256"),
+            ),
+            lambda: f"{sum(1 for _ in (work / 'fields').rglob('*.jpg'))} fields",
+        ),
+        Step(
+            "train the segmenter on the classifier's backbone",
+            lambda: run(
+                *("-m", "training.train_segmenter", "--data", work / "fields", "--classifier", classifier),
+                *("--output-dir", segmenter, "--run-dir", work / "run-segmenter"),
+                *("--config", configs / "segmenter_mini.toml"),
+            ),
+            lambda: "recall {recall:.2f}, precision {precision:.2f} on composed test fields".format(
+                **read_json(segmenter / "metrics.json")["datasets"]["composed fields"]
+            ),
+        ),
+        Step(
+            "derive the Keras file and render the cards",
+            lambda: _derive(classifier, segmenter),
+            lambda: f"{(classifier / 'model.keras').stat().st_size / 1e6:.1f} MB .keras, two cards",
+        ),
+        Step(
+            "publish to a Hub on loopback",
+            lambda: run(
+                *("-m", "training.publish", "--namespace", NAMESPACE, "--dataset-dir", work / "set"),
+                *("--hub-dir", work / "hub"),
+                env=hub,
+            ),
+            lambda: "data set, two models and the Space",
+        ),
+        Step(
+            "pull by id and analyze a field it never saw",
+            lambda: _analyze_unseen(work, hub),
+            lambda: unseen_figure(work),
+        ),
+    ]
+
+
+def _rows(folder: Path) -> int:
+    import pyarrow.parquet as parquet
+
+    return sum(parquet.read_metadata(file).num_rows for file in folder.rglob("*.parquet"))
+
+
+def _derive(classifier: Path, segmenter: Path) -> None:
+    run("-m", "training.export", "keras", "--model", classifier, "--out", classifier / "model.keras")
+    run("-m", "model_cards.render", classifier, segmenter)
+
+
+def _analyze_unseen(work: Path, hub: dict[str, str]) -> None:
+    field = draw_field(np.random.default_rng(UNSEEN_SEED), 320, 320, 10)
+    cv2.imwrite(str(work / "unseen.png"), field.image[..., ::-1])
+    np.savez(work / "unseen.npz", labels=field.labels, codes=field.codes)
+    run(
+        *("-m", "marrow.cli", "analyze", work / "unseen.png", "--out", work / "analysis", "--format", "json,png"),
+        *("--segmenter", f"{NAMESPACE}/bone-marrow-yolov8-seg"),
+        *("--classifier", f"{NAMESPACE}/bone-marrow-mobilenet"),
+        env=hub,
+    )
+
+
+def unseen_figure(work: Path) -> str:
+    """Compare the analysis of the unseen field with the cells that were drawn in it."""
+    from marrow.analysis import Detection
+
+    truth = np.load(work / "unseen.npz")
+    cells = json.loads((work / "analysis" / "unseen.json").read_text(encoding="utf-8"))["cells"]
+    detections = [Detection(tuple(c["box"]), tuple(map(tuple, c["polygon"])), c["area"], c["score"]) for c in cells]
+    masks = [truth["labels"] == i + 1 for i in range(len(truth["codes"]))]
+    match = match_masks(masks, detections, truth["labels"].shape)
+    right = sum(
+        cells[int(row.argmax())]["label"] == code
+        for row, code in zip(match.overlaps, truth["codes"], strict=True)
+        if row.max(initial=0) >= 0.5
+    )
+    result = summary([match], 0.0)
+    found = round(result["recall"] * len(masks))
+    return f"{found} of {len(masks)} cells outlined, {right} of them named right, {len(cells)} found in all"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the chain; gives the exit code (2 when a step fails)."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--work", type=Path, default=ROOT / "out" / "chain", help="folder to work in; made anew")
+    args = parser.parse_args(argv)
+    work = args.work.resolve()
+    if work.exists() and any(work.iterdir()) and not (work / "hub-server").is_dir():
+        parser.error(f"{work} holds other files: name a new folder with --work.")
+    shutil.rmtree(work, ignore_errors=True)
+    (work / "hub-server").mkdir(parents=True)
+    lines = []
+    with loopback_hub(work) as hub:
+        for number, step in enumerate(todo := steps(work, hub), start=1):
+            print(f"\n== {number}/{len(todo)} {step.name}", flush=True)
+            start = time.monotonic()
+            try:
+                step.run()
+            except StepError as error:
+                print(f"chain: {error}", file=sys.stderr)
+                return 2
+            lines.append(f"{number}. {step.name}: {step.figure()} ({time.monotonic() - start:.0f} s)")
+    print("\n" + "\n".join(lines))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""Comparing outlined cells with the truth: matching by overlap, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from marrow.analysis import Detection
+
+
+@dataclass(frozen=True)
+class Match:
+    """The comparison of one image.
+
+    Attributes:
+        overlaps: ``(truths, detections)`` intersection over union.
+        scores: ``(detections,)`` segmenter scores.
+    """
+
+    overlaps: np.ndarray
+    scores: np.ndarray
+
+    def matched(self, confidence: float, overlap: float = 0.5) -> np.ndarray:
+        """Give the overlaps of the pairs matched one to one, counting pairs of at least ``overlap``."""
+        kept = self.overlaps[:, self.scores >= confidence]
+        rows, columns = linear_sum_assignment(kept, maximize=True)
+        values = kept[rows, columns]
+        return values[values >= overlap]
+
+    def found(self, confidence: float) -> int:
+        """Count the detections with at least this score."""
+        return int((self.scores >= confidence).sum())
+
+
+def detection_mask(detection: Detection, shape: tuple[int, int]) -> np.ndarray:
+    """Fill the outline of a detection: ``(height, width)`` bool."""
+    mask = np.zeros(shape, np.uint8)
+    cv2.fillPoly(mask, [np.floor(np.array(detection.polygon)).astype(np.int32)], 1)
+    return mask.astype(bool)
+
+
+def match_masks(truths: Sequence[np.ndarray], detections: Sequence[Detection], shape: tuple[int, int]) -> Match:
+    """Compare bool masks of the true cells with the detections of one image."""
+    masks = [detection_mask(detection, shape) for detection in detections]
+    overlaps = np.zeros((len(truths), len(masks)))
+    for i, truth in enumerate(truths):
+        for j, mask in enumerate(masks):
+            both = np.logical_and(truth, mask).sum()
+            overlaps[i, j] = both / max(np.logical_or(truth, mask).sum(), 1) if both else 0
+    return Match(overlaps, np.array([d.score for d in detections]))
+
+
+def match_boxes(truths: np.ndarray, detections: Sequence[Detection]) -> Match:
+    """Compare ``(n, 4)`` true boxes ``x0 y0 x1 y1`` with the detections' boxes."""
+    boxes = np.array([d.box for d in detections]).reshape(-1, 4)
+    a, b = truths.reshape(-1, 1, 4), boxes.reshape(1, -1, 4)
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    both = sides.clip(0).prod(axis=2)
+    areas = (a[..., 2:] - a[..., :2]).prod(axis=2) + (b[..., 2:] - b[..., :2]).prod(axis=2)
+    return Match(both / np.maximum(areas - both, 1e-9), np.array([d.score for d in detections]))
+
+
+def summary(matches: Sequence[Match], confidence: float, overlap: float = 0.5) -> dict[str, float]:
+    """Add matches up to recall, precision, F1, the mean overlap of the matched, and the mean count error.
+
+    A figure without any cell to rest on is ``nan``.
+    """
+    pairs = [match.matched(confidence, overlap) for match in matches]
+    right = sum(map(len, pairs))
+    truths, found = sum(len(m.overlaps) for m in matches), sum(m.found(confidence) for m in matches)
+    return {
+        "cells": truths,
+        "recall": right / truths if truths else float("nan"),
+        "precision": right / found if found else float("nan"),
+        "f1": 2 * right / (truths + found) if truths + found else float("nan"),
+        "mean_iou": float(np.concatenate(pairs).mean()) if right else float("nan"),
+        "count_error": float(np.mean([abs(m.found(confidence) - len(m.overlaps)) for m in matches])),
+    }
+
+
+def best_confidence(matches: Sequence[Match]) -> float:
+    """Give the score threshold, in steps of 0.05, with the highest F1; the higher of equals."""
+    steps = [round(0.05 * i, 2) for i in range(2, 19)]
+    return max(steps, key=lambda c: (round(summary(matches, c)["f1"], 4), c))

@@ -1,0 +1,61 @@
+"""Measure a Hub folder: choose its thresholds on validation data, then write ``metrics.json`` on test data.
+
+python -m training.measure classifier --model hub/bone-marrow-mobilenet --data DATASET [--benchmarks DIR]
+python -m training.measure segmenter --model hub/bone-marrow-yolov8-seg --data FIELDS [--benchmarks DIR]
+
+``--benchmarks`` names a folder with real images kept out of training: ``marrow/NIF``, ``fields_segpc``,
+``fields_bccd`` and ``wbc_masks``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from marrow.errors import MarrowError
+from training.files import read_json, write_json
+
+
+def environment() -> dict[str, str]:
+    """Name what the figures were measured with."""
+    packages = ("openvino", "numpy", "opencv-python-headless")
+    return {"python": platform.python_version(), "machine": platform.machine()} | {p: version(p) for p in packages}
+
+
+def update_config(folder: Path, **values: Any) -> None:
+    """Set keys of a Hub folder's ``config.json``."""
+    write_json(folder / "config.json", read_json(folder / "config.json") | values)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; gives the exit code (2 for bad input)."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("kind", choices=("classifier", "segmenter"))
+    parser.add_argument("--model", type=Path, required=True, help="Hub folder, as training.export writes it")
+    parser.add_argument("--data", required=True, help="data set (classifier) or folder of fields (segmenter)")
+    parser.add_argument("--benchmarks", type=Path, help="folder of real images kept out of training")
+    args = parser.parse_args(argv)
+    # each import brings half of the machine learning stack
+    if args.kind == "classifier":
+        from training.measure_classifier import measure
+    else:
+        from training.measure_segmenter import measure
+    try:
+        metrics = measure(args.model, args.data, args.benchmarks)
+    except MarrowError as error:
+        print(f"measure: {error}", file=sys.stderr)
+        return 2
+    metrics["environment"] = environment()
+    benchmarks = " --benchmarks BENCHMARKS" if args.benchmarks else ""
+    metrics["command"] = f"python -m training.measure {args.kind} --model hub/{args.model.name} --data DATA{benchmarks}"
+    write_json(args.model / "metrics.json", metrics)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
