@@ -10,6 +10,7 @@ segmentation layout: ``images/SPLIT``, ``labels/SPLIT``, ``data.yaml``.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import sys
@@ -312,17 +313,22 @@ def split_boxed(fields: Sequence[tuple[str, Value]]) -> Iterator[tuple[str, str,
 
 
 def write_set(args: argparse.Namespace, out: Path) -> None:
-    """Compose and write all splits and ``data.yaml`` into ``out``."""
+    """Compose and write all splits, ``data.yaml``, and in ``sources.json`` what the training fields are made of."""
+    sources: dict[str, dict[str, int]] = {"fields": {"composed": args.train}, "cells": {}}
     for split in SPLITS:
         number = getattr(args, split)
         if number:
             stock = make_stock(args.data, split, args.cells)
+            if split == "train":
+                sources["cells"] = {source: len(patches) for source, patches in stock.patches.items()}
             work = partial(_compose_and_write, out=out, split=split, size=args.size, seed=args.seed)
             with ProcessPoolExecutor(2, initializer=_start_worker, initargs=(stock,)) as pool:
                 list(tqdm(pool.map(work, range(number), chunksize=8), total=number, desc=f"{split} fields"))
     if args.boxes:
         for split, name, field in split_boxed(list(read_boxed_fields(args.boxes))):
             write_field(out, split, f"boxed_{name}", field)
+        sources["fields"][args.boxes.resolve().name] = sum(1 for _ in (out / "images" / "train").glob("boxed_*"))
+    (out / "sources.json").write_text(json.dumps(sources, indent=1) + "\n", encoding="utf-8")
     (out / "data.yaml").write_text(
         "train: images/train\nval: images/validation\ntest: images/test\nnames:\n  0: cell\n", encoding="utf-8"
     )

@@ -28,6 +28,7 @@ CLASS_NAMES = texts.CLASS_NAMES["en"]
 
 # What the name of a source of training images contains, what the images are, and their licence.
 SOURCES = (
+    ("composed", "fields composed by `dataset_scripts/smear_fields.py` of the cells listed here", "that of the cells"),
     ("synthetic", "cells drawn by `dataset_scripts/synthetic_cells.py`", "part of this project"),
     ("drawn", "cells drawn by `dataset_scripts/synthetic_cells.py`", "part of this project"),
     (

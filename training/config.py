@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ def load_config(kind: type[Config], path: Path | None, **overrides: Any) -> Conf
     """Read an experiment file.
 
     Args:
-        kind: dataclass to make; a table of the file goes to the field of its name, as a dict.
+        kind: dataclass to make; a table of the file fills the field of its name, a dataclass or a dict.
         path: TOML file; ``None`` gives the defaults.
         overrides: values from the command line that win over the file; ``None`` leaves the file's.
 
@@ -30,8 +30,13 @@ def load_config(kind: type[Config], path: Path | None, **overrides: Any) -> Conf
         except (OSError, tomllib.TOMLDecodeError) as error:
             raise MarrowError(f"The config {path} cannot be read: {error}.") from error
     values |= {key: value for key, value in overrides.items() if value is not None}
-    unknown = set(values) - {field.name for field in fields(kind)}
+    return _filled(kind, values)
+
+
+def _filled(kind: type[Config], values: dict[str, Any]) -> Config:
+    known = {field.name: field.default_factory for field in fields(kind)}
+    unknown = set(values) - set(known)
     if unknown:
-        known = ", ".join(field.name for field in fields(kind))
-        raise MarrowError(f"The config has unknown keys {', '.join(sorted(unknown))}: known are {known}.")
-    return kind(**values)
+        raise MarrowError(f"The config has unknown keys {', '.join(sorted(unknown))}: known are {', '.join(known)}.")
+    tables = {key: _filled(known[key], table) for key, table in values.items() if is_dataclass(known[key])}
+    return kind(**(values | tables))

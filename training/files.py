@@ -34,6 +34,20 @@ def read_json(path: Path) -> Any:
         raise MarrowError(f"{path} cannot be read: run the training that writes it first.") from error
 
 
+def claim_run(run_dir: Path, started_with: dict[str, Any]) -> None:
+    """Note in a run folder what a training starts with, so that no other training goes on from its checkpoint.
+
+    Raises:
+        MarrowError: the folder holds a training that started with something else.
+    """
+    path = run_dir / "started_with.json"
+    if path.is_file() and read_json(path) != started_with:
+        raise MarrowError(
+            f"{run_dir} holds a run with another config or other data: delete it, or name a new --run-dir."
+        )
+    write_json(path, started_with)
+
+
 def output_folder(path: str | Path) -> Path:
     """Make a folder for results.
 

@@ -16,6 +16,7 @@ from marrow.classifier import Classifier
 from marrow.crop import find_centre_cell
 from marrow.images import read_image
 from training.cells import Cells, load_cells
+from training.files import read_json
 from training.measure import update_config
 
 METRIC = Path(__file__).parent / "metrics" / "cell_classification"
@@ -49,7 +50,7 @@ def measure(model: Path, data: str, benchmarks: Path | None) -> dict[str, Any]:
     if benchmarks is not None:
         uncertain["unseen"] = _measure_unseen(model, benchmarks, bound)
     return {
-        "data": {"validation": len(validation), "test": len(test), "trained_on": _config(model)["trained_on"]},
+        "data": {"validation": len(validation), "test": len(test)},
         "test": figures(probabilities, test),
         "test_raw": figures(raw, test),
         "by_source": {source: _by_source(probabilities, raw, test, source) for source in sorted(set(test.sources))},
@@ -144,11 +145,5 @@ def _predict(model: Path, cells: Cells) -> np.ndarray:
     return classifier.predict(cells.crops(classifier.crop))
 
 
-def _config(model: Path) -> dict[str, Any]:
-    from training.files import read_json
-
-    return read_json(model / "config.json")
-
-
 def _size(model: Path) -> int:
-    return int(_config(model)["crop"]["size"])
+    return int(read_json(model / "config.json")["crop"]["size"])

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -30,7 +29,8 @@ from training.cells import (
     load_cells,
 )
 from training.config import load_config
-from training.files import output_folder, write_json
+from training.files import claim_run, output_folder, write_json
+from training.finish import export_and_measure
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,9 @@ class ClassifierTraining:
         label_smoothing: share of each target spread over all classes.
         size: side of the crop in pixels.
         context: margin around the cell, as a share of its size.
-        alpha: width of MobileNetV2.
         batch_norm_momentum: Keras' own 0.999 leaves stale statistics after a short training.
         init: ``imagenet``, ``none``, or a ``.weights.h5`` file of MobileNetV2 without top.
-        augmentation: fields of :class:`training.cells.Augmentation`.
+        augmentation: strength of each random change.
         seed: of weights, order and augmentation.
     """
 
@@ -61,10 +60,9 @@ class ClassifierTraining:
     label_smoothing: float = 0.05
     size: int = 129
     context: float = 0.15
-    alpha: float = 1.0
     batch_norm_momentum: float = 0.9
     init: str = "none"
-    augmentation: dict[str, float] = field(default_factory=dict)
+    augmentation: Augmentation = field(default_factory=Augmentation)
     seed: int = 0
 
     @property
@@ -82,7 +80,7 @@ def build_model(config: ClassifierTraining, n_classes: int) -> keras.Model:
     shape = (config.size, config.size, 3)
     weights = "imagenet" if config.init == "imagenet" else None
     try:
-        base = keras.applications.MobileNetV2(input_shape=shape, alpha=config.alpha, include_top=False, weights=weights)
+        base = keras.applications.MobileNetV2(input_shape=shape, include_top=False, weights=weights)
         if config.init not in ("imagenet", "none"):
             base.load_weights(config.init)
     except Exception as error:  # keras raises many kinds for a wrong or missing file
@@ -102,7 +100,6 @@ class TrainingBatches(keras.utils.PyDataset):
     def __init__(self, cells: Cells, config: ClassifierTraining, epoch: int) -> None:
         super().__init__(workers=2, max_queue_size=8)
         self.cells, self.config, self.epoch = cells, config, epoch
-        self.strength = Augmentation(**config.augmentation)
         self.weights = class_weights(cells.labels, len(cells.codes))
         self.order = np.random.default_rng((config.seed, epoch)).permutation(len(cells))
         self.colours = [colour_statistics(image) for image in cells.images[:: max(1, len(cells) // 500)]]
@@ -123,7 +120,7 @@ class TrainingBatches(keras.utils.PyDataset):
         rng = np.random.default_rng((self.config.seed, self.epoch, i))
         colours = self.colours[rng.integers(len(self.colours))]
         image, box = self.cells.images[i], self.cells.boxes[i]
-        return augmented_crop(image, box, colours, self.config.crop, self.strength, rng)
+        return augmented_crop(image, box, colours, self.config.crop, self.config.augmentation, rng)
 
 
 def train(config: ClassifierTraining, train_cells: Cells, validation: Cells, run_dir: Path) -> keras.Model:
@@ -219,18 +216,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = load_config(ClassifierTraining, args.config, init=args.init, epochs=args.epochs, seed=args.seed)
         out = output_folder(args.output_dir)
         run_dir = output_folder(args.run_dir or Path("runs") / out.name)
+        claim_run(run_dir, {"config": asdict(config), "data": args.data})
         train_cells, validation = load_cells(args.data, "train"), load_cells(args.data, "validation")
         model = train(config, train_cells, validation, run_dir)
         save_run(model, config, train_cells, run_dir)
     except MarrowError as error:
         print(f"train_classifier: {error}", file=sys.stderr)
         return 2
-    # a process of its own: tensorflow and torchvision cannot live in one
-    steps = (
-        ["training.export", "classifier", "--run-dir", str(run_dir), "--output-dir", str(out)],
-        ["training.measure", "classifier", "--model", str(out), "--data", args.data],
-    )
-    return max(subprocess.run([sys.executable, "-m", *step], check=False).returncode for step in steps)
+    return export_and_measure("classifier", run_dir, out, args.data)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -23,7 +22,8 @@ from ultralytics import YOLO, settings
 
 from marrow.errors import MarrowError
 from training.config import load_config
-from training.files import output_folder, write_json
+from training.files import claim_run, output_folder, write_json
+from training.finish import export_and_measure
 from training.transfer import copy_backbone
 
 ARCHITECTURE = Path(__file__).parent / "configs" / "yolov8-seg-mobilenetv2.yaml"
@@ -148,26 +148,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = load_config(SegmenterTraining, args.config, epochs=args.epochs, seed=args.seed, device=args.device)
         data, out = data_folder(args.data), output_folder(args.output_dir)
         run_dir = output_folder(args.run_dir or Path("runs") / out.name)
+        claim_run(run_dir, {"config": asdict(config), "data": str(data), "classifier": args.classifier})
         torch.manual_seed(config.seed)
         classifier = None if args.classifier == "none" else pull_classifier(args.classifier)
         best = train(build_model(classifier), data, config, run_dir)
     except MarrowError as error:
         print(f"train_segmenter: {error}", file=sys.stderr)
         return 2
-    fields = sum(1 for _ in (data / "images" / "train").glob("*"))
-    boxed = sum(1 for _ in (data / "images" / "train").glob("boxed_*"))
     run = {
         "config": asdict(config),
         "weights": str(best),
         "classifier": args.classifier,
-        "trained_on": {"composed fields": fields - boxed, "boxed fields": boxed},
+        "trained_on": read_json(data / "sources.json"),
     }
     write_json(run_dir / "run.json", run)
-    steps = (
-        ["training.export", "segmenter", "--run-dir", str(run_dir), "--output-dir", str(out)],
-        ["training.measure", "segmenter", "--model", str(out), "--data", str(data)],
-    )
-    return max(subprocess.run([sys.executable, "-m", *step], check=False).returncode for step in steps)
+    return export_and_measure("segmenter", run_dir, out, data)
 
 
 if __name__ == "__main__":

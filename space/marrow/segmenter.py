@@ -98,7 +98,7 @@ def letterbox(image: np.ndarray, size: int) -> tuple[np.ndarray, float, tuple[in
     """
     height, width = image.shape[:2]
     scale = min(size / height, size / width)
-    new_width, new_height = round(width * scale), round(height * scale)
+    new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
     resized = cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_LINEAR)
     left, top = round((size - new_width) / 2 - 0.1), round((size - new_height) / 2 - 0.1)
     square = np.full((size, size, 3), GREY, np.uint8)
