@@ -196,7 +196,7 @@ def balance(
     return kept
 
 
-def group_duplicates(rows: Sequence[Row], distance: int = 3, likeness: float = 0.97) -> list[Row]:
+def group_duplicates(rows: Sequence[Row], distance: int = 5, likeness: float = 0.97) -> list[Row]:
     """Number near-duplicates with one group each; every other image gets a group of its own.
 
     Two images are near-duplicates when their perceptual hashes (64 bits, Zauner's pHash) differ in at most

@@ -12,6 +12,7 @@ from dataset_scripts.synthetic_cells import draw_background, draw_cell, random_s
 from marrow.centre_cell import centre_cell_mask, nuclear_mask, optical_density
 
 CENTRE_TOLERANCE = 0.1  # of the image side, between the middles of the mask's box and of the image
+MAX_NEIGHBOURS = 0.01  # share of the surroundings covered by other nuclei
 SOLIDITY = 0.92  # area of a mask over the area of its convex hull
 
 
@@ -30,6 +31,21 @@ class Patch:
     mask: np.ndarray
     ground: np.ndarray
     code: str
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Red cells and empty smear around a cell.
+
+    Attributes:
+        image: ``(h, w, 3)`` uint8 RGB.
+        free: ``(h, w)`` float32, 1 where no nucleated cell is, fading to 0 towards cells and the border.
+        colour: ``(3,)`` float, colour of the empty smear.
+    """
+
+    image: np.ndarray
+    free: np.ndarray
+    colour: np.ndarray
 
 
 def cut_patch(image: np.ndarray, code: str) -> Patch | None:
@@ -84,45 +100,52 @@ def drawn_patch(rng: np.random.Generator, codes: Sequence[str]) -> Patch:
     return Patch(cell.image, cell.mask, ground_colour(cell.image), cell.code)
 
 
-def quilted_ground(
-    images: Sequence[np.ndarray], height: int, width: int, scale: float, rng: np.random.Generator
-) -> np.ndarray:
-    """Make a field of red cells and ground, as found around the cells of single-cell images.
+def cut_ground(image: np.ndarray) -> Ground | None:
+    """Take what surrounds the cell in a single-cell image.
 
     Args:
-        images: single-cell images of one source, ``(h, w, 3)`` uint8 RGB.
+        image: ``(height, width, 3)`` uint8 RGB.
+
+    Returns:
+        The ground; ``None`` where other nucleated cells are near, as their pale cytoplasm cannot be told from ground.
+    """
+    nuclei, centre = nuclear_mask(optical_density(image)), centre_cell_mask(image)
+    if centre is None or (nuclei[~centre]).mean() > MAX_NEIGHBOURS:
+        return None
+    taken = cv2.dilate(nuclei | centre, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (31, 31)))
+    free = 1 - taken.astype(np.float32)
+    free[:12], free[-12:], free[:, :12], free[:, -12:] = 0, 0, 0, 0
+    return Ground(image, cv2.GaussianBlur(free, (0, 0), 5), ground_colour(image))
+
+
+def quilted_ground(
+    grounds: Sequence[Ground], height: int, width: int, scale: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Make a field of red cells and empty smear, as found around the cells of single-cell images.
+
+    Args:
+        grounds: pieces of one source.
         height: of the field in pixels.
         width: of the field in pixels.
-        scale: magnification relative to the images.
+        scale: magnification relative to the pieces.
         rng: source of randomness.
 
     Returns:
         ``(height, width, 3)`` uint8 RGB, without nucleated cells.
     """
-    target = ground_colour(images[rng.integers(len(images))])
+    target = grounds[rng.integers(len(grounds))].colour
     canvas = np.full((height, width, 3), target, np.float32)
     canvas += rng.normal(0, 2, canvas.shape)
-    side = max(24, round(max(images[0].shape[:2]) * scale))
+    side = max(24, round(max(grounds[0].image.shape[:2]) * scale))
     for _ in range(int(np.clip(3.0 * height * width / side**2, 4, 60))):
-        image = images[rng.integers(len(images))]
-        piece = match_ground(image, ground_colour(image), target)
+        ground = grounds[rng.integers(len(grounds))]
+        piece = match_ground(ground.image, ground.colour, target)
         piece = cv2.resize(piece, (side, side), interpolation=cv2.INTER_AREA)
-        alpha = cv2.resize(_free_of_cells(image), (side, side), interpolation=cv2.INTER_LINEAR)
+        alpha = cv2.resize(ground.free, (side, side), interpolation=cv2.INTER_LINEAR)
         turn = int(rng.integers(4))
         y, x = rng.integers(-side // 2, height - side // 2), rng.integers(-side // 2, width - side // 2)
         _blend(canvas, np.rot90(piece, turn), np.rot90(alpha, turn), int(y), int(x))
     return canvas.clip(0, 255).astype(np.uint8)
-
-
-def _free_of_cells(image: np.ndarray) -> np.ndarray:
-    """Soft mask, 0 to 1, of what is not part of a nucleated cell, fading out at the border."""
-    nuclei = nuclear_mask(optical_density(image))
-    centre = centre_cell_mask(image)
-    taken = nuclei if centre is None else nuclei | centre.astype(np.uint8)
-    taken = cv2.dilate(taken, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (31, 31)))
-    free = 1 - taken.astype(np.float32)
-    free[:12], free[-12:], free[:, :12], free[:, -12:] = 0, 0, 0, 0
-    return cv2.GaussianBlur(free, (0, 0), 5)
 
 
 def _blend(canvas: np.ndarray, piece: np.ndarray, alpha: np.ndarray, y: int, x: int) -> None:

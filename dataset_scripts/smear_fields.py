@@ -34,7 +34,9 @@ if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from dataset_scripts.cell_patches import (
+    Ground,
     Patch,
+    cut_ground,
     cut_patch,
     drawn_ground,
     drawn_patch,
@@ -46,6 +48,7 @@ from dataset_scripts.synthetic_cells import CODES
 SPLITS = ("train", "validation", "test")
 NOT_NUCLEATED = {"ART"}
 MAX_OVERLAP = 0.3
+GROUND_IMAGES = 400
 
 Value = TypeVar("Value")
 
@@ -65,24 +68,24 @@ class Field:
 
 @dataclass(frozen=True)
 class Stock:
-    """What fields of one split are made from: patches and single-cell images by source."""
+    """What fields of one split are made from, by source: cells to paste, and ground to paste them on."""
 
     patches: dict[str, list[Patch]]
-    images: dict[str, list[np.ndarray]]
+    grounds: dict[str, list[Ground]]
 
 
 def make_stock(data: str, split: str, limit: int) -> Stock:
     """Cut patches from up to ``limit`` random cells of each source of a split.
 
     Raises:
-        MarrowError: the data set cannot be loaded.
+        MarrowError: the data set cannot be loaded, or no cell can be cut out.
     """
     try:
         part = datasets.load_dataset(data, split=split).shuffle(seed=0)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise MarrowError(f"The data set {data} cannot be loaded: build it with bone_marrow_12.py first.") from error
     names = part.features["label"].names
-    patches, images = {}, {}
+    patches, grounds = {}, {}
     sources = np.array(part["source"])
     for source in sorted(set(sources)):
         rows = part.select(np.flatnonzero(sources == source)[:limit])
@@ -91,8 +94,11 @@ def make_stock(data: str, split: str, limit: int) -> Stock:
         with ProcessPoolExecutor(2) as pool:
             cut = pool.map(cut_patch, pictures, codes, chunksize=20)
             patches[source] = [patch for patch in tqdm(cut, total=len(codes), desc=f"{split} {source}") if patch]
-        images[source] = pictures[:60]
-    return Stock(patches, images)
+            some = pool.map(cut_ground, pictures[:GROUND_IMAGES], chunksize=20)
+            grounds[source] = [ground for ground in some if ground]
+    if not any(patches.values()):
+        raise MarrowError(f"No cell of the {split} split of {data} stands clear enough to be cut out: add images.")
+    return Stock(patches, grounds)
 
 
 def compose_field(stock: Stock, size: int, rng: np.random.Generator, drawn_share: float = 0.15) -> Field:
@@ -115,8 +121,8 @@ def compose_field(stock: Stock, size: int, rng: np.random.Generator, drawn_share
     diameter = float(np.exp(rng.uniform(np.log(34), np.log(min(200, size / 2.2)))))
     typical = float(np.median([np.sqrt(p.mask.sum() * 4 / np.pi) for p in patches]))
     scale = diameter / typical
-    if rng.random() < 0.45:
-        canvas = quilted_ground(stock.images[source], size, size, scale, rng)
+    if rng.random() < 0.45 and stock.grounds[source]:
+        canvas = quilted_ground(stock.grounds[source], size, size, scale, rng)
     else:
         canvas = drawn_ground(size, size, 0.8 * diameter, rng)
     ground = np.percentile(canvas.reshape(-1, 3), 85, axis=0)
@@ -130,23 +136,28 @@ def compose_field(stock: Stock, size: int, rng: np.random.Generator, drawn_share
     if cover == 0:
         chosen = [patch for patch in chosen if patch.code in NOT_NUCLEATED]
     labels = np.zeros((size, size), np.int32)
+    areas = [0]
     image = canvas.astype(np.float32)
     crowding = MAX_OVERLAP * rng.random()
     for patch in chosen:
-        _paste(image, labels, patch, scale * np.exp(rng.normal(0, 0.06)), ground, crowding, rng)
+        _paste(image, labels, areas, patch, scale * np.exp(rng.normal(0, 0.06)), ground, crowding, rng)
     return Field(_photograph(image, rng), _visible(labels))
 
 
 def _paste(
     image: np.ndarray,
     labels: np.ndarray,
+    areas: list[int],
     patch: Patch,
     scale: float,
     ground: np.ndarray,
     overlap: float,
     rng: np.random.Generator,
 ) -> None:
-    """Paste a cell where it covers at most ``overlap`` of any other; gives up after some tries."""
+    """Paste a cell where it covers at most ``overlap`` of any other; gives up after some tries.
+
+    ``areas`` holds the area of each cell pasted so far, by its number in ``labels``.
+    """
     piece, mask = _turned(patch, scale, ground, rng)
     height, width = mask.shape
     size = labels.shape[0]
@@ -158,18 +169,17 @@ def _paste(
         if visible.sum() < 0.25 * (mask > 0.5).sum():
             continue
         under = labels[rows, columns]
-        covered, counts = np.unique(under[visible], return_counts=True)
-        smallest = min(
-            [int((labels == i).sum()) for i in covered if i] + [int(visible.sum())],
-        )
-        if any(i and n > overlap * smallest for i, n in zip(covered, counts, strict=True)):
+        covered = np.bincount(under[visible], minlength=len(areas))
+        covered[0] = 0
+        if any(covered[i] > overlap * min(areas[i], visible.sum()) for i in np.flatnonzero(covered)):
             continue
         region = image[rows, columns]
         region += mask[cut][..., None] * (piece[cut] - region)
-        if patch.code not in NOT_NUCLEATED:
-            under[visible] = labels.max() + 1
-        else:
+        if patch.code in NOT_NUCLEATED:
             under[visible] = 0
+        else:
+            under[visible] = len(areas)
+            areas.append(int(visible.sum()))
         return
 
 
@@ -347,7 +357,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--boxes", type=Path, help="real fields with YOLO boxes to mix in")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
-    beside = args.out.with_name(args.out.name + ".partial")
+    beside = Path(f"{args.out.resolve()}.partial")
     try:
         if args.out.exists():
             raise MarrowError(f"{args.out} exists: name a new folder with --out.")
@@ -356,6 +366,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_set(args, beside)
         os.replace(beside, args.out)
     except (MarrowError, OSError) as error:
+        shutil.rmtree(beside, ignore_errors=True)
         print(f"smear_fields: {error}", file=sys.stderr)
         return 2
     print(f"wrote {sum(1 for _ in args.out.glob('images/*/*.jpg'))} fields to {args.out}")

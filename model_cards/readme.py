@@ -22,7 +22,7 @@ def results() -> str:
     classifier, segmenter = (_metrics(name) for name in ("bone-marrow-mobilenet", "bone-marrow-yolov8-seg"))
     return "\n\n".join(
         [
-            "**Naming single cells** (real images of the test split; near-duplicates on one side, no patient ids exist):",
+            "**Naming single cells** (real images of the test split; no patient ids exist to split by):",
             _classifier_table(classifier),
             "**Outlining cells**, at the default confidence of "
             f"{number(segmenter['confidence']['value'])} ({segmenter['confidence']['chosen_on']}):",

@@ -11,7 +11,7 @@ if [ ! -d "$work/set" ]; then
 fi
 if [ ! -d "$work/fields" ]; then
     $PY dataset_scripts/smear_fields.py --data "$work/set" --boxes "$BENCHMARKS/fields_bccd" --out "$work/fields" \
-        --train 1000 --validation 60 --test 80 --cells 2500
+        --train 900 --validation 60 --test 80 --cells 2000
 fi
 $PY -m training.measure classifier --model hub/bone-marrow-mobilenet --data "$work/set" --benchmarks "$BENCHMARKS"
 $PY -m training.measure segmenter --model hub/bone-marrow-yolov8-seg --data "$work/fields" --benchmarks "$BENCHMARKS"

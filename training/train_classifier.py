@@ -154,12 +154,16 @@ def train(config: ClassifierTraining, train_cells: Cells, validation: Cells, run
         )
     else:
         model, done = keras.models.load_model(checkpoint), int(checkpoint.stem.split("-")[1])
+        # a .keras file does not hold where dropout's random numbers stood: one draw a step
+        if config.dropout:
+            model.get_layer("dropout").seed_generator.state.assign([config.seed, done * steps])
         print(f"resuming after epoch {done}", flush=True)
     inputs = validation.crops(config.crop) / np.float32(127.5) - np.float32(1)
     targets = np.eye(len(validation.codes), dtype=np.float32)[validation.labels]
     for epoch in range(done, config.epochs):
         history = model.fit(
             TrainingBatches(train_cells, config, epoch),
+            shuffle=False,  # Keras' own order would not survive an interruption
             validation_data=(inputs, targets),
             initial_epoch=epoch,
             epochs=epoch + 1,

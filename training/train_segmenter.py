@@ -22,7 +22,7 @@ from ultralytics import YOLO, settings
 
 from marrow.errors import MarrowError
 from training.config import load_config
-from training.files import claim_run, output_folder, write_json
+from training.files import claim_run, output_folder, read_json, write_json
 from training.finish import export_and_measure
 from training.transfer import copy_backbone
 
@@ -91,7 +91,7 @@ def train(model: YOLO, data: Path, config: SegmenterTraining, run_dir: Path) -> 
     Returns:
         The weights file of the best epoch on the validation fields.
     """
-    settings.update({"sync": False, "hub": False})
+    settings.update({"sync": False})
     last = run_dir / "train" / "weights" / "last.pt"
     best = last.with_name("best.pt")
     if last.is_file():
@@ -122,13 +122,14 @@ def train(model: YOLO, data: Path, config: SegmenterTraining, run_dir: Path) -> 
 
 
 def data_folder(data: Path) -> Path:
-    """Check that a folder has ``data.yaml``.
+    """Check that a folder has ``data.yaml`` and ``sources.json``.
 
     Raises:
         MarrowError: it has not.
     """
-    if not (data / "data.yaml").is_file():
-        raise MarrowError(f"There is no data.yaml in {data}: compose fields with dataset_scripts/smear_fields.py.")
+    for name in ("data.yaml", "sources.json"):
+        if not (data / name).is_file():
+            raise MarrowError(f"There is no {name} in {data}: compose fields with dataset_scripts/smear_fields.py.")
     return data.resolve()
 
 

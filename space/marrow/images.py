@@ -35,7 +35,11 @@ def read_image(path: str | Path) -> np.ndarray:
                     f"{MAX_PIXELS // 1_000_000} megapixels."
                 )
             return to_rgb(image)
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise MarrowError(
+            f"{path} has too many pixels: cut it into fields of at most {MAX_PIXELS // 1_000_000} megapixels."
+        ) from error
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, RuntimeError) as error:
         raise MarrowError(f"{path} cannot be read as an image: save it again as JPEG or PNG.") from error
 
 

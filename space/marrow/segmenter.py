@@ -79,11 +79,12 @@ class Segmenter:
             return ((points - offset) / scale).clip(0, limit)
 
         outlines = [_outline(logit, size // grid[0], box) for logit, box in zip(logits, boxes, strict=True)]
-        return [
+        found = (
             _detection(outline, box, score, to_image)
             for outline, box, score in zip(outlines, boxes, scores, strict=True)
             if outline is not None
-        ]
+        )
+        return [detection for detection in found if detection.area > 0]  # none in the grey border
 
 
 def letterbox(image: np.ndarray, size: int) -> tuple[np.ndarray, float, tuple[int, int]]:

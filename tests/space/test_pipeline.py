@@ -1,0 +1,78 @@
+"""From an image to an analysis, on two models with known answers."""
+
+import json
+
+import numpy as np
+import pytest
+
+from marrow import Models, analyze
+from marrow.classifier import Classifier
+from tests.space.known_models import CODES, DISCS
+
+
+def test_an_analysis_names_every_cell_in_order(models, smear):
+    analysis = analyze(smear, models, 0.25)
+    assert (analysis.width, analysis.height, analysis.confidence) == (320, 320, 0.25)
+    assert [cell.id for cell in analysis.cells] == [1, 2, 3, 4, 5]
+    assert [round(cell.score, 2) for cell in analysis.cells] == [score for *_, score in DISCS if score > 0.25]
+    assert [cell.label for cell in analysis.cells] == ["NGS" if x < 165 else "EBO" for x, *_, s in DISCS if s > 0.25]
+    assert analysis.report.found == 5 and analysis.report.counts["NGS"] + analysis.report.uncertain >= 3
+    assert (analysis.segmenter.repo, analysis.classifier.repo) == ("discs", "colours")
+
+
+def test_probabilities_add_up_and_the_label_is_the_best(models, smear):
+    for cell in analyze(smear, models).cells:
+        assert list(cell.probabilities) == CODES
+        assert sum(cell.probabilities.values()) == pytest.approx(1, abs=1e-5)
+        assert cell.probability == max(cell.probabilities.values()) == cell.probabilities[cell.label]
+
+
+def test_the_models_own_confidence_is_used_and_told(models, smear):
+    analysis = analyze(smear, models)
+    assert analysis.confidence == 0.5 and len(analysis.cells) == 4
+
+
+def test_an_image_without_cells_gives_an_empty_analysis(models, smear):
+    analysis = analyze(smear, models, 0.99)
+    assert analysis.cells == () and analysis.report.found == 0 and analysis.report.me_ratio is None
+    assert json.loads(analysis.to_json())["cells"] == []
+
+
+def test_the_same_image_gives_the_same_analysis(models, smear):
+    assert analyze(smear, models).to_json() == analyze(smear, models).to_json()
+
+
+def test_the_json_is_in_pixels_of_the_image_as_given(models, smear):
+    wide = np.pad(smear, ((0, 0), (100, 0), (0, 0)), constant_values=230)
+    plain = json.loads(analyze(wide, models, 0.05).to_json())
+    assert plain["image"] == {"width": 420, "height": 320}
+    for cell in plain["cells"]:
+        points = np.array([*cell["polygon"], cell["box"][:2], cell["box"][2:]])
+        assert (points >= 0).all() and (points <= (420, 320)).all()
+
+
+def test_the_classifier_names_no_boxes_and_many(models, smear):
+    classifier = models.classifier
+    assert classifier(smear, []).shape == (0, 12)
+    boxes = [(x - r, y - r, x + r, y + r) for x, y, r, _ in DISCS] * 12  # more than two batches
+    rows = classifier(smear, boxes)
+    assert rows.shape == (72, 12) and rows.dtype == np.float32
+    assert np.allclose(rows, np.tile(rows[:6], (12, 1)), atol=1e-6)
+    assert np.allclose(rows[:6], np.concatenate([classifier(smear, [box]) for box in boxes[:6]]), atol=1e-6)
+
+
+def test_the_temperature_softens_the_probabilities_only(model_folders, smear, tmp_path):
+    folder = model_folders[1]
+    config = json.loads((folder / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"temperature": 3.0}))
+    (tmp_path / "model.onnx").write_bytes((folder / "model.onnx").read_bytes())
+    boxes = [(x - r, y - r, x + r, y + r) for x, y, r, _ in DISCS]
+    sharp, soft = (Classifier.from_pretrained(str(path))(smear, boxes) for path in (folder, tmp_path))
+    assert (sharp.argmax(axis=1) == soft.argmax(axis=1)).all()
+    softened = sharp ** (1 / 3)
+    assert np.allclose(soft, softened / softened.sum(axis=1, keepdims=True), atol=1e-5)
+
+
+def test_models_are_loaded_from_references(model_folders):
+    models = Models.from_pretrained(*map(str, model_folders))
+    assert models.segmenter.info.revision is None and models.classifier.labels == tuple(CODES)

@@ -1,0 +1,151 @@
+"""The segmenter: letterbox, positions in pixels of the image, and agreement with ultralytics on the same weights."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from dataset_scripts.synthetic_cells import draw_field
+from marrow.analysis import Detection
+from marrow.errors import MarrowError
+from marrow.segmenter import GREY, Segmenter, letterbox
+from tests.space.known_models import DISCS, HUB, make_segmenter
+
+RELEASE = HUB / "bone-marrow-yolov8-seg"
+
+
+def filled(detection: Detection, shape: tuple[int, int]) -> np.ndarray:
+    mask = np.zeros(shape, np.uint8)
+    cv2.fillPoly(mask, [np.floor(np.array(detection.polygon)).astype(np.int32)], 1)
+    return mask > 0
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.logical_and(a, b).sum() / np.logical_or(a, b).sum())
+
+
+@pytest.mark.parametrize(
+    "shape", [(480, 640), (640, 480), (333, 517), (101, 997), (997, 101), (640, 640), (31, 33), (2000, 3)]
+)
+def test_the_letterbox_is_that_of_ultralytics(shape):
+    from ultralytics.data.augment import LetterBox
+
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    inputs, _, _ = letterbox(image, 320)
+    assert inputs.shape == (1, 3, 320, 320) and inputs.dtype == np.float32
+    theirs = LetterBox((320, 320), auto=False)(image=image)
+    assert np.array_equal((inputs[0].transpose(1, 2, 0) * 255).round(), theirs)
+
+
+@pytest.mark.parametrize("shape", [(333, 517), (101, 997), (997, 101)])
+def test_the_letterbox_says_where_the_image_is(shape):
+    image = np.full((*shape, 3), 200, np.uint8)
+    inputs, scale, (left, top) = letterbox(image, 320)
+    rows, columns = np.nonzero((inputs[0] * 255).round()[0] == 200)
+    assert (left, top) == (columns.min(), rows.min())
+    assert columns.max() + 1 - left == pytest.approx(shape[1] * scale, abs=0.5)
+    assert rows.max() + 1 - top == pytest.approx(shape[0] * scale, abs=0.5)
+    assert ((inputs[0] * 255).round()[:, :top] == GREY).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 5000), (5000, 1), (1, 1)])
+def test_threads_of_images_still_fit(models, shape):
+    inputs, _, _ = letterbox(np.zeros((*shape, 3), np.uint8), 320)
+    assert inputs.shape == (1, 3, 320, 320)
+    models.segmenter(np.zeros((*shape, 3), np.uint8))
+
+
+def test_discs_are_found_where_they_are(models):
+    found = models.segmenter(np.zeros((320, 320, 3), np.uint8), 0.05)
+    assert [round(d.score, 3) for d in found] == [score for *_, score in DISCS], "by falling score"
+    for detection, (x, y, radius, _) in zip(found, DISCS, strict=True):
+        assert detection.box == pytest.approx((x - radius, y - radius, x + radius, y + radius), abs=0.1)
+        assert detection.area == pytest.approx(np.pi * radius**2, rel=0.06)
+        assert np.mean(detection.polygon, axis=0) == pytest.approx((x, y), abs=1.5)
+
+
+@pytest.mark.parametrize("shape", [(480, 640), (640, 480), (160, 200), (1000, 300)])
+def test_discs_are_found_in_pixels_of_an_image_that_is_not_square(models, shape):
+    height, width = shape
+    found = models.segmenter(np.zeros((height, width, 3), np.uint8), 0.05)
+    scale = 320 / max(shape)
+    left, top = (320 - width * scale) / 2, (320 - height * scale) / 2
+    for detection in found:
+        (x, y, radius, _), *_ = [disc for disc in DISCS if abs(disc[3] - detection.score) < 0.01]
+        x, y, radius = (x - left) / scale, (y - top) / scale, radius / scale
+        yy, xx = np.mgrid[:height, :width] + 0.5
+        assert iou(filled(detection, shape), np.hypot(xx - x, yy - y) < radius) > 0.9
+        box = np.array([x - radius, y - radius, x + radius, y + radius]).clip(0, [width, height] * 2)
+        assert detection.box == pytest.approx(box, abs=1)
+    seen = [(x, y) for x, y, r, _ in DISCS if x + r > left and x - r < 320 - left and y + r > top and y - r < 320 - top]
+    assert len(found) == len(seen), "those in the grey border are none"
+
+
+def test_everything_lies_inside_the_image(models):
+    for height, width in ((100, 320), (320, 90), (701, 333)):
+        for detection in models.segmenter(np.zeros((height, width, 3), np.uint8), 0.05):
+            points = np.array([*detection.polygon, detection.box[:2], detection.box[2:]])
+            assert (points >= 0).all() and (points <= (width, height)).all()
+
+
+def test_the_confidence_is_the_models_own_unless_given(models):
+    image = np.zeros((320, 320, 3), np.uint8)
+    numbers = [len(models.segmenter(image, confidence)) for confidence in (None, 0.5, 0.85, 0.99)]
+    assert numbers == [4, 4, 2, 0]
+
+
+def test_of_overlapping_detections_the_weaker_is_dropped(tmp_path, monkeypatch):
+    discs = [(100, 100, 40, 0.9), (104, 100, 40, 0.8), (150, 100, 40, 0.7)]
+    monkeypatch.setattr("tests.space.known_models.DISCS", [*discs, *DISCS[3:]])
+    segmenter = Segmenter.from_pretrained(str(make_segmenter(tmp_path / "model")))
+    scores = [detection.score for detection in segmenter(np.zeros((320, 320, 3), np.uint8), 0.65)]
+    assert scores == pytest.approx([0.9, 0.7])
+
+
+@pytest.mark.parametrize("key", ["input_size", "iou", "confidence"])
+def test_a_config_that_lacks_a_key_is_refused(key, model_folders, tmp_path):
+    config = json.loads((model_folders[0] / "config.json").read_text())
+    del config[key]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model.onnx").write_bytes((model_folders[0] / "model.onnx").read_bytes())
+    with pytest.raises(MarrowError, match=key):
+        Segmenter.from_pretrained(str(tmp_path))
+
+
+def test_a_damaged_network_is_refused(model_folders, tmp_path):
+    (tmp_path / "config.json").write_bytes((model_folders[0] / "config.json").read_bytes())
+    (tmp_path / "model.onnx").write_bytes((model_folders[0] / "model.onnx").read_bytes()[:500])
+    with pytest.raises(MarrowError, match=r"model\.onnx is not a usable"):
+        Segmenter.from_pretrained(str(tmp_path))
+
+
+@pytest.mark.parametrize("shape", [(480, 640), (517, 333)])
+def test_it_agrees_with_ultralytics_on_the_released_weights(shape):
+    if not (RELEASE / "model.onnx").is_file():
+        pytest.skip("needs hub/bone-marrow-yolov8-seg: the released segmenter")
+    image = draw_field(np.random.default_rng(21), *shape, 12).image
+    assert_agreement(RELEASE, image)
+
+
+def assert_agreement(folder: Path, image: np.ndarray) -> None:
+    """``marrow`` on ``model.onnx`` finds what ``YOLO("model.pt")`` finds."""
+    from ultralytics import YOLO
+
+    segmenter = Segmenter.from_pretrained(str(folder))
+    ours = segmenter(image, 0.5)
+    size, overlap = segmenter.config.input_size, segmenter.config.iou
+    (theirs,) = YOLO(folder / "model.pt")(
+        image[..., ::-1], imgsz=size, conf=0.5, iou=overlap, rect=False, retina_masks=True, verbose=False
+    )
+    assert len(theirs) > 3 and abs(len(ours) - len(theirs)) <= 1
+    masks = [filled(detection, image.shape[:2]) for detection in ours]
+    boxes = np.array([detection.box for detection in ours])
+    overlaps = []
+    for mask, box in zip(theirs.masks.data.numpy() > 0, theirs.boxes.xyxy.numpy(), strict=True):
+        best = int(np.argmax([iou(mask, own) for own in masks]))
+        overlaps.append(iou(mask, masks[best]))
+        if overlaps[-1] > 0.8:
+            assert boxes[best] == pytest.approx(box, abs=3)
+    assert np.mean(overlaps) >= 0.95, overlaps
