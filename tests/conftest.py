@@ -15,13 +15,12 @@ from tests.commands import ROOT, succeed
 _HOME = tempfile.TemporaryDirectory(prefix="marrow-tests-")
 os.environ |= {"HF_HOME": _HOME.name, "YOLO_CONFIG_DIR": _HOME.name}
 
-SIZE = 65  # of the crops; odd at every stage of a MobileNetV2
-
-CLASSIFIER_CONFIG = f"""
+CLASSIFIER_CONFIG = """
 epochs = 3
 batch_size = 16
-size = {SIZE}
+size = 65  # odd at every stage of a MobileNetV2
 learning_rate = 2e-3
+batch_norm_momentum = 0.3  # a few steps must be enough for statistics that let the image through
 """
 
 SEGMENTER_CONFIG = """

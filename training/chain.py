@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 
 from dataset_scripts.synthetic_cells import draw_field
+from model_cards.render import number
 from training.files import read_json
 from training.matching import match_masks, summary
 
@@ -115,9 +116,7 @@ def steps(work: Path, hub: dict[str, str]) -> list[Step]:
                 *("--output-dir", segmenter, "--run-dir", work / "run-segmenter"),
                 *("--config", configs / "segmenter_mini.toml"),
             ),
-            lambda: "recall {recall:.2f}, precision {precision:.2f} on composed test fields".format(
-                **read_json(segmenter / "metrics.json")["datasets"]["composed fields"]
-            ),
+            lambda: _segmenter_figure(segmenter),
         ),
         Step(
             "derive the Keras file and render the cards",
@@ -139,6 +138,11 @@ def steps(work: Path, hub: dict[str, str]) -> list[Step]:
             lambda: unseen_figure(work),
         ),
     ]
+
+
+def _segmenter_figure(folder: Path) -> str:
+    figures = read_json(folder / "metrics.json")["datasets"]["composed fields"]
+    return f"recall {number(figures['recall'])}, precision {number(figures['precision'])} on composed test fields"
 
 
 def _rows(folder: Path) -> int:

@@ -46,12 +46,12 @@ def detection_mask(detection: Detection, shape: tuple[int, int]) -> np.ndarray:
 def match_masks(truths: Sequence[np.ndarray], detections: Sequence[Detection], shape: tuple[int, int]) -> Match:
     """Compare bool masks of the true cells with the detections of one image."""
     masks = [detection_mask(detection, shape) for detection in detections]
-    overlaps = np.zeros((len(truths), len(masks)))
-    for i, truth in enumerate(truths):
-        for j, mask in enumerate(masks):
-            both = np.logical_and(truth, mask).sum()
-            overlaps[i, j] = both / max(np.logical_or(truth, mask).sum(), 1) if both else 0
-    return Match(overlaps, np.array([d.score for d in detections]))
+    a, b = (np.array(group, np.float32).reshape(len(group), -1) for group in (truths, masks))
+    if not len(a) or not len(b):
+        return Match(np.zeros((len(a), len(b))), np.array([d.score for d in detections]))
+    both = a @ b.T
+    either = a.sum(axis=1)[:, None] + b.sum(axis=1) - both
+    return Match(both / np.maximum(either, 1), np.array([d.score for d in detections]))
 
 
 def match_boxes(truths: np.ndarray, detections: Sequence[Detection]) -> Match:
@@ -62,6 +62,11 @@ def match_boxes(truths: np.ndarray, detections: Sequence[Detection]) -> Match:
     both = sides.clip(0).prod(axis=2)
     areas = (a[..., 2:] - a[..., :2]).prod(axis=2) + (b[..., 2:] - b[..., :2]).prod(axis=2)
     return Match(both / np.maximum(areas - both, 1e-9), np.array([d.score for d in detections]))
+
+
+def mean(values: Sequence[float]) -> float:
+    """Give the mean, ``nan`` of nothing."""
+    return float(np.mean(values)) if len(values) else float("nan")
 
 
 def summary(matches: Sequence[Match], confidence: float, overlap: float = 0.5) -> dict[str, float]:
@@ -77,8 +82,8 @@ def summary(matches: Sequence[Match], confidence: float, overlap: float = 0.5) -
         "recall": right / truths if truths else float("nan"),
         "precision": right / found if found else float("nan"),
         "f1": 2 * right / (truths + found) if truths + found else float("nan"),
-        "mean_iou": float(np.concatenate(pairs).mean()) if right else float("nan"),
-        "count_error": float(np.mean([abs(m.found(confidence) - len(m.overlaps)) for m in matches])),
+        "mean_iou": mean([value for values in pairs for value in values]),
+        "count_error": mean([abs(m.found(confidence) - len(m.overlaps)) for m in matches]),
     }
 
 

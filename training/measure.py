@@ -46,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         from training.measure_segmenter import measure
     try:
+        if args.benchmarks and not args.benchmarks.is_dir():
+            raise MarrowError(f"There is no folder {args.benchmarks}: name one with --benchmarks, or leave it out.")
         metrics = measure(args.model, args.data, args.benchmarks)
     except MarrowError as error:
         print(f"measure: {error}", file=sys.stderr)

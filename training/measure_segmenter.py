@@ -14,7 +14,7 @@ from dataset_scripts.smear_fields import split_boxed
 from marrow.errors import MarrowError
 from marrow.images import read_image
 from marrow.segmenter import Segmenter
-from training.matching import Match, best_confidence, match_boxes, match_masks, summary
+from training.matching import Match, best_confidence, match_boxes, match_masks, mean, summary
 from training.measure import update_config
 
 LOWEST = 0.05  # detections below are not looked at
@@ -48,13 +48,13 @@ def measure(model: Path, data: str, benchmarks: Path | None) -> dict[str, Any]:
 
 
 def _benchmark(segmenter: Segmenter, folder: Path, confidence: float) -> dict[str, Any]:
-    """Measure on real fields: SegPC plasma cells, BCCD boxes not trained on, single white cells."""
+    """Measure on what the folder holds of SegPC plasma cells, BCCD boxes not trained on, and single white cells."""
     plasma = list(_segpc_matches(segmenter, folder / "fields_segpc"))
     found = summary(plasma, confidence)
     boxed = list(_bccd_matches(segmenter, folder / "fields_bccd"))
     single = [_best_overlap(segmenter, file, confidence) for file in sorted((folder / "wbc_masks").glob("*.jpg"))]
     boxes = summary(boxed, confidence)
-    return {
+    parts = {
         "SegPC-2021 plasma cells": {
             "n_images": len(plasma),
             "cells": found["cells"],
@@ -65,8 +65,9 @@ def _benchmark(segmenter: Segmenter, folder: Path, confidence: float) -> dict[st
             "n_images": len(boxed),
             **{key: boxes[key] for key in ("cells", "recall", "precision", "f1")},
         },
-        "single white cells (Zheng et al. 2018)": {"n_images": len(single), "mean_iou": float(np.mean(single))},
+        "single white cells (Zheng et al. 2018)": {"n_images": len(single), "mean_iou": mean(single)},
     }
+    return {name: _finite(figures) for name, figures in parts.items() if figures["n_images"]}
 
 
 def _field_matches(segmenter: Segmenter, data: Path, split: str, pattern: str) -> Iterator[Match]:
