@@ -205,7 +205,6 @@ def _segmenter(name: str, config: dict[str, Any], metrics: dict[str, Any]) -> tu
     )
     trained_on = {key: n for key, n in _leaves(config.get("trained_on", {})) if isinstance(n, int)}
     return data, {
-        "trained_on": key_table(trained_on, ("source", "images")),
         "sources": _source_table(trained_on),
         "results": _row_table("images", datasets),
         "confidence": key_table(metrics.get("confidence", {})),

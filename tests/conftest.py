@@ -13,7 +13,7 @@ from tests.commands import ROOT, succeed
 
 # caches and settings of the libraries; set before any of them is imported, and taken over by every subprocess
 _HOME = tempfile.TemporaryDirectory(prefix="marrow-tests-")
-os.environ |= {"HF_HOME": _HOME.name, "YOLO_CONFIG_DIR": _HOME.name}
+os.environ |= {"HF_HOME": _HOME.name, "YOLO_CONFIG_DIR": _HOME.name, "YOLO_AUTOINSTALL": "false"}
 
 CLASSIFIER_CONFIG = """
 epochs = 3

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -172,9 +172,7 @@ def export_segmenter(run_dir: Path, out: Path) -> None:
     weights = Path(run["weights"])
     if not weights.is_file():
         raise MarrowError(f"There are no weights at {weights}: run training.train_segmenter again.")
-    beside = out / "model.partial.pt"
-    shutil.copy(weights, beside)
-    os.replace(beside, out / "model.pt")
+    publishable_checkpoint(weights, out / "model.pt")
     size = run["config"]["input_size"]
     exported = Path(YOLO(out / "model.pt").export(format="onnx", imgsz=size, opset=OPSET, simplify=False))
     store_halved(exported, out / "model.onnx")
@@ -190,6 +188,35 @@ def export_segmenter(run_dir: Path, out: Path) -> None:
             "trained_on": run["trained_on"],
         },
     )
+
+
+def publishable_checkpoint(source: Path, target: Path) -> None:
+    """Copy an ultralytics checkpoint without the folders of the machine that it was trained on.
+
+    Args:
+        source: checkpoint of a finished training.
+        target: file to write; plain ``YOLO(target)`` loads it.
+    """
+    import torch
+
+    checkpoint = torch.load(source, weights_only=False, map_location="cpu")  # our own file, just trained
+    checkpoint.pop("git", None)
+    model = checkpoint["model"]
+    for name in ("yaml", "args", "pt_path", "yaml_file"):
+        if hasattr(model, name):
+            setattr(model, name, _names_only(getattr(model, name)))
+    beside = target.with_name("model.partial.pt")
+    torch.save({key: _names_only(value) for key, value in checkpoint.items()}, beside)
+    os.replace(beside, target)
+
+
+def _names_only(value: Any) -> Any:
+    """Replace paths by their last part, in dicts too."""
+    if isinstance(value, dict):
+        return {key: _names_only(item) for key, item in value.items()}
+    if isinstance(value, str) and "/" in value and "://" not in value:
+        return Path(value).name
+    return value
 
 
 def export_keras(model: Path, out: Path) -> None:

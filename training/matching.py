@@ -46,9 +46,8 @@ def detection_mask(detection: Detection, shape: tuple[int, int]) -> np.ndarray:
 def match_masks(truths: Sequence[np.ndarray], detections: Sequence[Detection], shape: tuple[int, int]) -> Match:
     """Compare bool masks of the true cells with the detections of one image."""
     masks = [detection_mask(detection, shape) for detection in detections]
-    a, b = (np.array(group, np.float32).reshape(len(group), -1) for group in (truths, masks))
-    if not len(a) or not len(b):
-        return Match(np.zeros((len(a), len(b))), np.array([d.score for d in detections]))
+    pixels = shape[0] * shape[1]
+    a, b = (np.array(group, np.float32).reshape(len(group), pixels) for group in (truths, masks))
     both = a @ b.T
     either = a.sum(axis=1)[:, None] + b.sum(axis=1) - both
     return Match(both / np.maximum(either, 1), np.array([d.score for d in detections]))
@@ -87,7 +86,11 @@ def summary(matches: Sequence[Match], confidence: float, overlap: float = 0.5) -
     }
 
 
-def best_confidence(matches: Sequence[Match]) -> float:
-    """Give the score threshold, in steps of 0.05, with the highest F1; the higher of equals."""
+def best_confidence(matches: Sequence[Match], tolerance: float = 0.005) -> float:
+    """Give the lowest score threshold, in steps of 0.05, whose F1 is within ``tolerance`` of the highest.
+
+    The lowest, as a reader sees a false cell and removes it, but a missed one is lost.
+    """
     steps = [round(0.05 * i, 2) for i in range(2, 19)]
-    return max(steps, key=lambda c: (round(summary(matches, c)["f1"], 4), c))
+    scores = [np.nan_to_num(summary(matches, step)["f1"]) for step in steps]
+    return next(step for step, score in zip(steps, scores, strict=True) if score >= max(scores) - tolerance)

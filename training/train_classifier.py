@@ -220,8 +220,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = load_config(ClassifierTraining, args.config, init=args.init, epochs=args.epochs, seed=args.seed)
         out = output_folder(args.output_dir)
         run_dir = output_folder(args.run_dir or Path("runs") / out.name)
-        claim_run(run_dir, {"config": asdict(config), "data": args.data})
         train_cells, validation = load_cells(args.data, "train"), load_cells(args.data, "validation")
+        claim_run(run_dir, {"config": asdict(config), "data": args.data})
         model = train(config, train_cells, validation, run_dir)
         save_run(model, config, train_cells, run_dir)
     except MarrowError as error:

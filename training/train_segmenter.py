@@ -149,9 +149,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = load_config(SegmenterTraining, args.config, epochs=args.epochs, seed=args.seed, device=args.device)
         data, out = data_folder(args.data), output_folder(args.output_dir)
         run_dir = output_folder(args.run_dir or Path("runs") / out.name)
+        classifier = None if args.classifier == "none" else pull_classifier(args.classifier)
         claim_run(run_dir, {"config": asdict(config), "data": str(data), "classifier": args.classifier})
         torch.manual_seed(config.seed)
-        classifier = None if args.classifier == "none" else pull_classifier(args.classifier)
         best = train(build_model(classifier), data, config, run_dir)
     except MarrowError as error:
         print(f"train_segmenter: {error}", file=sys.stderr)

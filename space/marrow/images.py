@@ -39,7 +39,8 @@ def read_image(path: str | Path) -> np.ndarray:
         raise MarrowError(
             f"{path} has too many pixels: cut it into fields of at most {MAX_PIXELS // 1_000_000} megapixels."
         ) from error
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, RuntimeError) as error:
+    # ImportError: where ultralytics is imported too, Pillow asks for a HEIF reader when it knows no other
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, RuntimeError, ImportError) as error:
         raise MarrowError(f"{path} cannot be read as an image: save it again as JPEG or PNG.") from error
 
 

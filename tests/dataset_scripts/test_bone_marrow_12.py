@@ -189,15 +189,17 @@ def test_splits_that_do_not_add_up_are_refused(source, tmp_path):
     assert_refused(run("--data-dir", source, "--out", tmp_path / "set", "--splits", "80/10/5"), "100")
 
 
-def test_an_unreadable_image_is_named_and_left_out(tmp_path, capsys):
+def test_an_unreadable_image_is_named_and_left_out(tmp_path):
     folder = make_source(tmp_path / "marrow", {"BLA": 10})
     whole = (folder / "BLA" / "BLA_00004.jpg").read_bytes()
     (folder / "BLA" / "BLA_00004.jpg").write_bytes(whole[: len(whole) // 2])
     (folder / "BLA" / "BLA_00007.jpg").write_text("not an image")
-    rows = build_rows([folder], ("BLA",), None)
-    assert len(rows) == 8 and not {"BLA/BLA_00004.jpg", "BLA/BLA_00007.jpg"} & {row.path for row in rows}
-    skipped = [line for line in capsys.readouterr().err.splitlines() if line.startswith("skipped")]
+    done = run("--data-dir", folder, "--out", tmp_path / "set", "--classes", "BLA", "--per-class", "all")
+    assert done.returncode == 0, done.stderr
+    skipped = [line for line in done.stderr.splitlines() if line.startswith("skipped")]
     assert len(skipped) == 2 and "BLA_00004.jpg" in skipped[0] and "BLA_00007.jpg" in skipped[1]
+    paths = {row for part in loaded(tmp_path / "set", tmp_path / "cache").values() for row in part["path"]}
+    assert paths == {f"BLA/BLA_{i:05d}.jpg" for i in range(10)} - {"BLA/BLA_00004.jpg", "BLA/BLA_00007.jpg"}
 
 
 def test_a_folder_with_other_files_is_left_alone_and_an_older_set_is_replaced(source, tmp_path):

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -179,6 +181,15 @@ def test_plain_ultralytics_opens_the_weights_without_this_project(trained_segmen
     )
     done = succeed("-c", script, trained_segmenter.hub / "model.pt", cwd=tmp_path)
     assert done.stdout.splitlines()[-1] == "segment {0: 'cell'} False"
+
+
+def test_the_published_files_do_not_name_folders_of_this_machine(trained_segmenter):
+    with zipfile.ZipFile(trained_segmenter.hub / "model.pt") as archive:
+        pickled = b"".join(archive.read(name) for name in archive.namelist() if name.endswith(".pkl"))
+    graph = (trained_segmenter.hub / "model.onnx").read_bytes()
+    for folder in (trained_segmenter.hub.parents[1], Path.cwd(), Path(__file__).parents[2]):
+        assert str(folder).encode() not in pickled + graph
+    assert b"data.yaml" in pickled, "the names themselves stay"
 
 
 def test_exporting_again_keeps_the_measured_confidence(trained_segmenter, tmp_path):

@@ -97,5 +97,15 @@ def test_the_summary_pools_cells_over_images():
 def test_the_best_confidence_separates_right_from_wrong():
     truth = [square(0, 0, 10), square(20, 0, 10)]
     found = [detected(0, 0, 10, 0.72), detected(20, 0, 10, 0.63), detected(40, 20, 10, 0.41)]
-    assert best_confidence([match_masks(truth, found, SHAPE)]) == 0.6
-    assert best_confidence([match_masks(truth, found[:2], SHAPE)]) == 0.6, "the highest of equals"
+    assert best_confidence([match_masks(truth, found, SHAPE)]) == 0.45, "the lowest of equals"
+    assert best_confidence([match_masks(truth, found[:2], SHAPE)]) == 0.1
+
+
+def test_the_best_confidence_gives_up_little_precision_for_recall():
+    truth = [square(20 * (i % 3), 20 * (i // 3), 10) for i in range(6)]
+    right = [detected(20 * (i % 3), 20 * (i // 3), 10, 0.8) for i in range(6)]
+    wrong = [detected(12, 32, 5, 0.33)]
+    fields = [match_masks(truth, right, SHAPE)] * 40
+    worse = match_masks(truth, right + wrong, SHAPE)
+    assert best_confidence([*fields, worse]) == 0.1, "one false cell in 246 costs an F1 of 0.002"
+    assert best_confidence([worse] * 2) == 0.35, "one in seven costs 0.08"

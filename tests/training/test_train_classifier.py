@@ -91,8 +91,10 @@ def test_bad_input_is_refused_in_one_line(trained_classifier, cell_set, tmp_path
         assert code == 2 and line.startswith("train_classifier: ") and word in line, said
         assert not any("Traceback" in text or "train_classifier:" in text for text in progress)
     assert len(history(trained_classifier.run_dir)) == 3
+    assert not list((tmp_path / "other").iterdir()), "a slip of the pen leaves the run folder free"
 
 
 def test_the_command_ends_with_code_2_and_no_traceback(tmp_path):
-    done = python("-m", "training.train_classifier", "--data", tmp_path / "no", "--output-dir", tmp_path / "hub")
+    places = ("--output-dir", tmp_path / "hub", "--run-dir", tmp_path / "run")
+    done = python("-m", "training.train_classifier", "--data", tmp_path / "no", *places)
     assert_refused(done, "train_classifier: ", str(tmp_path / "no"))
