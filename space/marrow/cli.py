@@ -95,7 +95,7 @@ def _classify(options: argparse.Namespace) -> int:
 
 
 def _name_cell(path: Path, image: np.ndarray, classifier: Classifier) -> dict[str, Any]:
-    row = classifier(image, [find_centre_cell(image)])[0].round(4).tolist()
+    row = [round(p, 4) for p in classifier(image, [find_centre_cell(image)])[0].tolist()]
     probabilities = dict(zip(classifier.labels, row, strict=True))
     label = max(probabilities, key=probabilities.__getitem__)
     return {
