@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -52,8 +51,6 @@ def compile_onnx(path: Path, exact: bool = False) -> Network:
         options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
         if exact:
             options["INFERENCE_PRECISION_HINT"] = "f32"
-        if cache := os.environ.get("MARROW_CACHE"):
-            options["CACHE_DIR"] = cache
         compiled = core.compile_model(str(path), "CPU", options)
     except RuntimeError as error:
         raise MarrowError(f"{path} is not a usable ONNX model: pull the model again or name another one.") from error
