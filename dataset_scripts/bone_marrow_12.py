@@ -1,53 +1,109 @@
 """The balanced 12-class set of bone-marrow cells: labels, builder and command line in one file.
 
-Reads folders in the layout of the public archive (Matek et al. 2021, doi:10.7937/TCIA.AXH3-T579)::
+Reads single-cell images in the layout of the public archive (Matek et al. 2021, doi:10.7937/TCIA.AXH3-T579)::
 
-    DATA_DIR/CODE/CODE_00001.jpg              or, two levels deep,
-    DATA_DIR/CODE/0001-1000/CODE_00001.jpg
+    DATA_DIR/CODE/CODE_00001.jpg              (as on Kaggle), or deeper,
+    DATA_DIR/CODE/0001-1000/CODE_00001.jpg    (as on TCIA),
 
-The folder is the label. Run it, or import :class:`BoneMarrow12`; it needs nothing else of this project.
+a zip of either, or a CSV file of ``path,label``. The nearest folder named like a class is the label. Every image is
+read once. Run it, or import :class:`BoneMarrow12`; it needs ``datasets``, ``ImageHash`` and
+``opencv-python-headless``, and nothing else of this project.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import hashlib
+import io
+import json
 import os
-import random
 import shutil
 import sys
+import tempfile
+import warnings
+import zipfile
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import lru_cache, partial
+from pathlib import Path, PurePosixPath
 
+import cv2
 import datasets
 import imagehash
 import numpy as np
-from datasets.table import embed_table_storage
-from PIL import Image
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image, ImageOps
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
-VERSION = "1.0.0"
+VERSION = "2.0.0"
+NAMES_21 = {
+    "ABE": "abnormal eosinophil", "ART": "artefact", "BAS": "basophil", "BLA": "blast", "EBO": "erythroblast",
+    "EOS": "eosinophil", "FGC": "faggott cell", "HAC": "hairy cell", "KSC": "smudge cell", "LYI": "immature lymphocyte",
+    "LYT": "lymphocyte", "MMZ": "metamyelocyte", "MON": "monocyte", "MYB": "myelocyte", "NGB": "band neutrophil",
+    "NGS": "segmented neutrophil", "NIF": "not identifiable", "OTH": "other cell", "PEB": "proerythroblast",
+    "PLM": "plasma cell", "PMO": "promyelocyte",
+}  # fmt: skip
+CODES_21 = tuple(NAMES_21)
 CODES_12 = ("ART", "BLA", "EBO", "EOS", "LYT", "MMZ", "MON", "MYB", "NGB", "NGS", "PLM", "PMO")
 PER_CLASS = 3000
 SPLITS = ("train", "validation", "test")
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
 ARCHIVE = "https://doi.org/10.7937/TCIA.AXH3-T579"
-LAYOUT = "DATA_DIR/CODE/…/*.jpg, where CODE is the class (" + " ".join(CODES_12) + ")"
+LAYOUT = "DATA_DIR/CODE/…/*.jpg, where CODE is the class (" + " ".join(CODES_12) + "), a zip of that, or a CSV"
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp"}
+NO_CELLS = {"thumbs.db", "desktop.ini"}
+MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I"}
+MAX_PIXELS = 25_000_000
+MAX_BYTES = 256_000_000
+UNREADABLE = (OSError, ValueError, SyntaxError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
+
+THUMB = 48  # side of the grey pictures that near-duplicates are confirmed on
+HASH_BITS = 14  # of 64; near-duplicates shifted by 4 of 250 px stay within it (99 % of 400 planted ones)
+COARSE = 0.9  # correlation of 16×16 pictures that a candidate pair must reach
+LIKENESS = 0.86  # correlation of aligned fine detail above which two images are one
+CHUNK = 500  # images that are read and stored at a time
+SHARD_BYTES = 400_000_000
 
 
 class DatasetError(Exception):
     """The input cannot give the set that was asked for; the message is one sentence."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
-    """One image: its class code, which data dir it is from, its path in it, and its near-duplicate group."""
+    """One image.
 
-    file: Path
+    Attributes:
+        root: folder or zip that it lies in.
+        path: its path in there.
+        code: its class.
+        source: name of the data dir.
+        place: number of the data dir, in the order given.
+        stamp: size and time of change, to see whether a run that stopped can go on.
+        number: its number in the order of reading.
+        plain: the file is stored as it is; false where it had to become 8-bit RGB first.
+        sha256: digest of the stored bytes.
+        group: number of its near-duplicate group.
+        split: ``train``, ``validation`` or ``test``.
+    """
+
+    root: str
+    path: str
     code: str
     source: str
-    path: str
+    place: int = 0
+    stamp: tuple[int, int] = (0, 0)
+    number: int = -1
+    plain: bool = True
+    sha256: str = ""
     group: int = 0
     split: str = ""
 
@@ -57,12 +113,13 @@ class BoneMarrowConfig(datasets.BuilderConfig):
     """Options of the set.
 
     Attributes:
-        data_dirs: one or several folders in the source layout; ``data_dir`` is added to them.
+        data_dirs: one or several sources (folder, zip or CSV); ``data_dir`` is added to them.
         classes: codes to keep, which become the labels in this order.
         per_class: images to keep of each class; ``None`` keeps all.
-        seed: of the downsampling and the split.
+        seed: of the downsampling, the split and the order.
         shares: train, validation and test shares, in percent.
-        allow_short: keep a class that has fewer than ``per_class`` images instead of failing.
+        allow_short: keep a class that has too few images instead of failing.
+        workers: processes that read images; the result is the same for any number.
     """
 
     data_dirs: tuple[str, ...] = ()
@@ -71,14 +128,33 @@ class BoneMarrowConfig(datasets.BuilderConfig):
     seed: int = 0
     shares: tuple[int, int, int] = (80, 10, 10)
     allow_short: bool = False
+    workers: int = 1
+
+    def sources(self) -> list[Path]:
+        """Give all sources in their order."""
+        return [Path(folder) for folder in (*self.data_dirs, *([self.data_dir] if self.data_dir else []))]
+
+
+CONFIGS = {
+    config.name: config
+    for config in (
+        BoneMarrowConfig(name="balanced-12", version=VERSION),
+        BoneMarrowConfig(name="imbalanced-12", version=VERSION, per_class=None),
+        BoneMarrowConfig(name="full-21", version=VERSION, per_class=None, classes=CODES_21),
+    )
+}
 
 
 class BoneMarrow12(datasets.GeneratorBasedBuilder):
-    """Builder for ``datasets``: ``BoneMarrow12(data_dir=…).download_and_prepare()``, then ``as_dataset()``."""
+    """Builder for ``datasets``: ``BoneMarrow12(data_dir=…).download_and_prepare()``, then ``as_dataset()``.
+
+    ``config_name`` chooses ``balanced-12`` (default), ``imbalanced-12`` or ``full-21``; the fields of
+    :class:`BoneMarrowConfig` are keyword arguments. ``as_streaming_dataset()`` needs no ``download_and_prepare``.
+    """
 
     VERSION = datasets.Version(VERSION)
     BUILDER_CONFIG_CLASS = BoneMarrowConfig
-    BUILDER_CONFIGS = [BoneMarrowConfig(name="balanced-12", version=VERSION)]  # noqa: RUF012
+    BUILDER_CONFIGS = list(CONFIGS.values())  # noqa: RUF012
     DEFAULT_CONFIG_NAME = "balanced-12"
 
     def _info(self) -> datasets.DatasetInfo:
@@ -90,23 +166,21 @@ class BoneMarrow12(datasets.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager: datasets.DownloadManager) -> list[datasets.SplitGenerator]:
-        folders = [*self.config.data_dirs, *([self.config.data_dir] if self.config.data_dir else [])]
-        rows = build_rows(
-            [Path(folder) for folder in folders],
-            self.config.classes,
-            self.config.per_class,
-            self.config.seed,
-            self.config.shares,
-            self.config.allow_short,
-        )
+        with tempfile.TemporaryDirectory() as scratch:
+            build = build_rows(self.config, Path(scratch))
+        print_skipped(build.audit)
         return [
-            datasets.SplitGenerator(name=split, gen_kwargs={"rows": [row for row in rows if row.split == split]})
+            datasets.SplitGenerator(name=split, gen_kwargs={"rows": [row for row in build.rows if row.split == split]})
             for split in SPLITS
+            if any(row.split == split for row in build.rows)
         ]
 
     def _generate_examples(self, rows: list[Row]) -> Iterator[tuple[str, dict]]:
         for index, row in enumerate(rows):
-            yield f"{index:07d}", _example(row)
+            path = None if os.path.isfile(row.root) else str(Path(row.root, row.path))
+            data = None if row.plain and path else stored_bytes(read_bytes(row))[0]
+            # an Arrow cache of paths, where there are files that every reader understands
+            yield f"{index:07d}-{row.sha256}", {"image": {"path": path, "bytes": data}, **columns(row)}
 
 
 def features(classes: Sequence[str]) -> datasets.Features:
@@ -122,255 +196,880 @@ def features(classes: Sequence[str]) -> datasets.Features:
     )
 
 
-def build_rows(
-    folders: Sequence[Path],
-    classes: Sequence[str] = CODES_12,
-    per_class: int | None = PER_CLASS,
-    seed: int = 0,
-    shares: tuple[int, int, int] = (80, 10, 10),
-    allow_short: bool = False,
-) -> list[Row]:
-    """Find, balance, group and split the images of some folders.
+def columns(row: Row) -> dict:
+    """Give all columns but the image."""
+    path = PurePosixPath(row.path)
+    shown = path.name if path.is_absolute() else row.path  # a CSV may name absolute paths: nobody else's business
+    return {"label": row.code, "source": row.source, "path": shown, "group": row.group}
+
+
+@dataclass(frozen=True)
+class Build:
+    """A set that was built but not written.
+
+    Attributes:
+        rows: in their final order, which depends on the options and the images alone.
+        audit: counts found, skipped, dropped and split per class, and the near-duplicate groups.
+        scan: gives the bytes of each row, where they were kept.
+    """
+
+    rows: list[Row]
+    audit: dict
+    scan: Scan
+
+
+def build_rows(config: BoneMarrowConfig, store: Path, keep_bytes: bool = False) -> Build:
+    """Find, balance, read, group and split the images of some sources.
 
     Args:
-        folders: folders in the source layout; the name of each becomes the ``source`` of its images.
-        classes: codes to keep.
-        per_class: images to keep of each class; ``None`` keeps all.
-        seed: of the downsampling and the split; the same seed and files give the same rows in the same order.
-        shares: percentages of train, validation and test; they add up to 100.
-        allow_short: keep a class with fewer images than ``per_class``.
+        config: what to build from what.
+        store: folder for what was read; a run that was stopped goes on from it.
+        keep_bytes: store the image bytes too, so that no source is read a second time.
+
+    Raises:
+        DatasetError: no source or image is found, or a class falls short.
+    """
+    if len(config.shares) != 3 or sum(config.shares) != 100 or min(config.shares) < 0:
+        raise DatasetError(f"The splits {config.shares} do not add up to 100: give three percentages, as in 80/10/10.")
+    found, skipped, other = find_images(config.sources(), config.classes)
+    by_class = {code: sorted((r for r in found if r.code == code), key=_draw(config.seed)) for code in config.classes}
+    scan = Scan(store, config.workers, keep_bytes, _run_key(config, by_class, keep_bytes))
+    kept = balance(by_class, config, scan)
+    groups, duplicates = group_duplicates(scan, kept, config.workers)
+    rows = split_by_group([replace(row, group=group) for row, group in zip(kept, groups, strict=True)], config)
+    skipped |= scan.skipped
+    audit = {
+        "version": VERSION,
+        "config": config.name,
+        "options": {key: getattr(config, key) for key in ("classes", "per_class", "seed", "shares")},
+        "found": {code: len(of_class) for code, of_class in by_class.items()},
+        "other_classes": dict(sorted(other.items())),
+        "skipped": dict(sorted(skipped.items())),
+        "dropped_by_balancing": _dropped(by_class, kept, scan),
+        "splits": {code: {s: sum(r.code == code and r.split == s for r in rows) for s in SPLITS} for code in by_class},
+        "near_duplicates": duplicates | _largest_groups(rows),
+    }
+    return Build(rows, audit, scan)
+
+
+def _run_key(config: BoneMarrowConfig, by_class: dict[str, list[Row]], keep_bytes: bool) -> str:
+    """Give a digest of what is built from what; only a run with the same one can go on where it stopped."""
+    digest = hashlib.sha256(f"{VERSION} {replace(config, workers=1)} {keep_bytes}".encode())
+    for rows in by_class.values():
+        for row in rows:
+            digest.update(f"{row.root}|{row.path}|{row.stamp}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+# Finding images
+
+
+def find_images(sources: Sequence[Path], classes: Sequence[str]) -> tuple[list[Row], dict[str, str], Counter[str]]:
+    """List the images of all sources.
 
     Returns:
-        Rows with ``group`` and ``split`` set, in a shuffled order that depends on ``seed`` alone.
+        Rows of the asked-for classes; files in class folders that cannot be images, with the reason; and the number
+        of images of each other class.
 
     Raises:
-        DatasetError: no folder or image is found, or a class falls short of ``per_class``.
+        DatasetError: a source is missing or of no known kind, or there are no images.
     """
-    if sum(shares) != 100:
-        raise DatasetError(f"The splits {shares} do not add up to 100: give three percentages, as in 80/10/10.")
-    rows = balance(find_images(folders, classes), classes, per_class, seed, allow_short)
-    return split_by_group(group_duplicates(rows), shares, seed)
-
-
-def find_images(folders: Sequence[Path], classes: Sequence[str]) -> list[Row]:
-    """List the readable images of the asked-for classes, sorted; unreadable ones are named on stderr."""
-    names = [folder.resolve().name for folder in folders]
-    rows = []
-    for folder, name in zip(folders, names, strict=True):
-        if not folder.is_dir():
-            raise DatasetError(f"There is no folder {folder}: expected {LAYOUT}; the public archive is at {ARCHIVE}.")
-        source = name if names.count(name) == 1 else f"{folder.resolve().parent.name}-{name}"
-        for code in classes:
-            files = sorted(f for f in (folder / code).rglob("*") if f.suffix.lower() in SUFFIXES)
-            rows += [Row(file, code, source, file.relative_to(folder).as_posix()) for file in files]
+    if len({source.resolve() for source in sources}) < len(sources):
+        raise DatasetError("The same source is given twice: name each --data-dir once.")
+    names = [source.resolve().stem if source.is_file() else source.resolve().name for source in sources]
+    rows: list[Row] = []
+    skipped: dict[str, str] = {}
+    other: Counter[str] = Counter()
+    codes = {_plain_name(name): code for code, name in NAMES_21.items()} | {
+        _plain_name(code): code for code in (*CODES_21, *classes)
+    }
+    for place, (source, name) in enumerate(zip(sources, names, strict=True)):
+        unique = name if names.count(name) == 1 else f"{source.resolve().parent.name}-{name}"
+        for root, path, label, stamp in _listing(source):
+            code = next((codes[part] for part in map(_plain_name, reversed(label)) if part in codes), None)
+            if code not in classes:
+                other[code or "no class"] += 1
+            elif PurePosixPath(path).suffix.lower() not in SUFFIXES:
+                skipped[f"{unique}/{path}"] = "not the name of an image"
+            else:
+                rows.append(Row(root, path, code, unique, place, stamp))
     if not rows:
         raise DatasetError(
-            f"No images in {', '.join(map(str, folders)) or 'no folder'}: expected {LAYOUT}; "
+            f"No images in {', '.join(map(str, sources)) or 'no source'}: expected {LAYOUT}; "
             f"the public archive is at {ARCHIVE}."
         )
-    return rows
+    return rows, skipped, other
 
 
-def balance(
-    rows: Sequence[Row], classes: Sequence[str], per_class: int | None, seed: int, allow_short: bool
-) -> list[Row]:
-    """Keep at most ``per_class`` random rows of each class; none is repeated.
+def _plain_name(name: str) -> str:
+    return name.strip().casefold().replace("_", " ")
+
+
+def _listing(source: Path) -> Iterator[tuple[str, str, Sequence[str], tuple[int, int]]]:
+    """Give root, path in it, words that may name the class, and stamp of every file of a source."""
+    if source.is_dir():
+        yield from _list_folder(source)
+    elif not source.is_file():
+        raise DatasetError(f"There is no source {source}: expected {LAYOUT}; the public archive is at {ARCHIVE}.")
+    elif source.suffix.lower() == ".csv":
+        yield from _list_csv(source)
+    elif zipfile.is_zipfile(source):
+        with zipfile.ZipFile(source) as archive:
+            for member in archive.infolist():
+                if not member.is_dir() and not _hidden(member.filename):
+                    parents = PurePosixPath(member.filename).parts[:-1]
+                    yield str(source), member.filename, parents, (member.file_size, member.CRC)
+    else:
+        raise DatasetError(f"{source} is no folder, zip or CSV: expected {LAYOUT}; the public archive is at {ARCHIVE}.")
+
+
+def _list_folder(source: Path) -> Iterator[tuple[str, str, Sequence[str], tuple[int, int]]]:
+    for folder, _, files in os.walk(source, followlinks=True):
+        inside = Path(folder).relative_to(source)
+        for file in files:
+            path = (inside / file).as_posix()
+            if not _hidden(path):
+                yield str(source), path, inside.parts, _stamp(Path(folder, file))
+
+
+def _list_csv(source: Path) -> Iterator[tuple[str, str, Sequence[str], tuple[int, int]]]:
+    try:
+        with source.open(newline="", encoding="utf-8-sig") as file:
+            table = list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{source} cannot be read as a CSV file ({error}): save it as UTF-8.") from error
+    names = {name.strip().casefold(): name for name in (table[0] if table else {}) if name}
+    path = next((names[name] for name in ("path", "file", "filename", "image") if name in names), None)
+    label = next((names[name] for name in ("label", "class", "code") if name in names), None)
+    if path is None or label is None:
+        raise DatasetError(f"{source} needs a first line that names the columns: path,label.")
+    for line in table:
+        if line[path]:
+            file = line[path].strip().replace("\\", "/")
+            yield str(source.parent), file, (line[label] or "",), _stamp(source.parent / file)
+
+
+def _hidden(path: str) -> bool:
+    parts = PurePosixPath(path).parts
+    return parts[-1].casefold() in NO_CELLS or any(part.startswith((".", "__MACOSX")) for part in parts)
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    try:
+        status = file.stat()
+    except OSError:  # told by name when it is read
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
+
+
+def _draw(seed: int, what: str = "rows"):
+    """Give a sort key that shuffles rows by seed, data dir, class and file name, whatever the layout around them."""
+
+    def key(row: Row) -> tuple[bytes, str]:
+        text = f"{seed} {what} {row.place} {row.code} {PurePosixPath(row.path).name}"
+        return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest(), row.path
+
+    return key
+
+
+# Reading images
+
+
+def read_bytes(row: Row) -> bytes:
+    """Read the file of a row, from its folder or zip.
 
     Raises:
-        DatasetError: a class has fewer rows than ``per_class`` and ``allow_short`` is false.
+        ValueError: it is empty or absurdly large; other errors as the file system or zip gives them.
     """
-    counts = Counter(row.code for row in rows)
-    if per_class is None:
-        return list(rows)
-    short = [f"{code} {counts[code]}" for code in classes if counts[code] < per_class]
-    if short and not allow_short:
-        raise DatasetError(
-            f"Fewer than {per_class} images of {', '.join(short)}: lower --per-class, leave classes out with "
-            "--classes, or pass --allow-short."
-        )
-    kept = []
-    for code in classes:
-        of_class = [row for row in rows if row.code == code]
-        random.Random(f"{seed} {code}").shuffle(of_class)
-        kept += of_class[:per_class]
-    return kept
+    if os.path.isfile(row.root):
+        archive = _open_zip(row.root, os.getpid())
+        if archive.getinfo(row.path).file_size > MAX_BYTES:
+            raise ValueError(f"more than {MAX_BYTES // 1_000_000} MB")
+        data = archive.read(row.path)
+    else:
+        file = Path(row.root, row.path)
+        if file.stat().st_size > MAX_BYTES:
+            raise ValueError(f"more than {MAX_BYTES // 1_000_000} MB")
+        data = file.read_bytes()
+    if not data:
+        raise ValueError("an empty file")
+    return data
 
 
-def group_duplicates(rows: Sequence[Row], distance: int = 5, likeness: float = 0.97) -> list[Row]:
+@lru_cache(maxsize=4)
+def _open_zip(path: str, process: int) -> zipfile.ZipFile:
+    """Open a zip, anew in each process: a forked one would share its place in the file with its parent."""
+    return zipfile.ZipFile(path)
+
+
+def stored_bytes(data: bytes) -> tuple[bytes, bool, Image.Image]:
+    """Decode an image file, and make it one that every reader understands the same way.
+
+    Args:
+        data: the file.
+
+    Returns:
+        The bytes to store: the file itself, or where it is not upright 8-bit RGB, a BMP file that is (no version of a
+        codec writes it differently); whether they are the file itself; and the decoded RGB image.
+
+    Raises:
+        ValueError: more than ``MAX_PIXELS`` pixels or a mode that is no photograph; Pillow's errors for damaged files.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            image = Image.open(io.BytesIO(data))
+        except Image.DecompressionBombError as error:
+            raise ValueError(f"more than {MAX_PIXELS // 1_000_000} megapixels") from error
+        with image:
+            if image.width * image.height > MAX_PIXELS:
+                raise ValueError(f"{image.width}×{image.height}, more than {MAX_PIXELS // 1_000_000} megapixels")
+            if image.mode not in MODES and not image.mode.startswith("I;16"):
+                raise ValueError(f"pixels of mode {image.mode}")
+            plain = image.mode == "RGB" and image.getexif().get(0x0112, 1) in (0, 1)
+            image.load()
+            rgb = image.copy() if plain else _to_rgb(ImageOps.exif_transpose(image))
+    if not plain:
+        buffer = io.BytesIO()
+        rgb.save(buffer, "BMP")
+        data = buffer.getvalue()
+    return data, plain, rgb
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Turn an image of any mode into 8-bit RGB, transparent parts white, 16-bit grey scaled."""
+    if image.mode.startswith("I"):
+        grey = np.asarray(image, dtype=np.float64)
+        scale = 255 / 65535 if grey.max() > 255 else 1
+        return Image.fromarray((grey * scale).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+class Scan:
+    """Reads images once, chunk by chunk, in several processes, and remembers each chunk in a folder.
+
+    Attributes:
+        skipped: name of every image that could not be read, with the reason.
+    """
+
+    def __init__(self, store: Path, workers: int, keep_bytes: bool, key: str) -> None:
+        self.store, self.workers, self.keep_bytes = store, max(1, workers), keep_bytes
+        self.skipped: dict[str, str] = {}
+        self._chunks = 0
+        self._hashes: list[np.ndarray] = []
+        self._places: list[tuple[int, int, int]] = []  # chunk, start and end of the stored bytes, by number
+        if not (store / "key").is_file() or (store / "key").read_text() != key:
+            shutil.rmtree(store, ignore_errors=True)
+            store.mkdir(parents=True)
+            (store / "key").write_text(key)
+        self._thumbs = store / "thumbs.u8"
+        self._thumbs.write_bytes(b"")
+
+    def read(self, rows: Sequence[Row]) -> list[Row]:
+        """Read images for the first time; gives the readable rows in the same order, filled in.
+
+        Raises:
+            DatasetError: a process that reads images died.
+        """
+        in_order = sorted(rows, key=lambda row: (row.root, row.path))  # kind to disks
+        chunks = [in_order[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
+        numbers = range(self._chunks, self._chunks + len(chunks))
+        self._chunks += len(chunks)
+        work = partial(_read_chunk, store=self.store, keep_bytes=self.keep_bytes)
+        filled: dict[tuple[str, str], Row] = {}
+        with tqdm(total=len(rows), desc="reading", unit=" images", disable=None) as bar:
+            for number, chunk in zip(numbers, _in_order(work, chunks, numbers, self.workers), strict=True):
+                filled |= {(row.root, row.path): row for row in self._take(number, chunk)}
+                bar.update(len(chunk))
+        return [filled[row.root, row.path] for row in rows if (row.root, row.path) in filled]
+
+    def _take(self, number: int, chunk: Sequence[Row]) -> Iterator[Row]:
+        """Take in the file of a chunk that was read."""
+        with np.load(self.store / f"{number:05d}.npz") as file:
+            reasons, plain, digests, ends = (file[name] for name in ("reasons", "plain", "sha256", "ends"))
+            good = reasons == ""
+            self._hashes.append(file["hashes"][good])
+            with self._thumbs.open("ab") as thumbs:
+                thumbs.write(file["thumbs"][good].tobytes())
+        starts = np.concatenate([[0], ends[:-1]])
+        for i, row in enumerate(chunk):
+            if good[i]:
+                yield replace(row, number=len(self._places), plain=bool(plain[i]), sha256=str(digests[i]))
+                self._places.append((number, int(starts[i]), int(ends[i])))
+            else:
+                self.skipped[_name(row)] = str(reasons[i])
+
+    def hashes(self, rows: Sequence[Row]) -> np.ndarray:
+        """Give the perceptual hashes of rows, ``(n, 8)`` uint64, a column for each orientation."""
+        return np.concatenate(self._hashes)[[row.number for row in rows]]
+
+    def thumbs(self, rows: Sequence[Row]) -> np.ndarray:
+        """Give the grey pictures of rows, ``(n, 48, 48)`` uint8, from disk."""
+        pictures = np.memmap(self._thumbs, np.uint8, "r").reshape(-1, THUMB, THUMB)
+        return np.array(pictures[[row.number for row in rows]])
+
+    def size(self, row: Row) -> int:
+        """Give the number of stored bytes of a row."""
+        _, start, end = self._places[row.number]
+        return end - start
+
+    def stored(self, row: Row) -> bytes:
+        """Give the bytes to store of a row that was read with ``keep_bytes``."""
+        chunk, start, end = self._places[row.number]
+        with (self.store / f"{chunk:05d}.bin").open("rb") as file:
+            file.seek(start)
+            return file.read(end - start)
+
+
+def _in_order(work, chunks: Sequence[list[Row]], numbers: Iterable[int], workers: int) -> Iterator[list[Row]]:
+    """Run ``work`` on every chunk and give each chunk when it is done, in order."""
+    if workers == 1 or len(chunks) < 2:
+        for number, chunk in zip(numbers, chunks, strict=True):
+            work(number, chunk)
+            yield chunk
+        return
+    try:
+        with ProcessPoolExecutor(workers) as pool:
+            for _, chunk in zip(pool.map(work, numbers, chunks), chunks, strict=True):
+                yield chunk
+    except BrokenProcessPool as error:
+        raise DatasetError("A process that reads images died: run again, with --num-proc 1 if it recurs.") from error
+
+
+def _read_chunk(number: int, rows: Sequence[Row], store: Path, keep_bytes: bool) -> None:
+    """Read the images of a chunk into ``NUMBER.npz`` and ``NUMBER.bin``, unless they are there."""
+    target = store / f"{number:05d}.npz"
+    if target.is_file():
+        return
+    reasons, plain, digests, ends = [], [], [], []
+    hashes = np.zeros((len(rows), 8), np.uint64)
+    thumbs = np.zeros((len(rows), THUMB, THUMB), np.uint8)
+    with (store / f"{number:05d}.bin").open("wb") as blob:
+        for i, row in enumerate(rows):
+            data, as_found = b"", True
+            try:
+                data, as_found, image = stored_bytes(read_bytes(row))
+                thumbs[i] = np.asarray(image.convert("L").resize((THUMB, THUMB), Image.Resampling.BOX))
+                hashes[i] = [int(str(imagehash.phash(Image.fromarray(view))), 16) for view in orientations(thumbs[i])]
+                reasons.append("")
+            except UNREADABLE as error:
+                reasons.append(str(error).split("\n")[0].replace(f" {row.root}", "")[:200] or type(error).__name__)
+            plain.append(as_found)
+            digests.append(hashlib.sha256(data).hexdigest())
+            if keep_bytes:
+                blob.write(data)
+            ends.append(blob.tell())
+    beside = store / f"{number:05d}.partial.npz"
+    np.savez(beside, reasons=reasons, plain=plain, sha256=digests, ends=ends, hashes=hashes, thumbs=thumbs)
+    os.replace(beside, target)
+
+
+# Near-duplicates
+
+
+def orientations(pictures: np.ndarray) -> Iterator[np.ndarray]:
+    """Give ``(…, side, side)`` pictures in the eight orientations of a square: four turns, each also mirrored."""
+    for turn in range(4):
+        turned = np.rot90(pictures, turn, axes=(-2, -1))
+        yield np.ascontiguousarray(turned)
+        yield np.ascontiguousarray(turned[..., ::-1])
+
+
+def group_duplicates(scan: Scan, rows: Sequence[Row], workers: int) -> tuple[list[int], dict[str, int]]:
     """Number near-duplicates with one group each; every other image gets a group of its own.
 
-    Two images are near-duplicates when their perceptual hashes (64 bits, Zauner's pHash) differ in at most
-    ``distance`` bits and their 32×32 grey versions correlate above ``likeness``. An image that cannot be read is
-    left out and named on stderr.
+    Files with the same bytes are one. Other pairs are candidates when their perceptual hashes (pHash, 64 bits,
+    ``ImageHash``) differ in at most ``HASH_BITS`` bits in any orientation; a candidate is confirmed on its pixels
+    by :func:`likeness`.
+
+    Returns:
+        The group of each row, numbered in the order of the rows, and how many pairs were looked at and joined.
     """
-    hashes, thumbs, readable = [], [], []
-    for row in tqdm(rows, desc="near-duplicates", disable=None):
-        try:
-            with Image.open(row.file) as image:
-                grey = image.convert("L")
-        except (OSError, ValueError, SyntaxError) as error:
-            print(f"skipped {row.file}: {error}", file=sys.stderr)
-            continue
-        hashes.append(int(str(imagehash.phash(grey)), 16))
-        thumb = np.asarray(grey.resize((32, 32)), dtype=np.float32).ravel()
-        thumbs.append((thumb - thumb.mean()) / (np.linalg.norm(thumb - thumb.mean()) + 1e-6))
-        readable.append(row)
-    parent = list(range(len(readable)))
-    for a, b in _close_pairs(hashes, distance):
-        if float(thumbs[a] @ thumbs[b]) > likeness:
-            parent[_root(parent, b)] = _root(parent, a)
-    roots = [_root(parent, i) for i in range(len(readable))]
-    numbers = {root: number for number, root in enumerate(dict.fromkeys(roots))}
-    return [replace(row, group=numbers[root]) for row, root in zip(readable, roots, strict=True)]
+    first: dict[str, int] = {}
+    joined = [(i, first.setdefault(row.sha256, i)) for i, row in enumerate(rows)]
+    unlike = list(first.values())
+    pairs = list(compare_all(scan, [rows[i] for i in unlike], workers))
+    joined += [(unlike[a], unlike[b]) for a, b, score in pairs if score > LIKENESS]
+    a, b = np.array(joined).T
+    _, groups = connected_components(coo_array((np.ones(len(a)), (a, b)), shape=(len(rows),) * 2), directed=False)
+    figures = {
+        "same_bytes": len(rows) - len(unlike),
+        "pairs_compared": len(unlike) * (len(unlike) - 1) // 2,
+        "pairs_confirmed_on_pixels": len({(a, b) for a, b, _ in pairs}),
+        "pairs_joined": len({(a, b) for a, b, score in pairs if score > LIKENESS}),
+    }
+    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups.tolist()))}
+    return [numbers[group] for group in groups.tolist()], figures
 
 
-def _close_pairs(hashes: Sequence[int], distance: int) -> Iterator[tuple[int, int]]:
-    """Pairs of 64-bit hashes within ``distance`` bits: some of ``distance + 1`` bands must be equal."""
-    bands = distance + 1
-    width = 64 // bands
-    for band in range(bands):
-        buckets = defaultdict(list)
-        for index, value in enumerate(hashes):
-            buckets[value >> band * width & (1 << width) - 1].append(index)
-        for bucket in buckets.values():
-            for i, a in enumerate(bucket):
-                yield from ((a, b) for b in bucket[i + 1 :] if (hashes[a] ^ hashes[b]).bit_count() <= distance)
+def compare_all(scan: Scan, rows: Sequence[Row], workers: int) -> Iterator[tuple[int, int, float]]:
+    """Compare every pair of images; gives the indices and :func:`likeness` of those worth a closer look.
+
+    Hashes of all pairs are compared by brute force: 171,374 images are some minutes of counting bits, and no index
+    finds neighbours at a fifth of the bits any faster.
+    """
+    hashes = scan.hashes(rows)
+    coarse = np.concatenate([_coarse(scan.thumbs(rows[i : i + 4096])) for i in range(0, len(rows), 4096)])
+    starts = range(0, len(rows), 64)
+    with ThreadPoolExecutor(workers) as pool:
+        blocks = pool.map(lambda start: _candidates(hashes, coarse, start), starts)
+        for block in tqdm(blocks, total=len(starts), desc="comparing", unit=" blocks", disable=None):
+            yield from _confirm(scan, rows, block)
 
 
-def _root(parent: list[int], index: int) -> int:
-    while parent[index] != index:
-        parent[index] = parent[parent[index]]
-        index = parent[index]
-    return index
+def _coarse(thumbs: np.ndarray) -> np.ndarray:
+    """Give 16×16 pictures with zero mean and unit length, ``(n, 16, 16)`` float16."""
+    step = THUMB // 16
+    small = thumbs.reshape(len(thumbs), 16, step, 16, step).mean(axis=(2, 4), dtype=np.float32)
+    small -= small.mean(axis=(1, 2), keepdims=True)
+    return (small / (np.linalg.norm(small, axis=(1, 2), keepdims=True) + 1e-6)).astype(np.float16)
 
 
-def split_by_group(rows: Sequence[Row], shares: tuple[int, int, int], seed: int) -> list[Row]:
-    """Split so that a near-duplicate group stays on one side, each class and source by ``shares`` percent."""
-    strata: dict[tuple[str, str], dict[int, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    first = {}
+def _candidates(hashes: np.ndarray, coarse: np.ndarray, start: int) -> list[tuple[int, int, int]]:
+    """Compare a block of 64 images with all later ones; gives pairs ``a < b`` and the orientation of ``a``."""
+    block, later = hashes[start : start + 64], hashes[start:, 0]
+    found = []
+    for orientation, turned in enumerate(orientations(coarse[start : start + 64])):
+        a, b = np.nonzero(np.bitwise_count(block[:, orientation, None] ^ later) <= HASH_BITS)
+        a, b = a[a < b], b[a < b]
+        alike = np.einsum("iyx,iyx->i", turned[a], coarse[start:][b], dtype=np.float32) > COARSE
+        found += [(start + int(i), start + int(j), orientation) for i, j in zip(a[alike], b[alike], strict=True)]
+    return found
+
+
+def _confirm(scan: Scan, rows: Sequence[Row], block: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, float]]:
+    if not block:
+        return
+    involved = sorted({index for a, b, _ in block for index in (a, b)})
+    thumbs = dict(zip(involved, scan.thumbs([rows[i] for i in involved]), strict=True))
+    details = {index: detail(thumb) for index, thumb in thumbs.items()}
+    for a, b, orientation in block:
+        turned = list(orientations(details[a]))[orientation]
+        yield a, b, likeness(turned, details[b])
+
+
+def detail(thumb: np.ndarray) -> np.ndarray:
+    """Leave only fine detail of a grey picture, everywhere of the same strength.
+
+    Cells of one class look alike when seen coarsely, and a dark cell's edge outweighs all else: two copies of one
+    image also agree in the grain of the nucleus and the specks around.
+
+    Args:
+        thumb: ``(48, 48)`` uint8.
+
+    Returns:
+        ``(48, 48)`` float32, about -3 to 3.
+    """
+    grey = thumb.astype(np.float32)
+    band = cv2.GaussianBlur(grey, (0, 0), 0.6) - cv2.GaussianBlur(grey, (0, 0), 2.5)
+    return band / np.sqrt(cv2.GaussianBlur(band * band, (0, 0), 3.5) + 4)
+
+
+def likeness(a: np.ndarray, b: np.ndarray, reach: int = 3) -> float:
+    """Give the correlation of two pictures where they match best, shifted by up to ``reach`` pixels.
+
+    Args:
+        a: ``(48, 48)`` float32 from :func:`detail`.
+        b: the same.
+        reach: 3 of 48 pixels are 16 of 250.
+
+    Returns:
+        -1 to 1; the peak between pixels is estimated from its neighbours by a parabola on each axis.
+    """
+    inner = a[reach:-reach, reach:-reach]
+    scores = cv2.matchTemplate(b, inner, cv2.TM_CCOEFF_NORMED)
+    y, x = np.unravel_index(scores.argmax(), scores.shape)
+    peak = float(scores[y, x])
+    for line, at in ((scores[:, x], y), (scores[y], x)):
+        if 0 < at < len(line) - 1:
+            before, here, after = (float(value) for value in line[at - 1 : at + 2])
+            bend = before - 2 * here + after
+            peak -= (after - before) ** 2 / (8 * bend) if bend < 0 else 0
+    return min(peak, 1.0)
+
+
+# Balance and splits
+
+
+def balance(by_class: dict[str, list[Row]], config: BoneMarrowConfig, scan: Scan) -> list[Row]:
+    """Read the first ``per_class`` rows of each class, and more where some cannot be read; none is repeated.
+
+    Raises:
+        DatasetError: a class has too few readable images and ``allow_short`` is false.
+    """
+    wanted = {code: config.per_class or len(rows) for code, rows in by_class.items()}
+    kept: dict[str, list[Row]] = {code: [] for code in by_class}
+    seen = dict.fromkeys(by_class, 0)
+    _refuse_short({code: len(rows) for code, rows in by_class.items()}, config)
+    while True:
+        batch = []
+        for code, rows in by_class.items():
+            missing = wanted[code] - len(kept[code])
+            batch += rows[seen[code] : seen[code] + missing]
+            seen[code] += missing
+        if not batch:
+            break
+        for row in scan.read(batch):
+            kept[row.code].append(row)
+    _refuse_short({code: len(rows) for code, rows in kept.items()}, config)
+    return [row for rows in kept.values() for row in rows]
+
+
+def _refuse_short(counts: dict[str, int], config: BoneMarrowConfig) -> None:
+    least = config.per_class or 1
+    short = [f"{code} {count}" for code, count in counts.items() if count < least]
+    if short and (not config.allow_short or not any(counts.values())):
+        raise DatasetError(
+            f"Fewer than {least} readable images of {', '.join(short)}: lower --per-class, leave classes out with "
+            "--classes, or pass --allow-short."
+        )
+
+
+def split_by_group(rows: Sequence[Row], config: BoneMarrowConfig) -> list[Row]:
+    """Split so that a near-duplicate group stays on one side, each class and source by the shares.
+
+    A stratum of three groups or more has one in every split that has a share. A group of several classes or sources
+    counts where its first row does.
+
+    Returns:
+        Rows with ``split`` set, in their final order.
+    """
+    groups: dict[int, list[Row]] = defaultdict(list)
     for row in rows:
-        stratum = first.setdefault(row.group, (row.code, row.source))
-        strata[stratum][row.group].append(row)
+        groups[row.group].append(row)
+    strata: dict[tuple[int, str], list[list[Row]]] = defaultdict(list)
+    for group in groups.values():
+        strata[group[0].place, group[0].code].append(group)
     result = []
-    for stratum, groups in sorted(strata.items()):
-        ids = sorted(groups)
-        random.Random(f"{seed} {stratum}").shuffle(ids)
-        total, done = sum(map(len, groups.values())), 0
-        for group in ids:
-            position = 100 * done / total
-            split = SPLITS[int(position >= shares[0]) + int(position >= shares[0] + shares[1])]
-            result += [replace(row, split=split) for row in groups[group]]
-            done += len(groups[group])
-    random.Random(f"{seed} order").shuffle(result)
-    return result
+    key = _draw(config.seed, "split")
+    for stratum in strata.values():
+        total = sum(map(len, stratum))
+        least = 1 if len(stratum) >= 3 else 0
+        room = [max(share * total / 100, least) if share else 0.0 for share in config.shares]
+        for group in sorted(stratum, key=lambda group: (-len(group), key(group[0]))):
+            side = room.index(max(room))
+            room[side] -= len(group)
+            result += [replace(row, split=SPLITS[side]) for row in group]
+    return sorted(result, key=_draw(config.seed, "order"))
 
 
-def _example(row: Row) -> dict:
+# Audit and manifest
+
+
+def _dropped(by_class: dict[str, list[Row]], kept: Sequence[Row], scan: Scan) -> dict[str, int]:
+    counts = Counter(row.code for row in kept)
+    unreadable = Counter(row.code for rows in by_class.values() for row in rows if _name(row) in scan.skipped)
+    return {code: len(rows) - counts[code] - unreadable[code] for code, rows in by_class.items()}
+
+
+def _name(row: Row) -> str:
+    return f"{row.source}/{columns(row)['path']}"
+
+
+def _largest_groups(rows: Sequence[Row], shown: int = 10) -> dict:
+    groups: dict[int, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.group].append(row)
+    several = sorted((group for group in groups.values() if len(group) > 1), key=lambda g: (-len(g), g[0].group))
     return {
-        "image": str(row.file),
-        "label": row.code,
-        "source": row.source,
-        "path": row.path,
-        "group": row.group,
+        "groups": len(several),
+        "images_in_groups": sum(map(len, several)),
+        "groups_with_two_classes": sum(len({row.code for row in group}) > 1 for group in several),
+        "largest": [sorted(map(_name, group)) for group in several[:shown]],
     }
 
 
-def to_dataset(rows: Sequence[Row], classes: Sequence[str]) -> datasets.DatasetDict:
-    """Give rows as a ``DatasetDict`` with a part for each split that has rows."""
-    return datasets.DatasetDict(
-        {
-            split: datasets.Dataset.from_list(
-                [_example(row) for row in rows if row.split == split], features=features(classes)
-            )
-            for split in SPLITS
-            if any(row.split == split for row in rows)
-        }
-    )
+def manifest_lines(rows: Iterable[Row]) -> Iterator[str]:
+    """Give ``split,label,sha256`` of each row, in order; two sets with the same lines hold the same."""
+    yield "split,label,sha256"
+    for split, row in _by_split(rows):
+        yield f"{split},{row.code},{row.sha256}"
 
 
-def write_parquet(data: datasets.DatasetDict, out: Path) -> None:
-    """Write ``out/data/SPLIT-00000-of-00001.parquet`` with the image bytes embedded, and the card beside.
+def _by_split(rows: Iterable[Row]) -> Iterator[tuple[str, Row]]:
+    for split in SPLITS:
+        yield from ((split, row) for row in rows if row.split == split)
 
-    The folder is what a Hub data set repository holds; it appears whole or not at all.
+
+def set_lines(folder: Path) -> Iterator[str]:
+    """Give the manifest of a written set from its Parquet files.
 
     Raises:
-        DatasetError: ``out`` exists and holds something else.
+        DatasetError: there are none, or one cannot be read.
     """
-    if out.exists() and {entry.name for entry in out.iterdir()} - {"data", "README.md"}:
-        raise DatasetError(f"{out} holds other files: name a new folder with --out.")
-    beside = out.with_name(out.name + ".partial")
-    shutil.rmtree(beside, ignore_errors=True)
-    (beside / "data").mkdir(parents=True)
-    for split, part in data.items():
-        table = part.with_format("arrow").map(embed_table_storage, batched=True, batch_size=500, keep_in_memory=True)
-        table.with_format(None).to_parquet(beside / "data" / f"{split}-00000-of-00001.parquet")
+    yield "split,label,sha256"
+    files = sorted((folder / "data").glob("*.parquet"))
+    if not files:
+        raise DatasetError(f"{folder} holds no data/*.parquet: name a folder that this script wrote.")
+    for split in SPLITS:
+        for file in (file for file in files if file.name.startswith(f"{split}-")):
+            try:
+                parquet = pq.ParquetFile(file)
+                names = datasets.Features.from_arrow_schema(parquet.schema_arrow)["label"].names
+                for batch in parquet.iter_batches(batch_size=200, columns=["image", "label"]):
+                    for row in batch.to_pylist():
+                        yield f"{split},{names[row['label']]},{hashlib.sha256(row['image']['bytes']).hexdigest()}"
+            except (pa.ArrowException, OSError) as error:
+                raise DatasetError(f"{file} cannot be read: {error}") from error
+
+
+def verify(lines: Iterable[str], manifest: Path) -> None:
+    """Compare a set with a manifest.
+
+    Raises:
+        DatasetError: they differ, or the manifest cannot be read.
+    """
+    try:
+        expected = manifest.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"The manifest {manifest} cannot be read: {error}") from error
+    found = list(lines)
+    missing, added = Counter(expected) - Counter(found), Counter(found) - Counter(expected)
+    if missing or added:
+        raise DatasetError(
+            f"The set differs from {manifest}: {missing.total()} of its {len(expected) - 1} rows are missing and "
+            f"{added.total()} others are there. Check that sources and options are the same."
+        )
+    if expected != found:
+        raise DatasetError(f"The set has the rows of {manifest} in another order: build it with this version.")
+
+
+# Writing
+
+
+def write_set(build: Build, config: BoneMarrowConfig, out: Path) -> None:
+    """Write ``data/SPLIT-NNNNN-of-NNNNN.parquet`` with the image bytes, the manifest, the audit and the card.
+
+    The folder is what a Hub data set repository holds; it appears whole or not at all. With the same versions of
+    pyarrow and datasets, the same rows give the same bytes.
+
+    Args:
+        build: rows read with ``keep_bytes``.
+        config: what was built.
+        out: folder to write; an older set there is replaced.
+    """
+    beside = build.scan.store / "set"
+    (beside / "data").mkdir(parents=True, exist_ok=True)
+    schema = features(config.classes).arrow_schema
+    with tqdm(total=len(build.rows), desc="writing", unit=" images", disable=None) as bar:
+        for split in SPLITS:
+            shards = list(_shards([row for row in build.rows if row.split == split], build.scan))
+            for number, shard in enumerate(shards):
+                target = beside / "data" / f"{split}-{number:05d}-of-{len(shards):05d}.parquet"
+                if not target.is_file():
+                    _write_shard(shard, build.scan, schema, config.classes, target)
+                bar.update(len(shard))
+    (beside / "manifest.csv").write_text("\n".join(manifest_lines(build.rows)) + "\n", encoding="utf-8")
+    audit = json.dumps(build.audit, indent=1, ensure_ascii=False)
+    (beside / "audit.json").write_text(audit + "\n", encoding="utf-8")
     card = Path(__file__).with_name("README.md")
-    if card.is_file():
-        shutil.copy(card, beside / "README.md")
+    text = card.read_text(encoding="utf-8") if card.is_file() else CARD
+    (beside / "README.md").write_text(text, encoding="utf-8")
     shutil.rmtree(out, ignore_errors=True)
     os.replace(beside, out)
+    shutil.rmtree(build.scan.store)
 
 
-def counts_table(rows: Iterable[Row], classes: Sequence[str]) -> str:
-    """Give a text table of images per class and split."""
-    counts = Counter((row.code, row.split) for row in rows)
-    lines = ["class  " + "".join(f"{split:>12}" for split in SPLITS)]
-    lines += [f"{code:6} " + "".join(f"{counts[code, split]:12}" for split in SPLITS) for code in classes]
+def _shards(rows: Sequence[Row], scan: Scan) -> Iterator[list[Row]]:
+    shard, size = [], 0
+    for row in rows:
+        if size > SHARD_BYTES:
+            yield shard
+            shard, size = [], 0
+        shard.append(row)
+        size += scan.size(row)
+    if shard:
+        yield shard
+
+
+def _write_shard(rows: Sequence[Row], scan: Scan, schema: pa.Schema, classes: Sequence[str], target: Path) -> None:
+    beside = target.with_suffix(".partial")
+    with pq.ParquetWriter(beside, schema, compression="snappy") as writer:
+        for start in range(0, len(rows), 100):
+            part = [
+                {"image": {"bytes": scan.stored(row), "path": _file_name(row)}}
+                | columns(row)
+                | {"label": classes.index(row.code)}
+                for row in rows[start : start + 100]
+            ]
+            writer.write_table(pa.Table.from_pylist(part, schema=schema))
+    os.replace(beside, target)
+
+
+def _file_name(row: Row) -> str:
+    name = PurePosixPath(row.path)
+    return name.name if row.plain else f"{name.stem}.bmp"
+
+
+def check_out(out: Path) -> None:
+    """Refuse to write over a folder that holds anything but an older set.
+
+    Raises:
+        DatasetError: it does.
+    """
+    allowed = {"data", "README.md", "manifest.csv", "audit.json"}
+    if out.exists() and (not out.is_dir() or {entry.name for entry in out.iterdir()} - allowed):
+        raise DatasetError(f"{out} holds other files: name a new folder with --out.")
+
+
+def push(out: Path, repo_id: str, private: bool) -> str:
+    """Upload a written folder as a Hub data set, in place of an older one, and give its address.
+
+    Raises:
+        DatasetError: the Hub does not take it.
+    """
+    from huggingface_hub import HfApi
+
+    api = HfApi()
+    try:
+        url = api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
+        api.upload_folder(
+            folder_path=out,
+            repo_id=repo_id,
+            repo_type="dataset",
+            commit_message=f"Upload the data set, version {VERSION}",
+            delete_patterns="data/*",
+        )
+    except Exception as error:  # of several HTTP libraries, by the version of huggingface_hub
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise DatasetError(
+            f"{repo_id} could not be pushed ({reason}): {out} is complete, run again with --push alone."
+        ) from error
+    return str(url)
+
+
+CARD = f"""---
+license: cc-by-4.0
+task_categories:
+- image-classification
+tags:
+- medical
+- hematology
+- bone-marrow
+pretty_name: Bone marrow cells, twelve balanced classes
+---
+
+# Bone marrow cells
+
+Single cells from bone-marrow smears with train, validation and test splits that keep near-duplicates on one side.
+Images by Matek et al. 2021, The Cancer Imaging Archive, <{ARCHIVE}>, CC BY 4.0. `audit.json` tells what was kept and
+why; `manifest.csv` holds the digest of every row.
+"""
+
+
+# Command line
+
+
+def print_skipped(audit: dict) -> None:
+    """Name every file that was left out, with the reason, on stderr."""
+    for name, reason in audit["skipped"].items():
+        print(f"skipped {name}: {reason}", file=sys.stderr)
+
+
+def audit_table(audit: dict) -> str:
+    """Give the audit as text: a line per class, then the near-duplicates."""
+    lines = ["class " + "".join(f"{title:>12}" for title in ("found", "left out", *SPLITS))]
+    for code, splits in audit["splits"].items():
+        numbers = (audit["found"][code], audit["dropped_by_balancing"][code], *splits.values())
+        lines.append(f"{code:6}" + "".join(f"{number:12}" for number in numbers))
+    same = audit["near_duplicates"]
+    lines.append(
+        f"{same['groups']} groups of near-duplicates with {same['images_in_groups']} images "
+        f"({same['same_bytes']} copies of the same bytes, {same['groups_with_two_classes']} groups in two classes); "
+        f"{same['pairs_compared']} pairs compared, {same['pairs_confirmed_on_pixels']} of them on pixels"
+    )
+    lines += [f"  {len(group)}: {', '.join(group[:4])}{' …' * (len(group) > 4)}" for group in same["largest"][:5]]
+    if audit["skipped"]:
+        lines.append(f"{len(audit['skipped'])} files skipped, named above and in audit.json")
+    if audit["other_classes"]:
+        others = ", ".join(f"{code} {count}" for code, count in audit["other_classes"].items())
+        lines.append(f"other classes, not asked for: {others}")
     return "\n".join(lines)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data-dir", type=Path, action="append", required=True, help="source folder; repeatable")
+    parser.add_argument("--data-dir", action="append", default=[], help="source folder, zip or CSV; repeatable")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--classes", nargs="+", default=CODES_12, metavar="CODE")
-    parser.add_argument("--per-class", type=_count, default=PER_CLASS, metavar="N", help="a number, or 'all'")
+    parser.add_argument("--config", choices=CONFIGS, default="balanced-12")
+    parser.add_argument("--classes", nargs="+", type=str.upper, metavar="CODE")
+    parser.add_argument("--per-class", type=_count, metavar="N", help="a number, or 'all'")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--splits", type=_shares, default=(80, 10, 10), metavar="80/10/10")
     parser.add_argument("--allow-short", action="store_true", help="keep classes with fewer images")
+    parser.add_argument("--num-proc", type=int, default=os.cpu_count() or 1, help="processes that read images")
+    parser.add_argument("--verify", type=Path, metavar="MANIFEST", help="fail unless the set is the one described")
     parser.add_argument("--push", metavar="ID", help="Hub data set to upload to, as NAMESPACE/bone-marrow-12")
     parser.add_argument("--private", action="store_true", help="with --push: create it private")
     return parser
 
 
-def _count(text: str) -> int | None:
-    if text == "all":
-        return None
-    if not text.isdigit() or int(text) == 0:
+def _count(text: str) -> int | str:
+    if text != "all" and (not text.isdigit() or int(text) == 0):
         raise argparse.ArgumentTypeError("give a number above 0, or 'all'")
-    return int(text)
+    return text if text == "all" else int(text)
 
 
-def _shares(text: str) -> tuple[int, int, int]:
+def _shares(text: str) -> tuple[int, ...]:
     parts = text.split("/")
     if len(parts) != 3 or not all(part.isdigit() for part in parts) or sum(map(int, parts)) != 100:
         raise argparse.ArgumentTypeError("give three percentages that add up to 100, as in 80/10/10")
     return tuple(map(int, parts))
 
 
-def push(out: Path, repo_id: str, private: bool) -> str:
-    """Upload a written folder as a Hub data set and give its address."""
-    from huggingface_hub import HfApi
+def _config(args: argparse.Namespace) -> BoneMarrowConfig:
+    config = CONFIGS[args.config]
+    per_class = config.per_class if args.per_class is None else None if args.per_class == "all" else args.per_class
+    return replace(
+        config,
+        data_dirs=tuple(args.data_dir),
+        classes=tuple(dict.fromkeys(args.classes or config.classes)),
+        per_class=per_class,
+        seed=args.seed,
+        shares=args.splits,
+        allow_short=args.allow_short,
+        workers=args.num_proc,
+    )
 
-    api = HfApi()
-    url = api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
-    api.upload_folder(folder_path=out, repo_id=repo_id, repo_type="dataset", commit_message="Upload the data set")
-    return str(url)
+
+def make_set(args: argparse.Namespace) -> None:
+    """Build, verify and write the set that the command line asks for."""
+    check_out(args.out)
+    config = _config(args)
+    build = build_rows(config, Path(f"{args.out.resolve()}.partial"), keep_bytes=True)
+    print_skipped(build.audit)
+    if args.verify:
+        verify(manifest_lines(build.rows), args.verify)
+    write_set(build, config, args.out)
+    print(audit_table(build.audit))
+    print(f"wrote {len(build.rows)} images in {len({row.group for row in build.rows})} groups to {args.out}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit code (2 for bad input)."""
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if not args.data_dir and not args.verify and not args.push:
+        parser.error("name the source with --data-dir, or check or push a written set with --verify or --push")
     try:
-        rows = build_rows(args.data_dir, args.classes, args.per_class, args.seed, args.splits, args.allow_short)
-        write_parquet(to_dataset(rows, args.classes), args.out)
-        print(counts_table(rows, args.classes))
-        print(f"wrote {len(rows)} images in {len({row.group for row in rows})} groups to {args.out}")
+        if args.data_dir:
+            make_set(args)
+        elif args.verify:
+            verify(set_lines(args.out), args.verify)
+            print(f"{args.out} is the set that {args.verify} describes")
         if args.push:
+            if not (args.out / "data").is_dir():
+                raise DatasetError(f"{args.out} holds no set: build it with --data-dir first.")
             print(f"pushed to {push(args.out, args.push, args.private)}")
     except (DatasetError, OSError) as error:
         print(f"bone_marrow_12: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("bone_marrow_12: stopped; the same command goes on from here", file=sys.stderr)
+        return 130
     return 0
 
 
