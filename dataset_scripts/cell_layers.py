@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 
 from dataset_scripts.cell_recipes import RECIPES, Range, Recipe
-from dataset_scripts.cell_shapes import blob, fill, grains, smooth_noise
+from dataset_scripts.cell_shapes import blob, fill
+from dataset_scripts.cell_textures import chromatin, cytoplasm, granules, smooth_noise, specks, vacuoles
 from dataset_scripts.stains import Stain, add_dye
 
 ARTEFACT = "ART"
-_ARTEFACT_DIAMETER = (0.4, 1.2)
+_ARTEFACT_DIAMETER = (0.35, 1.4)
 _BLOOD_SPREAD = 1.18  # cells lie flatter, so wider against red cells, in thin blood smears
 _PATCH = 1.6  # side of the patch in cell diameters
 
@@ -36,8 +37,9 @@ class CellLayers:
 
 def relative_diameter(code: str, rng: np.random.Generator, stain: Stain) -> float:
     """Draw the diameter of a cell of this class in red cell diameters."""
-    low, high = _ARTEFACT_DIAMETER if code == ARTEFACT else RECIPES[code].diameter
-    return rng.triangular(low, (low + high) / 2, high) * (_BLOOD_SPREAD if stain.look == "blood" else 1.0)
+    stages = [_ARTEFACT_DIAMETER] if code == ARTEFACT else [recipe.diameter for recipe in RECIPES[code]]
+    low, high = min(low for low, _ in stages), max(high for _, high in stages)
+    return rng.triangular(low, (low + high) / 2, high) * _spread(stain)
 
 
 def draw_layers(code: str, rng: np.random.Generator, stain: Stain, diameter: float, red_cell: float) -> CellLayers:
@@ -58,9 +60,19 @@ def draw_layers(code: str, rng: np.random.Generator, stain: Stain, diameter: flo
         density, cover = _draw_artefact(rng, stain, side, diameter, red_cell)
         nucleus = np.zeros_like(cover)
     else:
-        density, cover, nucleus = _draw_nucleated(RECIPES[code], rng, stain, side, diameter, red_cell)
+        recipe = _stage(code, diameter / red_cell / _spread(stain))
+        density, cover, nucleus = _draw_nucleated(recipe, rng, stain, side, diameter, red_cell)
     mask = _largest_piece(cover > 0.5)
     return CellLayers(density, cover, mask, (nucleus > 0.5) & mask, red_cell)
+
+
+def _spread(stain: Stain) -> float:
+    return _BLOOD_SPREAD if stain.look == "blood" else 1.0
+
+
+def _stage(code: str, diameter: float) -> Recipe:
+    """Give the stage of maturation that has this diameter, in red cell diameters."""
+    return min(RECIPES[code], key=lambda recipe: abs(sum(recipe.diameter) / 2 - diameter))
 
 
 def _draw_nucleated(
@@ -88,85 +100,33 @@ def _draw_nucleated(
     nucleus *= fill(inner, side, side, edge)
 
     hof_at = centre - away * nucleus_radius * 0.95
-    cytoplasm = _cytoplasm(recipe, rng, cover, hof_at, nucleus_radius, red_cell)
+    plasm = cytoplasm(recipe, rng, cover, hof_at, nucleus_radius, red_cell)
     free = cover * (1 - 0.85 * nucleus)
+    dark, nucleoli = chromatin(recipe, rng, nucleus, stain.contrast, red_cell)
     density = np.zeros((side, side, 3), np.float32)
-    add_dye(density, cytoplasm * _between(rng, recipe.basophil) * free, stain.basophil)
-    add_dye(density, (0.4 + 0.6 * cytoplasm) * _between(rng, recipe.neutral) * free, stain.neutral)
-    add_dye(density, _chromatin(recipe, rng, nucleus, stain.contrast, red_cell), stain.chromatin)
+    add_dye(density, plasm * _between(rng, recipe.basophil) * free + 0.35 * nucleoli, stain.basophil)
+    pink = (0.4 + 0.6 * plasm) * free
+    add_dye(density, pink * _between(rng, recipe.neutral), stain.neutral)
+    if recipe.haemoglobin[1]:
+        add_dye(density, pink * _between(rng, recipe.haemoglobin), stain.haemoglobin)
+    add_dye(density, dark, stain.chromatin)
     for kind in recipe.granules:
-        patches = np.clip(1.1 + 0.5 * smooth_noise(cover.shape, 0.35 * red_cell, rng), 0.1, 1.4)
-        inside = cover * (1 - (1 - kind.over_nucleus) * nucleus) * np.clip(0.2 + cytoplasm, 0, 1) * patches
-        count = _between(rng, kind.count) / 2
-        small, large = 0.8 * kind.radius * red_cell, 1.3 * kind.radius * red_cell
-        dots = grains(cover.shape, count, small, rng, inside) + grains(cover.shape, count, large, rng, inside)
-        add_dye(density, np.minimum(dots, 3) * _between(rng, kind.amount), getattr(stain, kind.dye))
-    density *= (1 - _vacuoles(recipe, rng, cover, nucleus, red_cell))[..., None]
+        patches = np.clip(1.1 + 0.3 * smooth_noise(cover.shape, 0.35 * red_cell, rng), 0.4, 1.4)
+        inside = cover * (1 - (1 - kind.over_nucleus) * nucleus) * np.clip(0.3 + plasm, 0, 1) * patches
+        dots = granules(kind, rng, inside, red_cell) * cover
+        add_dye(density, dots * _between(rng, kind.amount), getattr(stain, kind.dye))
+    if rng.random() < recipe.vacuolated:
+        density *= (1 - vacuoles(recipe.vacuoles, rng, cover, nucleus, red_cell))[..., None]
     return density, cover, nucleus
-
-
-def _cytoplasm(
-    recipe: Recipe,
-    rng: np.random.Generator,
-    cover: np.ndarray,
-    hof_at: np.ndarray,
-    nucleus_radius: float,
-    red_cell: float,
-) -> np.ndarray:
-    """(H, W) factors around 1: mottled, darker at the rim, pale in the hof."""
-    amount = 1 + 0.15 * smooth_noise(cover.shape, 0.04 * red_cell, rng)
-    amount += 0.12 * smooth_noise(cover.shape, 0.3 * red_cell, rng)
-    inward = cv2.GaussianBlur(cover, (0, 0), 0.09 * red_cell)
-    amount += 0.9 * np.clip(0.85 - inward, 0, 0.35)
-    y, x = np.mgrid[: cover.shape[0], : cover.shape[1]].astype(np.float32)
-    hof_x, hof_y = map(float, hof_at)
-    distance = ((x - hof_x) ** 2 + (y - hof_y) ** 2) / (2 * (0.5 * nucleus_radius) ** 2)
-    return np.clip(amount * (1 - _between(rng, recipe.hof) * np.exp(-distance)), 0.05, 2)
-
-
-def _chromatin(
-    recipe: Recipe, rng: np.random.Generator, nucleus: np.ndarray, contrast: float, red_cell: float
-) -> np.ndarray:
-    """(H, W) dye units: clumps, fine grain, a membrane, pale clefts and nucleoli."""
-    clump = recipe.clump * red_cell
-    clumps = smooth_noise(nucleus.shape, clump, rng)
-    fine = smooth_noise(nucleus.shape, 0.03 * red_cell, rng)
-    texture = 1 + contrast * (recipe.clumping * np.tanh(clumps) + 0.07 * fine)
-    texture += 0.06 * contrast * smooth_noise(nucleus.shape, 0.22 * red_cell, rng)
-    membrane = np.clip(0.8 - cv2.GaussianBlur(nucleus, (0, 0), 0.035 * red_cell), 0, 0.3)
-    texture += 0.4 * membrane * contrast
-    gaps = smooth_noise(nucleus.shape, 0.042 * red_cell, rng)
-    texture -= 0.45 * contrast * np.clip(gaps - (1.7 - 6 * recipe.clefts), 0, 0.9)
-    points = np.argwhere(nucleus > 0.95)
-    for _ in range(rng.integers(0, recipe.nucleoli + 1) if len(points) else 0):
-        y, x = points[rng.integers(len(points))]
-        spot = fill([blob(rng, (float(x), float(y)), 0.11 * red_cell, 0.1)], *nucleus.shape, 0.035 * red_cell)
-        texture -= rng.uniform(0.08, 0.22) * spot
-    return np.clip(texture, 0.15, 2) * _between(rng, recipe.chromatin) * nucleus
-
-
-def _vacuoles(
-    recipe: Recipe, rng: np.random.Generator, cover: np.ndarray, nucleus: np.ndarray, red_cell: float
-) -> np.ndarray:
-    """(H, W) paleness, 0 to 1, of round holes; two in three cells have none."""
-    points = np.argwhere((cover > 0.95) & (nucleus < 0.1))
-    if recipe.vacuoles == 0 or len(points) == 0 or rng.random() < 0.67:
-        return np.zeros_like(cover)
-    holes = []
-    for _ in range(rng.integers(1, recipe.vacuoles + 1)):
-        y, x = points[rng.integers(len(points))]
-        holes.append(blob(rng, (float(x), float(y)), rng.uniform(0.03, 0.075) * red_cell, 0.03))
-    return rng.uniform(0.5, 0.8) * fill(holes, *cover.shape, 0.012 * red_cell)
 
 
 def _draw_artefact(
     rng: np.random.Generator, stain: Stain, side: int, diameter: float, red_cell: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Density and cover of a platelet, a clump of platelets, a smudged nucleus or stain debris."""
-    platelets = [0.7, 0.3, 0, 0]  # too small for anything else
-    kind = rng.choice(
-        ["platelet", "clump", "smudge", "debris"], p=platelets if diameter < red_cell / 2 else [0.45, 0.25, 0.18, 0.12]
-    )
+    small = diameter < 0.75 * red_cell  # too small for a burst nucleus
+    shares = [0.65, 0.2, 0, 0.15] if small else [0.05, 0.45, 0.35, 0.15]
+    kind = rng.choice(["platelet", "clump", "smudge", "debris"], p=shares)
     if kind == "smudge":
         return _draw_smudge(rng, stain, side, diameter, red_cell)
     if kind == "debris":
@@ -182,18 +142,19 @@ def _draw_platelets(
     middle, radius = side / 2, diameter / 2
     shape = []
     for k in range(pieces):
-        reach, angle = radius * 0.55 * (pieces > 1), 2 * np.pi * k / pieces + rng.normal(0, 0.3)
+        reach = radius * rng.uniform(0.3, 0.65) * (pieces > 1)
+        angle = 2 * np.pi * k / pieces + rng.normal(0, 0.4)
         centre = (middle + reach * np.cos(angle), middle + reach * np.sin(angle))
         size = radius * (1 if pieces == 1 else rng.uniform(0.45, 0.6))
         shape.append(blob(rng, centre, size, 0.09, rng.uniform(1.0, 1.3), fringe=rng.uniform(0, 0.12)))
     cover = fill(shape, side, side, 0.015 * red_cell)
-    core = cv2.GaussianBlur(cover, (0, 0), 0.06 * red_cell) ** 2
+    core = cv2.GaussianBlur(cover, (0, 0), 0.07 * red_cell) ** 3
     density = np.zeros((side, side, 3), np.float32)
     add_dye(density, cover * rng.uniform(0.7, 1.2), stain.neutral)
     add_dye(density, cover * core * rng.uniform(0.1, 0.4), stain.basophil)
-    dots = grains(cover.shape, rng.uniform(30, 60), 0.022 * red_cell, rng, cover * core)
+    dots = specks(cover.shape, rng.uniform(30, 60), 0.022 * red_cell, rng, cover * core)
     mottle = np.clip(1 + 0.3 * smooth_noise(cover.shape, 0.12 * red_cell, rng), 0.3, 2)
-    add_dye(density, np.minimum(dots, 2) * rng.uniform(0.4, 0.8) * mottle, stain.azurophil)
+    add_dye(density, np.minimum(dots, 2) * rng.uniform(0.35, 0.65) * mottle, stain.azurophil)
     add_dye(density, core * mottle * rng.uniform(0.0, 0.22), stain.chromatin)
     return density, cover
 
@@ -205,10 +166,10 @@ def _draw_smudge(
     middle = side / 2
     body = blob(rng, (middle, middle), diameter * 0.45, 0.16, rng.uniform(1.1, 1.8), fringe=0.15)
     cover = fill([body], side, side, 0.05 * red_cell)
-    streaks = smooth_noise((side, side * 3), 0.2 * red_cell, rng)[:, ::3]
+    streaks = smooth_noise((side, side * 3), 0.28 * red_cell, rng)[:, ::3]
     turn = cv2.getRotationMatrix2D((middle, middle), rng.uniform(0, 360), 1)
     streaks = cv2.warpAffine(np.ascontiguousarray(streaks), turn, (side, side), borderMode=cv2.BORDER_REFLECT)
-    amount = cover * np.clip(0.42 + 0.13 * streaks + 0.1 * smooth_noise(cover.shape, 0.1 * red_cell, rng), 0.1, 1)
+    amount = cover * np.clip(0.42 + 0.09 * streaks + 0.06 * smooth_noise(cover.shape, 0.1 * red_cell, rng), 0.1, 1)
     density = np.zeros((side, side, 3), np.float32)
     add_dye(density, amount, stain.chromatin)
     return density, cover
@@ -221,7 +182,7 @@ def _draw_debris(
     middle = side / 2
     body = blob(rng, (middle, middle), diameter * 0.42, 0.2, rng.uniform(1.0, 1.6), fringe=0.1)
     cover = fill([body], side, side, 0.04 * red_cell)
-    dots = grains(cover.shape, rng.uniform(20, 45), rng.uniform(0.03, 0.05) * red_cell, rng, cover)
+    dots = specks(cover.shape, rng.uniform(20, 45), rng.uniform(0.03, 0.05) * red_cell, rng, cover)
     density = np.zeros((side, side, 3), np.float32)
     add_dye(density, np.minimum(dots, 2) * rng.uniform(0.5, 0.9), stain.azurophil)
     add_dye(density, np.minimum(dots, 2) * cover * rng.uniform(0.2, 0.5), stain.chromatin)

@@ -1,4 +1,4 @@
-"""Outlines, nuclei and textures that drawn cells are made of.
+"""Outlines and nuclei of drawn cells.
 
 Shapes are lists of polygons, (N, 2) float arrays of x, y in pixels; a shape is their union.
 """
@@ -10,6 +10,7 @@ Shape = list[np.ndarray]
 
 _POINTS = 72
 _SUBPIXEL_BITS = 4
+_REACH = 1.5  # how far a bent nucleus may stretch from its middle, in radii of a disc of its area
 
 
 def fill(shape: Shape, height: int, width: int, softness: float) -> np.ndarray:
@@ -29,38 +30,6 @@ def fill(shape: Shape, height: int, width: int, softness: float) -> np.ndarray:
         points = np.round(polygon * (1 << _SUBPIXEL_BITS)).astype(np.int32)
         cv2.fillPoly(canvas, [points], 255, cv2.LINE_AA, _SUBPIXEL_BITS)
     return cv2.GaussianBlur(canvas.astype(np.float32) / 255, (0, 0), max(softness, 0.3))
-
-
-def smooth_noise(shape: tuple[int, int], grain: float, rng: np.random.Generator) -> np.ndarray:
-    """(H, W) float32 noise with mean 0 and deviation near 1 that varies over about `grain` pixels."""
-    grain = max(grain, 1.0)
-    rows, columns = int(shape[0] / grain) + 2, int(shape[1] / grain) + 2
-    coarse = rng.standard_normal((rows, columns), dtype=np.float32)
-    fine = cv2.resize(coarse, (int(columns * grain) + 1, int(rows * grain) + 1), interpolation=cv2.INTER_CUBIC)
-    top, left = rng.integers(0, int(grain) + 1, 2)
-    return fine[top : top + shape[0], left : left + shape[1]] * 1.3
-
-
-def grains(
-    shape: tuple[int, int], count: float, radius: float, rng: np.random.Generator, inside: np.ndarray
-) -> np.ndarray:
-    """Scatter granules.
-
-    Args:
-        shape: (H, W) of the result.
-        count: Expected number of granules per square of 10 x 10 radii.
-        radius: Granule radius in pixels.
-        rng: Random generator.
-        inside: (H, W) weights, 0 to 1, of where granules may lie.
-
-    Returns:
-        (H, W) float32, about 1 at the centre of a granule.
-    """
-    sigma = max(radius * 0.7, 0.45)
-    chance = count / (100 * radius * radius) * inside
-    hit = rng.random(shape, dtype=np.float32)
-    points = np.where(hit < chance, 0.5 + hit / np.maximum(chance, 1e-6), 0).astype(np.float32)
-    return cv2.GaussianBlur(points, (0, 0), sigma) * (2 * np.pi * sigma * sigma)
 
 
 def blob(
@@ -127,70 +96,80 @@ def blast_nucleus(rng: np.random.Generator, centre: tuple[float, float], radius:
     return [blob(rng, centre, radius, 0.05, rng.uniform(1.0, 1.2), dents=dents, dent_depth=rng.uniform(0.1, 0.35))]
 
 
-def flattened_nucleus(rng: np.random.Generator, centre: tuple[float, float], radius: float) -> Shape:
-    """Draw an oval nucleus with one flat or shallowly dented side."""
-    return [blob(rng, centre, radius, 0.035, rng.uniform(1.05, 1.4), dents=1, dent_depth=rng.uniform(0.02, 0.22))]
+def oval_nucleus(rng: np.random.Generator, centre: tuple[float, float], radius: float) -> Shape:
+    """Draw an oval nucleus, one side a little flattened (myelocyte, promyelocyte)."""
+    return [blob(rng, centre, radius, 0.035, rng.uniform(1.05, 1.3), dents=1, dent_depth=rng.uniform(0.0, 0.14))]
 
 
 def kidney_nucleus(rng: np.random.Generator, centre: tuple[float, float], radius: float) -> Shape:
-    """Draw a bean with an indentation of less than half its width."""
-    depth = rng.uniform(0.3, 0.55)
-    return [blob(rng, centre, radius * 1.04, 0.04, rng.uniform(1.25, 1.7), dents=1, dent_depth=depth)]
+    """Draw a bean with an indentation of less than half its width (metamyelocyte)."""
+    depth = rng.uniform(0.5, 0.72)
+    return [blob(rng, centre, radius * 1.08, 0.025, rng.uniform(1.25, 1.55), dents=1, dent_depth=depth)]
 
 
 def folded_nucleus(rng: np.random.Generator, centre: tuple[float, float], radius: float) -> Shape:
-    """Draw the nucleus of a monocyte: horseshoe, bean or irregular lobes."""
+    """Draw the nucleus of a monocyte: a plump horseshoe, a bean or irregular lobes."""
     kind = rng.random()
     if kind < 0.35:
-        return _worm(rng, centre, radius, rng.uniform(0.58, 0.72), bend=rng.uniform(2.2, 3.6), waist=0.1)
-    if kind < 0.75:
-        return [
-            blob(rng, centre, radius * 1.06, 0.06, rng.uniform(1.1, 1.5), dents=1, dent_depth=rng.uniform(0.4, 0.7))
-        ]
-    return [blob(rng, centre, radius * 1.08, 0.07, 1.15, dents=int(rng.integers(2, 4)), dent_depth=0.38)]
+        return _worm(rng, centre, radius, rng.uniform(0.6, 0.72), bend=rng.uniform(2.4, 3.6), waist=0.1)
+    if kind < 0.7:
+        depth = rng.uniform(0.4, 0.7)
+        return [blob(rng, centre, radius * 1.06, 0.06, rng.uniform(1.1, 1.4), dents=1, dent_depth=depth)]
+    return [blob(rng, centre, radius * 1.12, 0.06, 1.15, dents=int(rng.integers(2, 5)), dent_depth=0.42)]
 
 
 def band_nucleus(rng: np.random.Generator, centre: tuple[float, float], radius: float) -> Shape:
-    """Draw a curved band of even width."""
-    return _worm(rng, centre, radius, rng.uniform(0.46, 0.6), bend=rng.uniform(2.0, 4.2), waist=rng.uniform(0, 0.22))
+    """Draw a slim band of even width, bent to a C or U, sometimes to an S (band neutrophil)."""
+    s_shaped = rng.random() < 0.2
+    bend = rng.uniform(3.2, 5.2) if s_shaped else rng.uniform(2.4, 4.3)
+    return _worm(rng, centre, radius, rng.uniform(0.38, 0.46), bend, rng.uniform(0, 0.12), s_shaped)
 
 
 def lobed_nucleus(rng: np.random.Generator, centre: tuple[float, float], radius: float) -> Shape:
-    """Draw two to five lobes that touch or hang on thin threads (segmented neutrophil)."""
-    return _lobes(rng, centre, radius, int(rng.choice([2, 3, 4, 5], p=[0.18, 0.42, 0.3, 0.1])))
+    """Draw two to five lobes that hang on thin threads (segmented neutrophil)."""
+    number = int(rng.choice([2, 3, 4, 5], p=[0.15, 0.42, 0.33, 0.1]))
+    return _lobes(rng, centre, radius, number, thread=rng.uniform(0.1, 0.2))
 
 
 def two_lobed_nucleus(rng: np.random.Generator, centre: tuple[float, float], radius: float) -> Shape:
-    """Draw two, seldom three, plump lobes (eosinophil); sometimes one bean (eosinophil precursor)."""
-    if rng.random() < 0.2:
-        return flattened_nucleus(rng, centre, radius)
-    return _lobes(rng, centre, radius, 2 if rng.random() < 0.75 else 3)
+    """Draw two, seldom three, plump lobes (eosinophil); seldom one bean (eosinophil precursor)."""
+    if rng.random() < 0.1:
+        return kidney_nucleus(rng, centre, radius)
+    return _lobes(rng, centre, radius, 2 if rng.random() < 0.85 else 3, thread=rng.uniform(0.12, 0.3))
 
 
-def _lobes(rng: np.random.Generator, centre: tuple[float, float], radius: float, number: int) -> Shape:
-    """Place lobes along an arc; `radius` is that of a disc of the same total area."""
+def _lobes(rng: np.random.Generator, centre: tuple[float, float], radius: float, number: int, thread: float) -> Shape:
+    """Place lobes along an arc; `radius` is that of a disc of the same area, `thread` is relative to it."""
     size = radius / np.sqrt(number) * rng.uniform(0.85, 1.15, number)
-    gap = rng.uniform(0.85, 1.15, number - 1)
-    steps = np.concatenate([[0], np.cumsum((size[:-1] + size[1:]) * gap * 1.08)])
-    bend = rng.uniform(2.0, 5.0) if number > 2 else rng.uniform(0.5, 2.0)
-    x, y, heading = _arc(steps / steps[-1], steps[-1], bend)
+    elongation = rng.uniform(1.0, 1.4, number)
+    tilt = rng.normal(0, 0.4, number)
+    half_length = size * np.sqrt(elongation)
+    apart = rng.uniform(1.08, 1.25, number - 1)
+    steps = np.concatenate([[0], np.cumsum((half_length[:-1] + half_length[1:]) * apart)])
+    bend = rng.uniform(0.3, 1.6) if number == 2 else rng.uniform(0.7, 1) * (1.6 + 0.75 * number)
+    x, y, heading = _path(steps / steps[-1], steps[-1], bend)
     reach = (np.hypot(x, y) + size).max()
-    x, y = x * min(1.0, 1.45 * radius / reach), y * min(1.0, 1.45 * radius / reach)
+    shrink = min(1.0, _REACH * radius / reach)
+    x, y, size = x * shrink, y * shrink, size * max(shrink, 0.9)
     turn = rng.uniform(0, 2 * np.pi)
-    x, y = _turned(x + rng.normal(0, 0.1, number) * size, y + rng.normal(0, 0.12, number) * size, turn)
+    x, y = _turned(x, y, turn)
     x, y, heading = x + centre[0], y + centre[1], heading + turn
     shape = [
-        _oval(px, py, r, rng.uniform(1.0, 1.45), h + rng.normal(0, 0.5), rng)
-        for px, py, r, h in zip(x, y, size, heading, strict=True)
+        _oval(px, py, r, long, h, rng)
+        for px, py, r, long, h in zip(x, y, size, elongation, heading + tilt, strict=True)
     ]
-    thread = radius * rng.uniform(0.12, 0.45)
-    for k in range(number - 1):
-        shape.append(_bridge(x[k], y[k], x[k + 1], y[k + 1], thread))
+    shape += [_bridge(x[k], y[k], x[k + 1], y[k + 1], thread * radius) for k in range(number - 1)]
     return shape
 
 
 def _worm(
-    rng: np.random.Generator, centre: tuple[float, float], radius: float, half_width: float, bend: float, waist: float
+    rng: np.random.Generator,
+    centre: tuple[float, float],
+    radius: float,
+    half_width: float,
+    bend: float,
+    waist: float,
+    s_shaped: bool = False,
 ) -> Shape:
     """Draw a bent band of the area of a disc of `radius`.
 
@@ -198,24 +177,28 @@ def _worm(
     between its ends.
     """
     length = (np.pi - np.pi * half_width**2) / (2 * half_width) * radius
-    t = np.linspace(0, 1, 22)
-    x, y, _ = _arc(t, length, min(bend, length / (half_width * radius) * 0.92))
+    t = np.linspace(0, 1, 30)
+    x, y, _ = _path(t, length, min(bend, length / (half_width * radius) * 0.8), s_shaped)
     reach = np.hypot(x, y).max() + half_width * radius
-    x, y = x * min(1.0, 1.5 * radius / reach), y * min(1.0, 1.5 * radius / reach)
-    wiggle = radius * 0.12 * np.sin(2 * np.pi * t * rng.uniform(0.7, 1.5) + rng.uniform(0, 6.3))
-    x, y = _turned(x, y + wiggle, rng.uniform(0, 2 * np.pi))
-    knots = np.interp(t, np.linspace(0, 1, 6), rng.normal(0, 0.09, 6))
+    shrink = min(1.0, _REACH * radius / reach)
+    x, y = _turned(x * shrink, y * shrink, rng.uniform(0, 2 * np.pi))
+    knots = np.interp(t, np.linspace(0, 1, 6), rng.normal(0, 0.06, 6))
     r = radius * half_width * (1 + knots - waist * np.sin(np.pi * t) ** 2)
-    discs = [_oval(px + centre[0], py + centre[1], pr, 1.0, 0.0) for px, py, pr in zip(x, y, r, strict=True)]
-    return discs
+    return [_oval(px + centre[0], py + centre[1], pr, 1.0, 0.0) for px, py, pr in zip(x, y, r, strict=True)]
 
 
-def _arc(t: np.ndarray, length: float, bend: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Points and headings at shares t of an arc that turns by `bend`, its centre of gravity at 0."""
-    heading = (t - 0.5) * bend
-    rho = length / bend
-    x, y = rho * np.sin(heading), -rho * np.cos(heading)
-    return x - x.mean(), y - y.mean(), heading
+def _path(
+    t: np.ndarray, length: float, bend: float, s_shaped: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points and headings at shares t of a curve that turns by `bend`, the middle of its extent at 0.
+
+    A C turns one way all along, an S turns back in its second half.
+    """
+    share = np.linspace(0, 1, 101)
+    heading = bend * (0.25 - np.abs(share - 0.5)) if s_shaped else bend * (share - 0.5)
+    x, y = np.cumsum(np.cos(heading)) * length / 101, np.cumsum(np.sin(heading)) * length / 101
+    x, y = x - (x.min() + x.max()) / 2, y - (y.min() + y.max()) / 2
+    return np.interp(t, share, x), np.interp(t, share, y), np.interp(t, share, heading)
 
 
 def _turned(x: np.ndarray, y: np.ndarray, angle: float) -> tuple[np.ndarray, np.ndarray]:

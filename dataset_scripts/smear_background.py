@@ -3,7 +3,8 @@
 import numpy as np
 
 from dataset_scripts.cell_layers import ARTEFACT, CellLayers, draw_layers
-from dataset_scripts.cell_shapes import blob, fill, grains, smooth_noise
+from dataset_scripts.cell_shapes import blob, fill
+from dataset_scripts.cell_textures import smooth_noise, specks
 from dataset_scripts.stains import Stain, add_dye
 
 Disc = tuple[float, float, float]
@@ -72,12 +73,12 @@ def _add_haze(density: np.ndarray, rng: np.random.Generator, stain: Stain, red_c
     shape = density.shape[:2]
     cloud = np.clip(0.35 + 0.3 * smooth_noise(shape, 1.4 * red_cell, rng), 0, 1)
     cloud *= 1 + 0.25 * smooth_noise(shape, 0.12 * red_cell, rng)
-    add_dye(density, cloud * stain.haze * 0.35, stain.basophil)
+    add_dye(density, cloud * stain.haze * 0.28, stain.basophil)
     plasma = np.clip(0.5 + 0.5 * smooth_noise(shape, 2.5 * red_cell, rng), 0, 1.5)
     add_dye(density, plasma * stain.haze * 0.3, stain.neutral)
     for radius in (0.015, 0.03, 0.06):
-        specks = grains(shape, 0.25 * stain.haze, radius * red_cell, rng, cloud)
-        add_dye(density, np.minimum(specks, 1.5) * rng.uniform(0.1, 0.5), stain.azurophil)
+        dust = specks(shape, 0.25 * stain.haze, radius * red_cell, rng, cloud)
+        add_dye(density, np.minimum(dust, 1.5) * rng.uniform(0.1, 0.5), stain.azurophil)
 
 
 def _add_red_cells(

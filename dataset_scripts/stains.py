@@ -13,7 +13,7 @@ import numpy as np
 Colour = tuple[float, float, float]
 
 LOOKS = ("marrow", "blood")
-_GREY_GROUND, _WHITE_GROUND, _PINK_GROUND = (148, 150, 156), (238, 237, 243), (228, 196, 222)
+_GREY_GROUND, _WHITE_GROUND, _PINK_GROUND = (184, 186, 190), (238, 237, 243), (236, 212, 230)
 _CREAM_GROUND = (255, 229, 203)
 
 
@@ -76,23 +76,23 @@ def random_stain(rng: np.random.Generator, look: str | None = None) -> Stain:
 
 
 def _marrow_stain(rng: np.random.Generator) -> Stain:
-    base = (_GREY_GROUND, _WHITE_GROUND, _PINK_GROUND)[rng.choice(3, p=[0.34, 0.6, 0.06])]
-    yellow = np.array([1, 1, -2]) * rng.normal(0, 4)
-    ground = np.clip(np.array(base) + rng.normal(0, 6) + rng.normal(0, 4, 3) + yellow, 90, 254)
+    base = (_GREY_GROUND, _WHITE_GROUND, _PINK_GROUND)[rng.choice(3, p=[0.22, 0.73, 0.05])]
+    yellow = np.array([1, 1, -2]) * rng.normal(0, 2.5)
+    ground = np.clip(np.array(base) + rng.normal(0, 6) + rng.normal(0, 2.5, 3) + yellow, 140, 254)
     blueness = rng.uniform(-1, 1)
     return Stain(
         look="marrow",
         ground=tuple(ground),
-        chromatin=_vary(rng, (1.10 + 0.22 * blueness, 2.15, 0.27 - 0.08 * blueness)),
+        chromatin=_vary(rng, (1.08 + 0.17 * blueness, 2.1, 0.36 - 0.07 * blueness)),
         basophil=_vary(rng, (0.60, 0.60 - 0.06 * blueness, 0.06)),
-        neutral=_vary(rng, (0.19 + 0.03 * blueness, 0.31, 0.05)),
-        azurophil=_vary(rng, (0.60, 1.05, 0.15)),
-        eosin=_vary(rng, (0.30, 0.78, 0.36)),
+        neutral=_vary(rng, (0.20 + 0.03 * blueness, 0.35, 0.06)),
+        azurophil=_vary(rng, (0.48, 1.05, 0.15)),
+        eosin=_vary(rng, (0.22, 0.74, 0.44)),
         haemoglobin=_vary(rng, (0.21, 0.28, 0.22), 0.15),
         pallor=rng.uniform(0.1, 0.6),
         contrast=rng.uniform(0.9, 1.5),
-        haze=rng.uniform(0.1, 0.9) ** 1.5,
-        blur=rng.uniform(0.010, 0.026),
+        haze=rng.uniform(0.1, 0.75) ** 1.5,
+        blur=rng.uniform(0.009, 0.021),
         noise=rng.uniform(1.5, 2.6),
         red_cell=rng.uniform(84, 98),
         red_cover=rng.uniform(0.05, 0.4),
@@ -107,11 +107,11 @@ def _blood_stain(rng: np.random.Generator) -> Stain:
         chromatin=_vary(rng, (1.20, 1.92, 0.43), 0.04),
         basophil=_vary(rng, (0.58, 0.58, 0.13)),
         neutral=_vary(rng, (0.19, 0.29, 0.14)),
-        azurophil=_vary(rng, (0.55, 1.0, 0.24)),
-        eosin=_vary(rng, (0.26, 0.66, 0.40)),
+        azurophil=_vary(rng, (0.46, 1.0, 0.24)),
+        eosin=_vary(rng, (0.23, 0.68, 0.46)),
         haemoglobin=_vary(rng, (0.22, 0.32, 0.19), 0.08),
         pallor=rng.uniform(0.35, 0.8),
-        contrast=rng.uniform(1.2, 1.6),
+        contrast=rng.uniform(1.3, 1.7),
         haze=rng.uniform(0.0, 0.08),
         blur=rng.uniform(0.009, 0.015),
         noise=rng.uniform(1.2, 1.8),
@@ -155,5 +155,5 @@ def _uneven_light(height: int, width: int, rng: np.random.Generator) -> np.ndarr
     y, x = np.meshgrid(
         np.linspace(-1, 1, height, dtype=np.float32), np.linspace(-1, 1, width, dtype=np.float32), indexing="ij"
     )
-    slope_y, slope_x = rng.uniform(-0.04, 0.04, 2)
+    slope_y, slope_x = map(float, rng.uniform(-0.04, 0.04, 2))  # plain floats keep the picture in float32
     return 1 + slope_y * y + slope_x * x - rng.uniform(0, 0.03) * (x * x + y * y)

@@ -5,7 +5,7 @@ resemble Wright or May-Grünwald-Giemsa stained cells in size, colour, nucleus s
 about how well a model works on real ones.
 
     python dataset_scripts/synthetic_cells.py --out DIR --per-class 60 --fields 10
-    python dataset_scripts/synthetic_cells.py --plate plate.png
+    python dataset_scripts/synthetic_cells.py --plate dataset_scripts/figures/plate.jpg --seed 5
 """
 
 import argparse
@@ -21,12 +21,14 @@ import numpy as np
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dataset_scripts.cell_layers import ARTEFACT, CellLayers, draw_layers, relative_diameter
-from dataset_scripts.smear_background import Disc, background_density, paste
+from dataset_scripts.cell_layers import draw_layers, relative_diameter
+from dataset_scripts.cell_layout import compose, magnification, mixed_codes, neighbour, place, scatter, visible_cells
+from dataset_scripts.smear_background import background_density
 from dataset_scripts.stains import LOOKS, Stain, develop, random_stain
 
 __all__ = [
     "CODES",
+    "NAMES",
     "DrawnCell",
     "DrawnField",
     "Stain",
@@ -38,18 +40,25 @@ __all__ = [
     "random_stain",
 ]
 
-CODES = ("ART", "BLA", "EBO", "EOS", "LYT", "MMZ", "MON", "MYB", "NGB", "NGS", "PLM", "PMO")
-"""Artefact, blast, erythroblast, eosinophil, lymphocyte, metamyelocyte, monocyte, myelocyte, band neutrophil,
-segmented neutrophil, plasma cell, promyelocyte."""
+NAMES = {
+    "ART": "artefact",
+    "BLA": "blast",
+    "EBO": "erythroblast",
+    "EOS": "eosinophil",
+    "LYT": "lymphocyte",
+    "MMZ": "metamyelocyte",
+    "MON": "monocyte",
+    "MYB": "myelocyte",
+    "NGB": "band neutrophil",
+    "NGS": "segmented neutrophil",
+    "PLM": "plasma cell",
+    "PMO": "promyelocyte",
+}
+CODES = tuple(NAMES)
 
-# Share of each class among the nucleated cells of a field; roughly a normal marrow, the rare ones raised.
-_FIELD_MIX = {
-    "BLA": 0.06, "EBO": 0.18, "EOS": 0.05, "LYT": 0.14, "MMZ": 0.09, "MON": 0.05,
-    "MYB": 0.09, "NGB": 0.10, "NGS": 0.13, "PLM": 0.05, "PMO": 0.06,
-}  # fmt: skip
-_OPACITY = 0.92  # of nucleated cells over red cells
-_MOST_COVER = 0.6  # share of a field that cells may fill; sets the largest magnification
-_TYPICAL_DIAMETER = 1.65  # of a nucleated cell, in red cells
+# Left column of the plate: how a blast ripens to a neutrophil; right column: the other cells.
+_PLATE = (("BLA", "PMO", "MYB", "MMZ", "NGB", "NGS"), ("EOS", "MON", "LYT", "PLM", "EBO", "ART"))
+
 _JPEG_QUALITY = 92
 
 
@@ -83,14 +92,6 @@ class DrawnField:
     image: np.ndarray
     labels: np.ndarray
     codes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Placed:
-    code: str
-    x: int
-    y: int
-    layers: CellLayers
 
 
 def draw_cell(
@@ -157,10 +158,10 @@ def draw_single(code: str, rng: np.random.Generator, size: int = 250, stain: Sta
     stain = stain or random_stain(rng)
     red_cell = stain.red_cell * size / 250
     x, y = (int(size / 2 + rng.normal(0, 0.015 * size)) for _ in range(2))
-    centre = _placed(code, x, y, rng, stain, red_cell)
+    centre = place(code, x, y, rng, stain, red_cell)
     crowd = rng.poisson(1.6) if stain.look == "marrow" else int(rng.random() < 0.08)
-    neighbours = [_neighbour(centre, rng, stain, red_cell) for _ in range(crowd)]
-    density = _compose(size, size, [*neighbours, centre], rng, stain, red_cell)[0]
+    neighbours = [neighbour(centre, rng, stain, red_cell) for _ in range(crowd)]
+    density = compose(size, size, [*neighbours, centre], rng, stain, red_cell)[0]
     return develop(density, stain, red_cell, rng)
 
 
@@ -188,131 +189,55 @@ def draw_field(
     Raises:
         ValueError: On an unknown code.
     """
-    codes = _mixed_codes(cells, rng) if isinstance(cells, int) else list(cells)
+    codes = mixed_codes(cells, rng) if isinstance(cells, int) else list(cells)
     _check_codes(codes)
     stain = stain or random_stain(rng)
-    red_cell = red_cell_diameter or _magnification(height, width, len(codes), rng)
-    placed = _scatter(codes, height, width, rng, stain, red_cell)
-    density, labels = _compose(height, width, placed, rng, stain, red_cell)
+    red_cell = red_cell_diameter or magnification(height, width, len(codes), rng)
+    placed = scatter(codes, height, width, rng, stain, red_cell)
+    density, labels = compose(height, width, placed, rng, stain, red_cell)
     image = develop(density, stain, red_cell, rng)
-    return DrawnField(image, *_visible_cells(labels, placed))
+    return DrawnField(image, *visible_cells(labels, placed))
 
 
-def draw_plate(rng: np.random.Generator, columns: int = 8, size: int = 128) -> np.ndarray:
-    """Draw a plate with one labelled row per class, half of it in each stain look.
+def draw_plate(rng: np.random.Generator, columns: int = 5, size: int = 120) -> np.ndarray:
+    """Draw a plate of all classes in two columns, each class a row of cells under its code and name.
 
     Args:
         rng: Random generator.
-        columns: Cells per class.
-        size: Side of one cell image in pixels.
+        columns: Cells per class; marrow looks first, then blood looks.
+        size: Side of one cell image in pixels, all at the same magnification.
 
     Returns:
-        (12 * size, margin + columns * size, 3) uint8 RGB.
+        (H, W, 3) uint8 RGB; a row is `size` and a title high, a column is `columns * size` and a margin wide.
     """
-    rows = []
-    for code in CODES:
-        margin = np.full((size, 64, 3), 255, np.uint8)
-        cv2.putText(margin, code, (6, size // 2 + 6), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (40, 40, 40), 2, cv2.LINE_AA)
-        looks = [LOOKS[2 * k // columns] for k in range(columns)]
-        images = [draw_single(code, rng, 250, random_stain(rng, look)) for look in looks]
-        rows.append(np.hstack([margin, *(cv2.resize(i, (size, size), interpolation=cv2.INTER_AREA) for i in images)]))
-    return np.vstack(rows)
+    halves = [np.vstack([_plate_row(code, rng, columns, size) for code in codes]) for codes in _PLATE]
+    gap = size // 8
+    return cv2.copyMakeBorder(
+        np.hstack([halves[0], np.full((len(halves[0]), 2 * gap, 3), 255, np.uint8), halves[1]]),
+        *(0, gap, gap, gap),
+        cv2.BORDER_CONSTANT,
+        value=(255, 255, 255),
+    )
+
+
+def _plate_row(code: str, rng: np.random.Generator, columns: int, size: int) -> np.ndarray:
+    title = np.full((size // 3, columns * size, 3), 255, np.uint8)
+    scale, line = size / 190, title.shape[0] - size // 12
+    cv2.putText(title, code, (0, line), cv2.FONT_HERSHEY_SIMPLEX, scale, (30, 30, 30), 2, cv2.LINE_AA)
+    name_at = (int(0.5 * size), line)
+    cv2.putText(title, NAMES[code], name_at, cv2.FONT_HERSHEY_SIMPLEX, scale, (110, 110, 110), 1, cv2.LINE_AA)
+    cells = []
+    for k in range(columns):
+        image = draw_single(code, rng, 250, random_stain(rng, LOOKS[int(k >= (columns + 1) // 2)]))
+        small = cv2.resize(image, (size - 4, size - 4), interpolation=cv2.INTER_AREA)
+        cells.append(cv2.copyMakeBorder(small, 0, 4, 0, 4, cv2.BORDER_CONSTANT, value=(255, 255, 255)))
+    return np.vstack([title, np.hstack(cells)])
 
 
 def _check_codes(codes: Sequence[str]) -> None:
     for code in codes:
         if code not in CODES:
             raise ValueError(f"unknown class code {code!r}: use one of {' '.join(CODES)}")
-
-
-def _mixed_codes(number: int, rng: np.random.Generator) -> list[str]:
-    shares = np.array(list(_FIELD_MIX.values()))
-    codes = rng.choice(list(_FIELD_MIX), size=number, p=shares / shares.sum())
-    return [*map(str, codes), *[ARTEFACT] * rng.poisson(0.08 * number)]
-
-
-def _magnification(height: int, width: int, number: int, rng: np.random.Generator) -> float:
-    """Red cell diameter in pixels: cells of 30 to 250 px in 640, fewer pixels where many cells have to fit."""
-    scale = max(height, width) / 640
-    room = 2 * np.sqrt(_MOST_COVER * height * width / (np.pi * max(number, 1)))
-    low, high = 20 * scale, max(min(140 * scale, room / _TYPICAL_DIAMETER), 21 * scale)
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
-
-
-def _placed(code: str, x: int, y: int, rng: np.random.Generator, stain: Stain, red_cell: float) -> _Placed:
-    diameter = relative_diameter(code, rng, stain) * red_cell
-    return _Placed(code, x, y, draw_layers(code, rng, stain, diameter, red_cell))
-
-
-def _radius(cell: _Placed) -> float:
-    return float(np.sqrt(cell.layers.mask.sum() / np.pi))
-
-
-def _neighbour(centre: _Placed, rng: np.random.Generator, stain: Stain, red_cell: float) -> _Placed:
-    """Draw a cell that touches the centre cell or lies a little off it."""
-    cell = _placed(_mixed_codes(1, rng)[0], 0, 0, rng, stain, red_cell)
-    distance = (_radius(centre) + _radius(cell)) * rng.uniform(1.02, 1.5)
-    angle = rng.uniform(0, 2 * np.pi)
-    x, y = centre.x + distance * np.cos(angle), centre.y + distance * np.sin(angle)
-    return _Placed(cell.code, int(x), int(y), cell.layers)
-
-
-def _scatter(
-    codes: Sequence[str], height: int, width: int, rng: np.random.Generator, stain: Stain, red_cell: float
-) -> list[_Placed]:
-    """Place cells so that few overlap much; clustered fields pull each cell towards an earlier one."""
-    clustered = rng.uniform(0, 0.7)
-    placed: list[_Placed] = []
-    for code in sorted(codes, key=lambda code: code != ARTEFACT):  # artefacts lie below the cells
-        cell = _placed(code, 0, 0, rng, stain, red_cell)
-        spots = []
-        for _ in range(30):
-            if placed and rng.random() < clustered:
-                partner = placed[rng.integers(len(placed))]
-                distance = (_radius(partner) + _radius(cell)) * rng.uniform(0.88, 1.1)
-                angle = rng.uniform(0, 2 * np.pi)
-                x, y = partner.x + distance * np.cos(angle), partner.y + distance * np.sin(angle)
-            else:
-                x, y = rng.uniform(0, width), rng.uniform(0, height)
-            if 0 <= x < width and 0 <= y < height:
-                spots.append((_crowding(x, y, _radius(cell), placed), int(x), int(y)))
-        _, x, y = min(spots, key=lambda spot: spot[0], default=(0, width // 2, height // 2))
-        placed.append(_Placed(code, x, y, cell.layers))
-    return placed
-
-
-def _crowding(x: float, y: float, radius: float, placed: Sequence[_Placed]) -> float:
-    """Deepest overlap with a placed cell as a share of the smaller diameter; a tenth and less counts as none."""
-    deepest = 0.0
-    for other in placed:
-        depth = radius + _radius(other) - np.hypot(x - other.x, y - other.y)
-        deepest = max(deepest, depth / (2 * min(radius, _radius(other))))
-    return max(deepest, 0.1)
-
-
-def _compose(
-    height: int, width: int, cells: Sequence[_Placed], rng: np.random.Generator, stain: Stain, red_cell: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Background, then cells in order: (H, W, 3) density and (H, W) int32, i on what is seen of the i-th cell."""
-    discs: list[Disc] = [(cell.x, cell.y, _radius(cell)) for cell in cells]
-    density = background_density(height, width, rng, stain, red_cell, discs)
-    labels = np.zeros((height, width), np.int32)
-    for number, cell in enumerate(cells, start=1):
-        met = paste(density, cell.layers, cell.x, cell.y, _OPACITY)
-        if met:
-            rows, columns, from_rows, from_columns = met
-            labels[rows, columns][cell.layers.mask[from_rows, from_columns]] = number
-    return density, labels
-
-
-def _visible_cells(labels: np.ndarray, placed: Sequence[_Placed]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Number the nucleated cells of which something is left to see from 1 on, without gaps."""
-    seen = np.bincount(labels.ravel(), minlength=len(placed) + 1)[1:]
-    whole = np.array([cell.layers.mask.sum() for cell in placed])
-    kept = [k for k, cell in enumerate(placed) if cell.code != ARTEFACT and seen[k] > 0.05 * whole[k]]
-    renumber = np.zeros(len(placed) + 1, np.int32)
-    renumber[np.array(kept, int) + 1] = np.arange(1, len(kept) + 1)
-    return renumber[labels], tuple(placed[k].code for k in kept)
 
 
 def _write_image(path: Path, image: np.ndarray) -> None:
@@ -359,7 +284,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--classes", nargs="+", choices=CODES, default=CODES, metavar="CODE", help="classes to draw")
     parser.add_argument("--fields", type=_not_negative, default=0, help="microscope fields with masks")
     parser.add_argument("--seed", type=_not_negative, default=0, help="same seed, same files")
-    parser.add_argument("--plate", type=Path, help="write a labelled plate of all classes to this .png or .jpg")
+    parser.add_argument("--plate", type=Path, help="write a plate of all classes with their names to this .png or .jpg")
     options = parser.parse_args(arguments)
     if not options.out and not options.plate:
         parser.error("give --out DIR, --plate FILE, or both")
