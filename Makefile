@@ -24,10 +24,10 @@ lint: setup
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 
-bench: setup  ## measure the embedded release on the real images in BENCHMARKS
+bench: setup  ## measure the embedded release and the data set scripts on the real images in BENCHMARKS
 	BENCHMARKS="$(BENCHMARKS)" PY=$(PY) training/bench.sh
 
-cards: setup  ## render the cards and the README's figures from metrics.json
+cards: setup  ## render the cards and the README's figures from metrics.json and benchmarks/results.json
 	$(PY) -m model_cards.render hub/bone-marrow-mobilenet hub/bone-marrow-yolov8-seg
 	$(PY) -m model_cards.readme
 	$(VENV)/bin/marrow analyze space/examples/crowded_marrow.jpg --out out/figure --format png

@@ -1,6 +1,7 @@
-"""Fill the figures of the project's README from the ``metrics.json`` of the embedded release.
+"""Fill the figures of the project's README and of the data set card.
 
-``python -m model_cards.readme`` replaces what stands between the two ``results`` marks.
+``python -m model_cards.readme`` replaces what stands between two marks (``<!-- results -->`` and ``<!-- /results -->``)
+with figures from the ``metrics.json`` of the embedded release and from ``benchmarks/results.json``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from model_cards.render import number, table
 
 ROOT = Path(__file__).resolve().parent.parent
-START, END = "<!-- results -->", "<!-- /results -->"
+BENCHMARKS = ROOT / "benchmarks" / "results.json"
 
 
 def results() -> str:
@@ -65,14 +66,75 @@ def _uncertain_table(uncertain: dict[str, Any]) -> str:
     return table(["cells", "number", "share"], rows)
 
 
-def main() -> int:
-    """Rewrite the README; gives the exit code."""
-    path = ROOT / "README.md"
-    before, _, rest = path.read_text(encoding="utf-8").partition(START)
-    _, _, after = rest.partition(END)
-    beside = path.with_name("README.md.part")
-    beside.write_text(f"{before}{START}\n{results()}\n{END}{after}", encoding="utf-8")
+def near_duplicates() -> str:
+    """Give how well near-duplicates are found as Markdown."""
+    figures = _benchmark("near_duplicates")
+    planted = f"{figures['copies_planted']:,} changed copies, encoded as JPEG of quality 40 to 90"
+    strangers = [
+        ["pairs compared", f"{figures['pairs_of_strangers']:,}"],
+        ["of these, looked at on pixels", f"{figures['looked_at_on_pixels']:,}"],
+        ["joined", figures["wrong_joins"]],
+        [f"likeness of the most alike ({figures['likeness_needed']} joins)", figures["most_alike_strangers"]],
+        ["wrong joins per pair, from the tail of their likeness", f"{figures['rate_from_tail']:.0e}"],
+        ["images of 171,374 joined with a stranger, at that rate", percent(figures["images_wrongly_joined_from_tail"])],
+        ["the same, by the count of joins alone (95 % bound)", percent(figures["images_wrongly_joined_upper_95"])],
+    ]
+    caught = [["all", figures["caught"]], *figures["caught_by_change"].items()]
+    return (
+        f"{planted}, planted among {figures['images']:,} real images:\n\n{table(['copy', 'caught'], caught)}\n\n"
+        f"The real images among themselves, none of which is a copy of another:\n\n{table(['', ''], strangers)}"
+    )
+
+
+def large_input() -> str:
+    """Give time and memory for an archive of full size as Markdown."""
+    figures = _benchmark("large_input")
+    rows = [
+        [name, round(run["seconds"]), round(run["images_per_second"]), round(run["peak_mb"])]
+        for name, run in figures["runs"].items()
+    ]
+    return f"A made-up archive of {figures['images']:,} tiny images in the true class counts, two cores:\n\n" + table(
+        ["run", "seconds", "images of the archive per second", "peak memory of all processes, MB"], rows
+    )
+
+
+def masks() -> str:
+    """Give how well single cells are outlined as Markdown."""
+    rows = [
+        [name, run["n_images"], run["mean_iou"], run["median_iou"], run["share_above_0.8"]]
+        for name, run in _benchmark("masks").items()
+    ]
+    return table(["outlined by", "images", "mean IoU", "median IoU", "share above 0.8"], rows)
+
+
+def percent(share: float) -> str:
+    """Give a share as a percentage with two significant digits after what is certain."""
+    return f"{100 * share:.3g} %"
+
+
+def _benchmark(section: str) -> dict[str, Any]:
+    return json.loads(BENCHMARKS.read_text(encoding="utf-8"))[section]
+
+
+def fill(path: Path, blocks: dict[str, str]) -> None:
+    """Replace what stands between the marks of each block in a file."""
+    text = path.read_text(encoding="utf-8")
+    for mark, block in blocks.items():
+        before, _, rest = text.partition(f"<!-- {mark} -->")
+        _, _, after = rest.partition(f"<!-- /{mark} -->")
+        text = f"{before}<!-- {mark} -->\n{block}\n<!-- /{mark} -->{after}"
+    beside = path.with_name(path.name + ".part")
+    beside.write_text(text, encoding="utf-8")
     os.replace(beside, path)
+
+
+def main() -> int:
+    """Rewrite the README and the data set card; gives the exit code."""
+    fill(ROOT / "README.md", {"results": results()})
+    fill(
+        ROOT / "dataset_scripts" / "README.md",
+        {"near-duplicates": near_duplicates(), "large-input": large_input(), "masks": masks()},
+    )
     return 0
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the sets that the released models were trained and tested on, in out/release, and measures the models.
+# Builds the sets that the released models were trained and tested on, in out/release, and measures models and data set scripts.
 set -euo pipefail
 work=out/release
 mkdir -p "$work"
@@ -7,11 +7,14 @@ if [ ! -d "$work/set" ]; then
     $PY dataset_scripts/synthetic_cells.py --out "$work/drawn" --per-class 60 \
         --classes ART BLA EBO EOS LYT MMZ MON MYB NGB NGS PMO
     $PY dataset_scripts/bone_marrow_12.py --data-dir "$BENCHMARKS/marrow" --data-dir "$BENCHMARKS/blood" \
-        --data-dir "$work/drawn" --per-class all --out "$work/set"
+        --data-dir "$work/drawn" --config imbalanced-12 --allow-short --out "$work/set"
 fi
 if [ ! -d "$work/fields" ]; then
-    $PY dataset_scripts/smear_fields.py --data "$work/set" --boxes "$BENCHMARKS/fields_bccd" --out "$work/fields" \
+    $PY dataset_scripts/smear_fields.py --data "$work/set" --fields "$BENCHMARKS/fields_bccd" --size 448 --out "$work/fields" \
         --train 900 --validation 60 --test 80 --cells 2000
 fi
 $PY -m training.measure classifier --model hub/bone-marrow-mobilenet --data "$work/set" --benchmarks "$BENCHMARKS"
 $PY -m training.measure segmenter --model hub/bone-marrow-yolov8-seg --data "$work/fields" --benchmarks "$BENCHMARKS"
+$PY -m dataset_scripts.benchmark near_duplicates --data "$BENCHMARKS"
+$PY -m dataset_scripts.benchmark masks --data "$BENCHMARKS"
+$PY -m dataset_scripts.benchmark large_input

@@ -1,20 +1,24 @@
 """Finding the cell in the middle of a single-cell image by its nucleus, with OpenCV alone.
 
-The nucleus is what stains darkest in red and green; nuclei that touch are told apart on the distance
-transform; GrabCut then grows the cell from its nucleus, with a soft prior that the cell lies in the middle.
+The nucleus is what stains darkest in red and green; nuclei that touch are told apart on the distance transform.
+:mod:`marrow.star_outline` grows the cell from its nucleus and decides which lobes are one cell's.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from marrow.analysis import Box
+from marrow.star_outline import Colours, Outline, grow, look_at
 
 WORK_SIZE = 128  # all lengths below are in pixels of an image scaled to this longest side
-DENSITY_RANGE = 0.5  # optical density seen by GrabCut; clipping it lets pale cytoplasm stand out
-CENTRE = 0.2 * WORK_SIZE  # nuclei nearer to the middle belong to the centre cell
-FAR = 0.24 * WORK_SIZE  # nuclei farther away do not
+NECK = 0.55  # of the smaller radius; two lobes with less between them are parted
+FAR = 3.0  # radii of the smaller lobe; two lobes with more room between them are of two cells
+MOST_TRIES = 5
+JOIN_MARGIN = 1.05
 
 
 def find_centre_cell(image: np.ndarray) -> Box:
@@ -43,15 +47,55 @@ def centre_cell_mask(image: np.ndarray) -> np.ndarray | None:
     Returns:
         ``(height, width)`` bool, one connected region; ``None`` when no nucleus was found.
     """
+    density = _small_density(image)
+    lobes = _lobes(nuclear_mask(density))
+    if len(lobes.points) == 0:
+        return None
+    outline, _ = _grow_cell(look_at(density), lobes, _most_central(lobes), set())
+    return _enlarged(outline.mask, image)
+
+
+def outline_cells(image: np.ndarray) -> list[np.ndarray]:
+    """Outline every nucleated cell in a single-cell image.
+
+    Args:
+        image: ``(height, width, 3)`` uint8 RGB, with one cell near its middle.
+
+    Returns:
+        ``(height, width)`` bool for each cell, without overlaps: first the centre cell, as
+        :func:`centre_cell_mask` gives it, then its neighbours, the largest nucleus first. Empty when no nucleus was
+        found. What stains like a nucleus but is too small to be one counts as a cell too.
+    """
+    density = _small_density(image)
+    lobes = _lobes(nuclear_mask(density))
+    colours = look_at(density)
+    free, masks, taken = np.ones(image.shape[:2], bool), [], set()
+    while len(taken) < len(lobes.radii):
+        left = [i for i in np.argsort(-lobes.radii).tolist() if i not in taken]
+        outline, members = _grow_cell(colours, lobes, left[0] if masks else _most_central(lobes), taken)
+        mask = _enlarged(outline.mask, image) & free
+        masks.append(mask)
+        free &= ~mask
+        taken |= members
+    return masks
+
+
+def _small_density(image: np.ndarray) -> np.ndarray:
+    """Optical density of the image scaled to ``WORK_SIZE``."""
     height, width = image.shape[:2]
     scale = WORK_SIZE / max(height, width)
-    small_size = max(1, round(width * scale)), max(1, round(height * scale))
-    density = optical_density(cv2.resize(image, small_size, interpolation=cv2.INTER_AREA))
-    nucleus, others = _centre_nucleus(nuclear_mask(density))
-    if not nucleus.any():
-        return None
-    mask = _grow(density, nucleus, others)
-    return cv2.resize(mask * 255, (width, height), interpolation=cv2.INTER_LINEAR) > 127
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return optical_density(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+
+
+def _enlarged(mask: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Bring a mask of the scaled image to the size of the image; bool."""
+    return cv2.resize(mask * 255, image.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 127
+
+
+def _most_central(lobes: Lobes) -> int:
+    height, width = lobes.depth.shape
+    return int((np.hypot(*(lobes.points - (width / 2, height / 2)).T) - lobes.radii / 2).argmin())
 
 
 def optical_density(image: np.ndarray) -> np.ndarray:
@@ -85,77 +129,81 @@ def nuclear_mask(density: np.ndarray) -> np.ndarray:
     return cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _disc(7))
 
 
-def _centre_nucleus(nuclei: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Split a nuclear mask into the centre cell's nucleus (with its lobes) and those of other cells."""
+@dataclass(frozen=True)
+class Lobes:
+    """The nuclei of an image in round parts, told apart on the distance transform.
+
+    Attributes:
+        parts: ``(h, w)`` int, 0 outside nuclei, ``i + 1`` in part ``i``.
+        points: ``(n, 2)`` x and y of their middles.
+        radii: ``(n,)`` of the largest circle in each.
+        depth: ``(h, w)`` distance to the edge of the nuclei.
+    """
+
+    parts: np.ndarray
+    points: np.ndarray
+    radii: np.ndarray
+    depth: np.ndarray
+
+
+def _lobes(nuclei: np.ndarray) -> Lobes:
     depth = cv2.distanceTransform(nuclei, cv2.DIST_L2, 5)
     smooth = cv2.GaussianBlur(depth, (0, 0), 2)
     peaks = (smooth >= cv2.dilate(smooth, np.ones((13, 13))) - 1e-6) & (smooth > 2)
     points = cv2.connectedComponentsWithStats(peaks.astype(np.uint8))[3][1:]
-    if len(points) == 0:
-        return np.zeros_like(nuclei), np.zeros_like(nuclei)
-    height, width = nuclei.shape
-    rows, columns = np.mgrid[:height, :width]
     radii = depth[tuple(points.round().astype(int).T[::-1])]
-    distances = np.hypot(points[:, 0] - width / 2, points[:, 1] - height / 2)
-    owner = np.argmin([np.hypot(columns - x, rows - y) - r for (x, y), r in zip(points, radii, strict=True)], axis=0)
-    mine = _joined(int((distances - radii / 2).argmin()), points, radii, depth)
-    mine |= set(np.flatnonzero(distances < CENTRE).tolist())
-    far = set(np.flatnonzero(distances - 0.3 * radii > FAR).tolist()) - mine
-    away = np.hypot(columns - width / 2, rows - height / 2) > 0.15 * WORK_SIZE
-    nucleus = nuclei * np.isin(owner, list(mine))
-    return nucleus.astype(np.uint8), (nuclei * np.isin(owner, list(far)) * away).astype(np.uint8)
+    rows, columns = np.mgrid[: nuclei.shape[0], : nuclei.shape[1]]
+    reach = [np.hypot(columns - x, rows - y) - r for (x, y), r in zip(points, radii, strict=True)]
+    parts = (np.argmin(reach, axis=0) + 1) * nuclei if reach else np.zeros(nuclei.shape, int)
+    return Lobes(parts, points, radii, depth)
 
 
-def _joined(start: int, points: np.ndarray, radii: np.ndarray, depth: np.ndarray) -> set[int]:
-    """Peaks that are reached from ``start`` without passing a neck, as two touching nuclei have."""
+def _grow_cell(colours: Colours, lobes: Lobes, start: int, taken: set[int]) -> tuple[Outline, set[int]]:
+    """Grow the cell that lobe ``start`` belongs to; gives it and its lobes.
+
+    A lobe near by that no neck parts from the cell is the cell's; any other is where its outline, drawn around both,
+    looks more like a cell than without it, as with the lobes of a granulocyte.
+    """
+
+    def outline(members: set[int], rounds: int = 1) -> Outline:
+        mine = np.isin(lobes.parts, [i + 1 for i in members]).astype(np.uint8)
+        return grow(colours, mine, ((lobes.parts > 0) & (mine == 0)).astype(np.uint8), rounds)
+
+    members = _joined(start, lobes) - taken
+    best = outline(members)
+    near = [i for i in range(len(lobes.radii)) if i not in members | taken and _gap(lobes, i, members) < FAR]
+    for other in sorted(near, key=lambda i: _gap(lobes, i, members))[:MOST_TRIES]:
+        larger = members | ({other} if other in members else _joined(other, lobes)) - taken
+        if larger == members:
+            continue
+        joined = outline(larger)
+        if joined.score > best.score * JOIN_MARGIN:
+            members, best = larger, joined
+    return outline(members, rounds=3), members
+
+
+def _gap(lobes: Lobes, lobe: int, members: set[int]) -> float:
+    """Room between a lobe and the nearest of the members, in radii of the smaller."""
+    steps = (
+        (np.hypot(*(lobes.points[lobe] - lobes.points[i])) - lobes.radii[lobe] - lobes.radii[i])
+        / min(lobes.radii[lobe], lobes.radii[i])
+        for i in members
+    )
+    return min(steps)
+
+
+def _joined(start: int, lobes: Lobes) -> set[int]:
+    """Lobes that are reached from ``start`` without passing a neck, as two touching nuclei have."""
     joined, to_visit = {start}, [start]
     while to_visit:
         here = to_visit.pop()
-        for other in set(range(len(points))) - joined:
-            line = np.linspace(points[here], points[other], 24).round().astype(int)
-            if depth[line[:, 1], line[:, 0]].min() >= 0.55 * min(radii[here], radii[other]):
+        for other in set(range(len(lobes.points))) - joined:
+            line = np.linspace(lobes.points[here], lobes.points[other], 24).round().astype(int)
+            neck = lobes.depth[line[:, 1], line[:, 0]].min()
+            if neck >= NECK * min(lobes.radii[here], lobes.radii[other]):
                 joined.add(other)
                 to_visit.append(other)
     return joined
-
-
-def _grow(density: np.ndarray, nucleus: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Grow the cell from its nucleus by GrabCut; ``(h, w)`` uint8, 1 inside."""
-    radius = max(float(np.sqrt(nucleus.sum() / np.pi)), 6)
-    reach = float(np.clip(0.9 * radius, 11, 24))
-    # an eccentric nucleus points to cytoplasm on the other side of the middle
-    distance = np.minimum(_distance_to_hull(nucleus), _distance_to_hull(nucleus | nucleus[::-1, ::-1]))
-    plain = cv2.GaussianBlur(density.clip(0, None).sum(axis=2), (0, 0), 1.5) < 0.12
-    labels = np.full(nucleus.shape, cv2.GC_BGD, np.uint8)
-    labels[distance < reach] = cv2.GC_PR_BGD
-    labels[(distance < 0.4 * reach) & ~plain] = cv2.GC_PR_FGD
-    labels[others > 0] = cv2.GC_BGD
-    labels[nucleus > 0] = cv2.GC_FGD
-    visible = cv2.GaussianBlur(density.clip(0, None), (0, 0), 0.7).clip(0, DENSITY_RANGE)
-    visible = (visible * (255 / DENSITY_RANGE)).astype(np.uint8)
-    cv2.setRNGSeed(0)
-    if (labels == cv2.GC_BGD).any() and (labels != cv2.GC_FGD).any():
-        cv2.grabCut(visible, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK)
-    mask = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
-    width = int(0.3 * np.sqrt(mask.sum() / np.pi)) * 2 + 1  # cuts leaks into neighbouring red cells
-    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _disc(max(width, 5))) | nucleus
-    return _largest_filled(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _disc(5)), nucleus)
-
-
-def _distance_to_hull(mask: np.ndarray) -> np.ndarray:
-    hull = np.ones_like(mask)
-    cv2.fillConvexPoly(hull, cv2.convexHull(cv2.findNonZero(np.ascontiguousarray(mask))), 0)
-    return cv2.distanceTransform(hull, cv2.DIST_L2, 5)
-
-
-def _largest_filled(mask: np.ndarray, core: np.ndarray) -> np.ndarray:
-    """Keep the region with most of ``core`` in it, without holes."""
-    _, regions = cv2.connectedComponents(mask)
-    shares = np.bincount(regions[core > 0])
-    shares[0] = 0
-    region = (regions == shares.argmax()).astype(np.uint8)
-    contours, _ = cv2.findContours(region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return cv2.drawContours(region, contours, -1, 1, cv2.FILLED)
 
 
 def _disc(width: int) -> np.ndarray:

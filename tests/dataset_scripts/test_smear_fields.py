@@ -1,5 +1,6 @@
-"""Composed and boxed fields: every nucleated cell outlined, nothing else, the layout that ultralytics reads."""
+"""Composed fields: every nucleated cell outlined, nothing else, in the sizes and overlaps that were asked for."""
 
+import json
 from pathlib import Path
 
 import cv2
@@ -7,19 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dataset_scripts.cell_patches import Patch, cut_patch
-from dataset_scripts.smear_fields import (
-    Field,
-    Stock,
-    compose_field,
-    read_boxed_fields,
-    split_boxed,
-    write_field,
-    yolo_lines,
-)
-from dataset_scripts.synthetic_cells import CODES, draw_cell, draw_field, random_stain
-from marrow.centre_cell import centre_cell_mask
-from marrow.errors import MarrowError
+from dataset_scripts.cell_patches import Patch
+from dataset_scripts.compose import DIAMETERS, Stock, compose_field
+from dataset_scripts.smear_fields import split_boxed
 from tests.commands import assert_refused, python, succeed
 
 BLUE, GREEN = (20, 20, 220), (20, 170, 20)
@@ -31,25 +22,7 @@ def disc_patch(code: str, colour: tuple[int, int, int]) -> Patch:
     mask = np.hypot(y, x) < 40
     image = np.full((92, 92, 3), 240, np.uint8)
     image[mask] = colour
-    return Patch(image, mask, np.full(3, 240.0), code)
-
-
-def on_ground(code: str, seed: int, size: int = 250) -> tuple[np.ndarray, np.ndarray]:
-    """A drawn cell in the middle of empty glass, and its mask."""
-    rng = np.random.default_rng(seed)
-    stain = random_stain(rng, "marrow")
-    cell = draw_cell(code, rng, diameter=100, stain=stain)
-    image = np.empty((size, size, 3), np.uint8)
-    image[:] = np.percentile(cell.image.reshape(-1, 3), 90, axis=0)
-    mask = np.zeros((size, size), bool)
-    corner = (size - np.array(cell.mask.shape)) // 2
-    place = tuple(slice(c, c + s) for c, s in zip(corner, cell.mask.shape, strict=True))
-    image[place], mask[place] = cell.image, cell.mask
-    return image, mask
-
-
-def iou(a: np.ndarray, b: np.ndarray) -> float:
-    return float(np.logical_and(a, b).sum() / np.logical_or(a, b).sum())
+    return Patch(image, mask.astype(np.int32), np.full(3, 240.0), code)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -66,11 +39,58 @@ def test_nucleated_cells_have_masks_and_artefacts_have_none(seed):
     assert nucleated[outlined].all()
 
 
-def test_fields_without_nucleated_cells_have_no_mask():
-    stock = Stock({"discs": [disc_patch("ART", GREEN)]}, {"discs": []})
-    fields = [compose_field(stock, 160, np.random.default_rng(seed), drawn_share=0) for seed in range(10)]
+def test_empty_fields_have_artefacts_and_no_mask():
+    stock = Stock({"discs": [disc_patch("ART", GREEN), disc_patch("LYT", BLUE)]}, {"discs": []})
+    fields = [compose_field(stock, 160, np.random.default_rng(seed), drawn_share=0, empty=True) for seed in range(10)]
     assert not any(field.labels.any() for field in fields)
     assert any((f.image[..., 1].astype(int) > f.image[..., 0].astype(int) + 40).any() for f in fields)
+    blue = [(f.image[..., 2].astype(int) > f.image[..., :2].max(axis=2).astype(int) + 60).mean() for f in fields]
+    assert max(blue) < 0.01
+
+
+def whole_cells(field):
+    """Diameters in pixels of the cells that nothing hides and no border cuts."""
+    for number, hidden in enumerate(field.hidden, start=1):
+        x, y, w, h = cv2.boundingRect((field.labels == number).astype(np.uint8))
+        if hidden == 0 and x > 0 and y > 0 and x + w < field.labels.shape[1] and y + h < field.labels.shape[0]:
+            yield np.sqrt((field.labels == number).sum() * 4 / np.pi)
+
+
+def test_cells_are_30_to_250_pixels_across_and_every_size_between_comes_up():
+    stock = Stock({"discs": [disc_patch("LYT", BLUE)]}, {"discs": []})
+    fields = [compose_field(stock, 640, np.random.default_rng(seed), drawn_share=0) for seed in range(40)]
+    typical = [np.median(sizes) for sizes in (list(whole_cells(field)) for field in fields) if sizes]
+    every = [size for field in fields for size in whole_cells(field)]
+    assert min(every) > DIAMETERS[0] - 3 and max(every) < DIAMETERS[1] + 3
+    thirds = np.histogram(np.log(typical), np.log([28, 61, 123, 253]))[0]
+    assert (thirds >= 0.12 * len(typical)).all(), thirds
+
+
+@pytest.mark.parametrize("overlap", [0.0, 0.3, 0.6])
+def test_no_cell_is_hidden_more_than_allowed_and_the_top_one_hides(overlap):
+    stock = Stock({"discs": [disc_patch("LYT", BLUE)]}, {"discs": []})
+    fields = [
+        compose_field(stock, 320, np.random.default_rng(seed), overlap=overlap, drawn_share=0) for seed in range(15)
+    ]
+    hidden = np.concatenate([field.hidden for field in fields])
+    assert hidden.max() <= overlap + 0.02
+    if overlap:
+        assert hidden.max() > 0.4 * overlap and (hidden == 0).any()
+    for field in fields:
+        assert len(field.hidden) == field.labels.max()
+
+
+def test_neighbours_are_pasted_with_masks_of_their_own():
+    pair = disc_patch("LYT", BLUE)
+    labels = np.hstack([pair.labels, 2 * pair.labels])
+    patch = Patch(np.hstack([pair.image, pair.image]), labels, pair.ground, "LYT")
+    stock = Stock({"pairs": [patch]}, {"pairs": []})
+    fields = [compose_field(stock, 320, np.random.default_rng(seed), drawn_share=0, overlap=0) for seed in range(6)]
+    for field in fields:
+        blue = field.image[..., 2].astype(int) > field.image[..., :2].max(axis=2).astype(int) + 60
+        inside = cv2.erode(blue.astype(np.uint8), np.ones((7, 7))) > 0
+        assert not inside.any() or (field.labels[inside] > 0).mean() > 0.97
+    assert any(field.labels.max() >= 2 for field in fields)
 
 
 def test_a_seed_gives_one_field_and_others_give_others():
@@ -97,23 +117,6 @@ def files(folder: Path, kind: str) -> list[Path]:
     return sorted((folder / kind / "test").glob("composed_*"))
 
 
-def test_ultralytics_reads_the_fields_as_they_were_composed(tmp_path):
-    from ultralytics.data import YOLODataset
-
-    drawn = draw_field(np.random.default_rng(4), 240, 320, 12)
-    write_field(tmp_path, "train", "one", Field(drawn.image, drawn.labels))
-    write_field(tmp_path, "train", "two", Field(drawn.image, np.zeros_like(drawn.labels)))
-    data = {"names": {0: "cell"}, "nc": 1, "channels": 3}
-    read = YOLODataset(img_path=str(tmp_path / "images" / "train"), data=data, task="segment", imgsz=320)
-    with_cells, without = sorted(read.labels, key=lambda label: Path(label["im_file"]).stem)
-    assert len(with_cells["segments"]) == len(drawn.codes) and not len(without["segments"])
-    assert (with_cells["cls"] == 0).all()
-    for number, segment in enumerate(with_cells["segments"], start=1):
-        mask = np.zeros(drawn.labels.shape, np.uint8)
-        cv2.fillPoly(mask, [np.floor(segment * (320, 240)).astype(np.int32)], 1)
-        assert iou(mask > 0, drawn.labels == number) > 0.9
-
-
 def test_the_set_has_every_split_and_a_data_file(fields):
     from ultralytics.data.utils import check_det_dataset
 
@@ -124,72 +127,23 @@ def test_the_set_has_every_split_and_a_data_file(fields):
         assert len(list((fields / "labels" / name).glob("*.txt"))) == number
 
 
-def test_yolo_lines_of_a_known_shape():
-    labels = np.zeros((10, 20), np.int32)
-    labels[2:6, 4:13] = 1
-    kind, *numbers = yolo_lines(labels).split()
-    points = np.array(numbers, float).reshape(-1, 2) * (20, 10)
-    assert kind == "0"
-    assert points.min(axis=0).tolist() == [4.5, 2.5] and points.max(axis=0).tolist() == [12.5, 5.5]
-    assert yolo_lines(np.zeros((10, 20), np.int32)).split() == []
-
-
-def test_boxed_fields_are_outlined_inside_their_boxes(tmp_path):
-    drawn = draw_field(np.random.default_rng(12), 480, 640, 8)
-    truths = [drawn.labels == i + 1 for i in range(len(drawn.codes))]
-    boxes = [cv2.boundingRect(truth.astype(np.uint8)) for truth in truths]
-    lines = [f"0 {(x + w / 2) / 640} {(y + h / 2) / 480} {w / 640} {h / 480}" for x, y, w, h in boxes]
-    for kind in ("images", "labels"):
-        (tmp_path / kind).mkdir()
-    Image.fromarray(drawn.image).save(tmp_path / "images" / "a.jpg", quality=95)
-    Image.fromarray(drawn.image).save(tmp_path / "images" / "unlabelled.jpg")
-    (tmp_path / "labels" / "a.txt").write_text("\n".join(lines) + "\n")
-    (name, field), (_, unlabelled) = read_boxed_fields(tmp_path)
-    assert name == "a" and not unlabelled.labels.any()
-    overlaps = []
-    for number, (truth, (x, y, w, h)) in enumerate(zip(truths, boxes, strict=True), start=1):
-        outline = field.labels == number
-        outside = outline.copy()
-        outside[y : y + h, x : x + w] = False
-        assert not outside.any()
-        overlaps.append(iou(outline, truth) if outline.any() else 0)
-    assert len(overlaps) == 8 and np.mean(overlaps) > 0.7, overlaps
+def test_a_share_of_the_fields_is_empty_and_coco_says_the_same_as_yolo(fields):
+    for split, number in (("train", 8), ("validation", 3), ("test", 3)):
+        coco = json.loads((fields / "annotations" / f"instances_{split}.json").read_text())
+        assert len(coco["images"]) == number
+        for image in coco["images"]:
+            assert (fields / "images" / image["file_name"]).is_file()
+            cells = [a for a in coco["annotations"] if a["image_id"] == image["id"]]
+            text = (fields / "labels" / image["file_name"]).with_suffix(".txt").read_text()
+            assert len(text.split("\n0 ")) - (not text.strip()) == len(cells)
+            assert all(0 <= cell["hidden"] <= 0.35 for cell in cells)
+    texts = [file.read_text().strip() for file in sorted((fields / "labels" / "train").glob("*.txt"))]
+    assert sum(not text for text in texts) == 1
 
 
 def test_boxed_fields_are_split_seven_one_two():
     parts = [split for split, _, _ in split_boxed([(str(i), i) for i in range(20)])]
     assert [parts.count(split) for split in ("train", "validation", "test")] == [14, 2, 4]
-
-
-@pytest.mark.parametrize("code", [code for code in CODES if code != "ART"])
-def test_a_clear_cell_is_cut_out_along_its_outline(code):
-    image, mask = on_ground(code, seed=3)
-    patch = cut_patch(image, code)
-    assert patch is not None and patch.code == code
-    assert patch.image.shape[:2] == patch.mask.shape
-    assert patch.mask.sum() == pytest.approx(mask.sum(), rel=0.2)
-
-
-def test_doubtful_cells_are_not_cut_out():
-    image, _ = on_ground("LYT", seed=3)
-    glass = image[:3, :3].mean(axis=(0, 1)).astype(np.uint8)
-    shifted, halved, spread = (np.full_like(image, glass) for _ in range(3))
-    shifted[:, 45:] = image[:, :-45]  # off the middle
-    halved[125:] = image[:-125]  # cut by the border
-    spread[:] = cv2.resize(image[75:175, 75:175], (250, 250))  # fills the image
-    assert cut_patch(image, "LYT") is not None
-    for doubtful in (np.full_like(image, glass), shifted, halved, spread):
-        assert cut_patch(doubtful, "LYT") is None
-
-
-def test_centre_cells_are_outlined_on_real_white_cells(shared):
-    overlaps = []
-    for file in sorted((shared / "data" / "wbc_masks").glob("*_mask.png")):
-        truth = np.asarray(Image.open(file).convert("L")) > 64
-        image = np.asarray(Image.open(file.with_name(file.name.replace("_mask.png", ".jpg"))).convert("RGB"))
-        found = centre_cell_mask(image)
-        overlaps.append(0.0 if found is None else iou(found, truth))
-    assert len(overlaps) == 40 and np.mean(overlaps) > 0.75
 
 
 def test_a_set_of_unclear_cells_is_refused(tmp_path):
@@ -209,5 +163,17 @@ def test_missing_data_and_existing_folders_are_refused(cell_set, tmp_path):
     (tmp_path / "old").mkdir()
     assert_refused(python(*command, "--data", cell_set, "--out", tmp_path / "old"), "old", "--out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["old"], "nothing half-written is left"
-    with pytest.raises(MarrowError, match=r"images/\*\.jpg"):
-        next(read_boxed_fields(tmp_path))
+    more = ("--data", cell_set, "--out", tmp_path / "out")
+    assert_refused(python(*command, *more, "--fields", tmp_path / "old"), "old", "COCO")
+    assert not (tmp_path / "out").exists()
+
+
+def test_annotated_fields_are_mixed_in(cell_set, fields, tmp_path):
+    """The fields of one set, as YOLO polygons, go into the next."""
+    numbers = ("--train", "0", "--validation", "0", "--test", "1", "--size", "96")
+    command = ("dataset_scripts/smear_fields.py", "--data", cell_set, "--out", tmp_path / "out", *numbers)
+    succeed(*command, "--fields", fields)
+    sources = json.loads((tmp_path / "out" / "sources.json").read_text())
+    assert sources["fields"] == {"composed": 0, "fields": 11}  # 7 of the first 10, and the 4 after them
+    assert len(list((tmp_path / "out" / "images" / "validation").glob("fields_*.jpg"))) == 1
+    assert len(list((tmp_path / "out" / "labels" / "test").glob("*.txt"))) == 3

@@ -1,11 +1,13 @@
 """Finding the cell in the middle of a single-cell image."""
 
+import time
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from dataset_scripts.synthetic_cells import CODES, draw_cell, draw_single, random_stain
-from marrow.centre_cell import centre_cell_mask, find_centre_cell
+from marrow.centre_cell import centre_cell_mask, find_centre_cell, outline_cells
 
 NUCLEATED = [code for code in CODES if code != "ART"]
 
@@ -81,6 +83,46 @@ def test_the_mask_is_one_piece_without_holes_and_repeatable():
         around = np.pad(~mask, 1, constant_values=True).astype(np.uint8)
         assert cv2.connectedComponents(around, connectivity=4)[0] == 2, f"{code} has holes"
         assert np.array_equal(mask, centre_cell_mask(image))
+
+
+def test_lobes_far_apart_are_one_cell():
+    overlaps = []
+    for seed in range(8):
+        image, truth = placed([("NGS", 125, 125)], seed)
+        overlaps.append(iou(centre_cell_mask(image), truth))
+    assert min(overlaps) > 0.7 and np.mean(overlaps) > 0.85, overlaps
+
+
+def test_a_red_cell_that_touches_is_left_out():
+    import cv2
+
+    overlaps = []
+    for seed in range(4):
+        image, truth = placed([("LYT", 125, 125)], seed)
+        beside = image.copy()
+        cv2.circle(beside, (205, 125), 38, (205, 160, 150), -1)
+        image[~truth] = beside[~truth]
+        overlaps.append(iou(centre_cell_mask(image), truth))
+    assert np.mean(overlaps) > 0.85, overlaps
+
+
+def test_all_cells_are_outlined_the_centre_first_and_without_overlaps():
+    image, truth = placed([("MYB", 125, 125), ("LYT", 215, 50), ("LYT", 40, 215)], 2)
+    masks = outline_cells(image)
+    assert iou(masks[0], truth) > 0.8
+    assert np.array_equal(masks[0], centre_cell_mask(image))
+    assert np.sum(masks, axis=0).max() == 1
+    for x, y in ((215, 50), (40, 215)):
+        assert sum(bool(mask[y, x]) for mask in masks[1:]) == 1
+    assert outline_cells(np.full((50, 50, 3), 230, np.uint8)) == []
+
+
+def test_a_cell_is_found_in_a_few_hundredths_of_a_second():
+    images = [draw_single(code, np.random.default_rng(seed)) for seed, code in enumerate(CODES)]
+    start = time.process_time()
+    for image in images:
+        centre_cell_mask(image)
+    assert (time.process_time() - start) / len(images) < 0.12  # about 0.015 on one core; room for slower ones
 
 
 def test_empty_glass_has_no_cell_and_gives_the_middle():
