@@ -19,11 +19,12 @@ import io
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
+import unicodedata
 import warnings
 import zipfile
-import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -38,7 +39,7 @@ import imagehash
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
@@ -63,7 +64,6 @@ NO_CELLS = {"thumbs.db", "desktop.ini"}
 MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I"}
 MAX_PIXELS = 25_000_000
 MAX_BYTES = 256_000_000
-UNREADABLE = (OSError, ValueError, SyntaxError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 THUMB = 48  # side of the grey pictures that near-duplicates are confirmed on
 HASH_BITS = 14  # of 64; near-duplicates shifted by 4 of 250 px stay within it (99 % of 400 planted ones)
@@ -134,6 +134,12 @@ class BoneMarrowConfig(datasets.BuilderConfig):
         """Give all sources in their order."""
         return [Path(folder) for folder in (*self.data_dirs, *([self.data_dir] if self.data_dir else []))]
 
+    def create_config_id(self, config_kwargs: dict, custom_features: datasets.Features | None = None) -> str:
+        """Name the cache after the files too, so that a source that changed is built anew."""
+        rows, _, _ = find_images(self.sources(), self.classes)
+        digest = hashlib.sha256("\n".join(sorted(map(_stamped, rows))).encode("utf-8", "surrogateescape"))
+        return super().create_config_id(config_kwargs | {"files": digest.hexdigest()}, custom_features)
+
 
 CONFIGS = {
     config.name: config
@@ -168,7 +174,6 @@ class BoneMarrow12(datasets.GeneratorBasedBuilder):
     def _split_generators(self, dl_manager: datasets.DownloadManager) -> list[datasets.SplitGenerator]:
         with tempfile.TemporaryDirectory() as scratch:
             build = build_rows(self.config, Path(scratch))
-        print_skipped(build.audit)
         return [
             datasets.SplitGenerator(name=split, gen_kwargs={"rows": [row for row in build.rows if row.split == split]})
             for split in SPLITS
@@ -177,10 +182,11 @@ class BoneMarrow12(datasets.GeneratorBasedBuilder):
 
     def _generate_examples(self, rows: list[Row]) -> Iterator[tuple[str, dict]]:
         for index, row in enumerate(rows):
-            path = None if os.path.isfile(row.root) else str(Path(row.root, row.path))
-            data = None if row.plain and path else stored_bytes(read_bytes(row))[0]
-            # an Arrow cache of paths, where there are files that every reader understands
-            yield f"{index:07d}-{row.sha256}", {"image": {"path": path, "bytes": data}, **columns(row)}
+            if row.plain and not os.path.isfile(row.root):  # the cache holds a path, where a file can be used as it is
+                image = {"path": str(Path(row.root, row.path)), "bytes": None}
+            else:  # no path: datasets would store that and forget the bytes
+                image = {"path": None, "bytes": stored_bytes(read_bytes(row))[0]}
+            yield f"{index:07d}-{row.sha256}", {"image": image, **columns(row)}
 
 
 def features(classes: Sequence[str]) -> datasets.Features:
@@ -200,7 +206,12 @@ def columns(row: Row) -> dict:
     """Give all columns but the image."""
     path = PurePosixPath(row.path)
     shown = path.name if path.is_absolute() else row.path  # a CSV may name absolute paths: nobody else's business
-    return {"label": row.code, "source": row.source, "path": shown, "group": row.group}
+    return {"label": row.code, "source": _text(row.source), "path": _text(shown), "group": row.group}
+
+
+def _text(name: str) -> str:
+    """Give a file name that any file can hold: bytes that are no UTF-8, as Linux allows, become question marks."""
+    return name.encode("utf-8", "replace").decode()
 
 
 @dataclass(frozen=True)
@@ -233,11 +244,14 @@ def build_rows(config: BoneMarrowConfig, store: Path, keep_bytes: bool = False) 
         raise DatasetError(f"The splits {config.shares} do not add up to 100: give three percentages, as in 80/10/10.")
     found, skipped, other = find_images(config.sources(), config.classes)
     by_class = {code: sorted((r for r in found if r.code == code), key=_draw(config.seed)) for code in config.classes}
+    _refuse_short(Counter(row.code for row in found), config)
     scan = Scan(store, config.workers, keep_bytes, _run_key(config, by_class, keep_bytes))
     kept = balance(by_class, config, scan)
+    skipped |= scan.skipped
+    print_skipped(skipped)
+    _refuse_short(Counter(row.code for row in kept), config)
     groups, duplicates = group_duplicates(scan, kept, config.workers)
     rows = split_by_group([replace(row, group=group) for row, group in zip(kept, groups, strict=True)], config)
-    skipped |= scan.skipped
     audit = {
         "version": VERSION,
         "config": config.name,
@@ -254,11 +268,15 @@ def build_rows(config: BoneMarrowConfig, store: Path, keep_bytes: bool = False) 
 
 def _run_key(config: BoneMarrowConfig, by_class: dict[str, list[Row]], keep_bytes: bool) -> str:
     """Give a digest of what is built from what; only a run with the same one can go on where it stopped."""
-    digest = hashlib.sha256(f"{VERSION} {replace(config, workers=1)} {keep_bytes}".encode())
+    digest = hashlib.sha256(f"{VERSION} {replace(config, workers=1, allow_short=False)} {keep_bytes}".encode())
     for rows in by_class.values():
         for row in rows:
-            digest.update(f"{row.root}|{row.path}|{row.stamp}\n".encode("utf-8", "surrogateescape"))
+            digest.update(f"{_stamped(row)}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
+
+
+def _stamped(row: Row) -> str:
+    return f"{row.root}|{row.path}|{row.stamp}"
 
 
 # Finding images
@@ -290,7 +308,7 @@ def find_images(sources: Sequence[Path], classes: Sequence[str]) -> tuple[list[R
             if code not in classes:
                 other[code or "no class"] += 1
             elif PurePosixPath(path).suffix.lower() not in SUFFIXES:
-                skipped[f"{unique}/{path}"] = "not the name of an image"
+                skipped[_name(Row(root, path, code, unique))] = "not the name of an image"
             else:
                 rows.append(Row(root, path, code, unique, place, stamp))
     if not rows:
@@ -298,7 +316,7 @@ def find_images(sources: Sequence[Path], classes: Sequence[str]) -> tuple[list[R
             f"No images in {', '.join(map(str, sources)) or 'no source'}: expected {LAYOUT}; "
             f"the public archive is at {ARCHIVE}."
         )
-    return rows, skipped, other
+    return list(dict.fromkeys(rows)), skipped, other
 
 
 def _plain_name(name: str) -> str:
@@ -314,22 +332,30 @@ def _listing(source: Path) -> Iterator[tuple[str, str, Sequence[str], tuple[int,
     elif source.suffix.lower() == ".csv":
         yield from _list_csv(source)
     elif zipfile.is_zipfile(source):
-        with zipfile.ZipFile(source) as archive:
-            for member in archive.infolist():
-                if not member.is_dir() and not _hidden(member.filename):
-                    parents = PurePosixPath(member.filename).parts[:-1]
-                    yield str(source), member.filename, parents, (member.file_size, member.CRC)
+        try:
+            with zipfile.ZipFile(source) as archive:
+                members = archive.infolist()
+        except zipfile.BadZipFile as error:
+            raise DatasetError(f"The zip {source} is damaged ({error}): fetch it again.") from error
+        for member in members:
+            if not member.is_dir() and not _hidden(member.filename):
+                parents = PurePosixPath(member.filename).parts[:-1]
+                yield str(source), member.filename, parents, (member.file_size, member.CRC)
     else:
         raise DatasetError(f"{source} is no folder, zip or CSV: expected {LAYOUT}; the public archive is at {ARCHIVE}.")
 
 
 def _list_folder(source: Path) -> Iterator[tuple[str, str, Sequence[str], tuple[int, int]]]:
-    for folder, _, files in os.walk(source, followlinks=True):
+    for folder, _, files in os.walk(source, onerror=_raise, followlinks=True):
         inside = Path(folder).relative_to(source)
         for file in files:
             path = (inside / file).as_posix()
             if not _hidden(path):
                 yield str(source), path, inside.parts, _stamp(Path(folder, file))
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _list_csv(source: Path) -> Iterator[tuple[str, str, Sequence[str], tuple[int, int]]]:
@@ -366,7 +392,8 @@ def _draw(seed: int, what: str = "rows"):
     """Give a sort key that shuffles rows by seed, data dir, class and file name, whatever the layout around them."""
 
     def key(row: Row) -> tuple[bytes, str]:
-        text = f"{seed} {what} {row.place} {row.code} {PurePosixPath(row.path).name}"
+        name = unicodedata.normalize("NFC", PurePosixPath(row.path).name)  # some file systems take accents apart
+        text = f"{seed} {what} {row.place} {row.code} {name}"
         return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest(), row.path
 
     return key
@@ -421,6 +448,8 @@ def stored_bytes(data: bytes) -> tuple[bytes, bool, Image.Image]:
             image = Image.open(io.BytesIO(data))
         except Image.DecompressionBombError as error:
             raise ValueError(f"more than {MAX_PIXELS // 1_000_000} megapixels") from error
+        except UnidentifiedImageError as error:
+            raise ValueError("not an image of a known kind") from error
         with image:
             if image.width * image.height > MAX_PIXELS:
                 raise ValueError(f"{image.width}×{image.height}, more than {MAX_PIXELS // 1_000_000} megapixels")
@@ -479,15 +508,15 @@ class Scan:
         numbers = range(self._chunks, self._chunks + len(chunks))
         self._chunks += len(chunks)
         work = partial(_read_chunk, store=self.store, keep_bytes=self.keep_bytes)
-        filled: dict[tuple[str, str], Row] = {}
+        filled: dict[Row, Row] = {}
         with tqdm(total=len(rows), desc="reading", unit=" images", disable=None) as bar:
             for number, chunk in zip(numbers, _in_order(work, chunks, numbers, self.workers), strict=True):
-                filled |= {(row.root, row.path): row for row in self._take(number, chunk)}
+                filled |= self._take(number, chunk)
                 bar.update(len(chunk))
-        return [filled[row.root, row.path] for row in rows if (row.root, row.path) in filled]
+        return [filled[row] for row in rows if row in filled]
 
-    def _take(self, number: int, chunk: Sequence[Row]) -> Iterator[Row]:
-        """Take in the file of a chunk that was read."""
+    def _take(self, number: int, chunk: Sequence[Row]) -> Iterator[tuple[Row, Row]]:
+        """Take in the file of a chunk that was read; gives each readable row as it was and filled in."""
         with np.load(self.store / f"{number:05d}.npz") as file:
             reasons, plain, digests, ends = (file[name] for name in ("reasons", "plain", "sha256", "ends"))
             good = reasons == ""
@@ -497,7 +526,7 @@ class Scan:
         starts = np.concatenate([[0], ends[:-1]])
         for i, row in enumerate(chunk):
             if good[i]:
-                yield replace(row, number=len(self._places), plain=bool(plain[i]), sha256=str(digests[i]))
+                yield row, replace(row, number=len(self._places), plain=bool(plain[i]), sha256=str(digests[i]))
                 self._places.append((number, int(starts[i]), int(ends[i])))
             else:
                 self.skipped[_name(row)] = str(reasons[i])
@@ -532,7 +561,8 @@ def _in_order(work, chunks: Sequence[list[Row]], numbers: Iterable[int], workers
             yield chunk
         return
     try:
-        with ProcessPoolExecutor(workers) as pool:
+        # Ctrl-C is for the main process alone: a worker ends its chunk
+        with ProcessPoolExecutor(workers, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
             for _, chunk in zip(pool.map(work, numbers, chunks), chunks, strict=True):
                 yield chunk
     except BrokenProcessPool as error:
@@ -555,8 +585,9 @@ def _read_chunk(number: int, rows: Sequence[Row], store: Path, keep_bytes: bool)
                 thumbs[i] = np.asarray(image.convert("L").resize((THUMB, THUMB), Image.Resampling.BOX))
                 hashes[i] = [int(str(imagehash.phash(Image.fromarray(view))), 16) for view in orientations(thumbs[i])]
                 reasons.append("")
-            except UNREADABLE as error:
-                reasons.append(str(error).split("\n")[0].replace(f" {row.root}", "")[:200] or type(error).__name__)
+            except Exception as error:  # Pillow meets damaged files with errors of nearly every kind
+                reason = getattr(error, "strerror", None) or str(error) or type(error).__name__  # without the path
+                reasons.append(reason.split("\n")[0][:200])
             plain.append(as_found)
             digests.append(hashlib.sha256(data).hexdigest())
             if keep_bytes:
@@ -695,15 +726,10 @@ def likeness(a: np.ndarray, b: np.ndarray, reach: int = 3) -> float:
 
 
 def balance(by_class: dict[str, list[Row]], config: BoneMarrowConfig, scan: Scan) -> list[Row]:
-    """Read the first ``per_class`` rows of each class, and more where some cannot be read; none is repeated.
-
-    Raises:
-        DatasetError: a class has too few readable images and ``allow_short`` is false.
-    """
+    """Read the first ``per_class`` rows of each class, and more where some cannot be read; none is repeated."""
     wanted = {code: config.per_class or len(rows) for code, rows in by_class.items()}
     kept: dict[str, list[Row]] = {code: [] for code in by_class}
     seen = dict.fromkeys(by_class, 0)
-    _refuse_short({code: len(rows) for code, rows in by_class.items()}, config)
     while True:
         batch = []
         for code, rows in by_class.items():
@@ -714,14 +740,13 @@ def balance(by_class: dict[str, list[Row]], config: BoneMarrowConfig, scan: Scan
             break
         for row in scan.read(batch):
             kept[row.code].append(row)
-    _refuse_short({code: len(rows) for code, rows in kept.items()}, config)
     return [row for rows in kept.values() for row in rows]
 
 
-def _refuse_short(counts: dict[str, int], config: BoneMarrowConfig) -> None:
+def _refuse_short(counts: Counter[str], config: BoneMarrowConfig) -> None:
     least = config.per_class or 1
-    short = [f"{code} {count}" for code, count in counts.items() if count < least]
-    if short and (not config.allow_short or not any(counts.values())):
+    short = [f"{code} {counts[code]}" for code in config.classes if counts[code] < least]
+    if short and (not config.allow_short or not counts.total()):
         raise DatasetError(
             f"Fewer than {least} readable images of {', '.join(short)}: lower --per-class, leave classes out with "
             "--classes, or pass --allow-short."
@@ -731,7 +756,7 @@ def _refuse_short(counts: dict[str, int], config: BoneMarrowConfig) -> None:
 def split_by_group(rows: Sequence[Row], config: BoneMarrowConfig) -> list[Row]:
     """Split so that a near-duplicate group stays on one side, each class and source by the shares.
 
-    A stratum of three groups or more has one in every split that has a share. A group of several classes or sources
+    A stratum with as many groups as there are splits, or more, has one in each. A group of several classes or sources
     counts where its first row does.
 
     Returns:
@@ -747,12 +772,14 @@ def split_by_group(rows: Sequence[Row], config: BoneMarrowConfig) -> list[Row]:
     key = _draw(config.seed, "split")
     for stratum in strata.values():
         total = sum(map(len, stratum))
-        least = 1 if len(stratum) >= 3 else 0
-        room = [max(share * total / 100, least) if share else 0.0 for share in config.shares]
-        for group in sorted(stratum, key=lambda group: (-len(group), key(group[0]))):
-            side = room.index(max(room))
-            room[side] -= len(group)
-            result += [replace(row, split=SPLITS[side]) for row in group]
+        room = {split: share * total / 100 for split, share in zip(SPLITS, config.shares, strict=True) if share}
+        empty = set(room) if len(stratum) >= len(room) else set()
+        for i, group in enumerate(sorted(stratum, key=lambda group: (-len(group), key(group[0])))):
+            last = len(stratum) - i <= len(empty)  # the smallest groups go where nothing is yet
+            split = max((split for split in room if split in empty or not last), key=room.__getitem__)
+            empty.discard(split)
+            room[split] -= len(group)
+            result += [replace(row, split=split) for row in group]
     return sorted(result, key=_draw(config.seed, "order"))
 
 
@@ -766,7 +793,7 @@ def _dropped(by_class: dict[str, list[Row]], kept: Sequence[Row], scan: Scan) ->
 
 
 def _name(row: Row) -> str:
-    return f"{row.source}/{columns(row)['path']}"
+    return f"{_text(row.source)}/{columns(row)['path']}"
 
 
 def _largest_groups(rows: Sequence[Row], shown: int = 10) -> dict:
@@ -865,12 +892,21 @@ def write_set(build: Build, config: BoneMarrowConfig, out: Path) -> None:
     (beside / "manifest.csv").write_text("\n".join(manifest_lines(build.rows)) + "\n", encoding="utf-8")
     audit = json.dumps(build.audit, indent=1, ensure_ascii=False)
     (beside / "audit.json").write_text(audit + "\n", encoding="utf-8")
-    card = Path(__file__).with_name("README.md")
-    text = card.read_text(encoding="utf-8") if card.is_file() else CARD
-    (beside / "README.md").write_text(text, encoding="utf-8")
+    _write_card(beside)
     shutil.rmtree(out, ignore_errors=True)
     os.replace(beside, out)
     shutil.rmtree(build.scan.store)
+
+
+def _write_card(folder: Path) -> None:
+    """Write the card that lies beside this file, with its figures, or a short one where this file lies alone."""
+    card, figures = (Path(__file__).with_name(name) for name in ("README.md", "figures"))
+    text = card.read_text(encoding="utf-8") if card.is_file() else ""
+    if TITLE not in text:  # the README of whoever copied this file
+        text = CARD
+    elif figures.is_dir():
+        shutil.copytree(figures, folder / "figures", dirs_exist_ok=True)
+    (folder / "README.md").write_text(text, encoding="utf-8")
 
 
 def _shards(rows: Sequence[Row], scan: Scan) -> Iterator[list[Row]]:
@@ -900,7 +936,7 @@ def _write_shard(rows: Sequence[Row], scan: Scan, schema: pa.Schema, classes: Se
 
 
 def _file_name(row: Row) -> str:
-    name = PurePosixPath(row.path)
+    name = PurePosixPath(_text(row.path))
     return name.name if row.plain else f"{name.stem}.bmp"
 
 
@@ -910,7 +946,7 @@ def check_out(out: Path) -> None:
     Raises:
         DatasetError: it does.
     """
-    allowed = {"data", "README.md", "manifest.csv", "audit.json"}
+    allowed = {"data", "figures", "README.md", "manifest.csv", "audit.json"}
     if out.exists() and (not out.is_dir() or {entry.name for entry in out.iterdir()} - allowed):
         raise DatasetError(f"{out} holds other files: name a new folder with --out.")
 
@@ -941,6 +977,7 @@ def push(out: Path, repo_id: str, private: bool) -> str:
     return str(url)
 
 
+TITLE = "pretty_name: Bone marrow cells, twelve balanced classes"
 CARD = f"""---
 license: cc-by-4.0
 task_categories:
@@ -949,7 +986,7 @@ tags:
 - medical
 - hematology
 - bone-marrow
-pretty_name: Bone marrow cells, twelve balanced classes
+{TITLE}
 ---
 
 # Bone marrow cells
@@ -963,9 +1000,9 @@ why; `manifest.csv` holds the digest of every row.
 # Command line
 
 
-def print_skipped(audit: dict) -> None:
+def print_skipped(skipped: dict[str, str]) -> None:
     """Name every file that was left out, with the reason, on stderr."""
-    for name, reason in audit["skipped"].items():
+    for name, reason in sorted(skipped.items()):
         print(f"skipped {name}: {reason}", file=sys.stderr)
 
 
@@ -1000,7 +1037,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--splits", type=_shares, default=(80, 10, 10), metavar="80/10/10")
     parser.add_argument("--allow-short", action="store_true", help="keep classes with fewer images")
-    parser.add_argument("--num-proc", type=int, default=os.cpu_count() or 1, help="processes that read images")
+    parser.add_argument("--num-proc", type=_processes, default=os.cpu_count() or 1, help="processes that read images")
     parser.add_argument("--verify", type=Path, metavar="MANIFEST", help="fail unless the set is the one described")
     parser.add_argument("--push", metavar="ID", help="Hub data set to upload to, as NAMESPACE/bone-marrow-12")
     parser.add_argument("--private", action="store_true", help="with --push: create it private")
@@ -1011,6 +1048,12 @@ def _count(text: str) -> int | str:
     if text != "all" and (not text.isdigit() or int(text) == 0):
         raise argparse.ArgumentTypeError("give a number above 0, or 'all'")
     return text if text == "all" else int(text)
+
+
+def _processes(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError("give a number above 0")
+    return int(text)
 
 
 def _shares(text: str) -> tuple[int, ...]:
@@ -1040,7 +1083,6 @@ def make_set(args: argparse.Namespace) -> None:
     check_out(args.out)
     config = _config(args)
     build = build_rows(config, Path(f"{args.out.resolve()}.partial"), keep_bytes=True)
-    print_skipped(build.audit)
     if args.verify:
         verify(manifest_lines(build.rows), args.verify)
     write_set(build, config, args.out)

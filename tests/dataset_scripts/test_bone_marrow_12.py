@@ -1,56 +1,35 @@
-"""The data set script on small made-up sources: layouts, balance, near-duplicates, splits, Parquet, refusals."""
+"""The data set script as a whole: configurations, the same set everywhere, splits, audit, manifest."""
 
+import hashlib
 import json
 import shutil
 from collections import Counter
 from pathlib import Path
 
-import cv2
-import datasets
-import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 
-from dataset_scripts import bone_marrow_12
-from dataset_scripts.bone_marrow_12 import build_rows, to_dataset, write_parquet
-from tests.commands import assert_refused, python, succeed
+from dataset_scripts.bone_marrow_12 import CODES_12, CODES_21, SPLITS, main
+from tests.commands import assert_refused
+from tests.dataset_scripts.made_up_sources import (
+    CLASSES,
+    COUNTS,
+    built,
+    digests,
+    make_bitmaps,
+    make_source,
+    manifest,
+    picture,
+    run,
+    run_in_small_steps,
+    save,
+    table,
+    write,
+)
 
-SCRIPT = Path(bone_marrow_12.__file__)
-COUNTS = {"BLA": 30, "LYT": 40, "NGS": 50}
-CLASSES = tuple(COUNTS)
-
-DUMP = """
-import json, sys
-from bone_marrow_12 import BoneMarrow12
-if __name__ == "__main__":
-    builder = BoneMarrow12(data_dir=sys.argv[1], cache_dir=sys.argv[2], classes=("LYT", "BLA"), per_class=20, seed=3)
-    builder.download_and_prepare()
-    data = builder.as_dataset()
-    names = data["train"].features["label"].names
-    rows = {split: part.remove_columns("image").to_list() for split, part in data.items()}
-    print(json.dumps({"names": names, "rows": rows, "size": data["train"][0]["image"].size}))
-"""
-
-
-def picture(seed: int) -> np.ndarray:
-    """80×80 RGB blotches that no other seed resembles."""
-    blotches = np.random.default_rng(seed).integers(0, 256, (6, 6, 3)).astype(np.uint8)
-    return cv2.resize(blotches, (80, 80), interpolation=cv2.INTER_CUBIC)
-
-
-def save(path: Path, image: np.ndarray, quality: int = 90) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(image).save(path, quality=quality)
-
-
-def make_source(folder: Path, counts: dict[str, int], part: int = 10_000, seed: int = 0) -> Path:
-    """Write ``CODE/CODE_00001.jpg``, or with ``part`` images a folder ``CODE/0000/CODE_00001.jpg``."""
-    for code_number, (code, count) in enumerate(counts.items()):
-        for i in range(count):
-            below = f"{i // part:04d}" if part < count else ""
-            image = picture(seed + 1000 * code_number + i)
-            save(folder / code / below / f"{code}_{i:05d}.jpg", image)
-    return folder
+# the manifest of `bitmaps` as it must come out on every machine
+GOLDEN = "7a83653f94c351ba2127907859db704364bed373562ef9309004d59bd6dfc27f"
 
 
 @pytest.fixture(scope="module")
@@ -58,159 +37,265 @@ def source(tmp_path_factory) -> Path:
     return make_source(tmp_path_factory.mktemp("flat") / "marrow", COUNTS)
 
 
-def run(*arguments: str | Path):
-    return python(SCRIPT, *arguments)
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory) -> Path:
+    """A few images of each of the 21 classes."""
+    counts = {code: 4 + number % 3 for number, code in enumerate(CODES_21)}
+    return make_source(tmp_path_factory.mktemp("archive") / "marrow", counts, side=48)
 
 
-def loaded(out: Path, cache: Path) -> datasets.DatasetDict:
-    return datasets.load_dataset(str(out), cache_dir=str(cache))
+def labels(out: Path) -> Counter[str]:
+    """Count the images of each class of a written set, classes in the order of its labels."""
+    file = next(out.glob("data/train-*"))
+    names = json.loads(pq.read_schema(file).metadata[b"huggingface"])["info"]["features"]["label"]["names"]
+    return Counter(dict.fromkeys(names, 0)) + Counter(
+        names[row["label"]] for rows in table(out).values() for row in rows
+    )
 
 
-def test_both_layouts_give_the_same_rows(source, tmp_path):
-    deep = make_source(tmp_path / "marrow", COUNTS, part=7)
-    assert (deep / "BLA" / "0001" / "BLA_00007.jpg").is_file()
-    flat_rows, deep_rows = (build_rows([folder], CLASSES, 20) for folder in (source, deep))
-    assert [(r.code, r.file.name, r.group, r.split) for r in flat_rows] == [
-        (r.code, r.file.name, r.group, r.split) for r in deep_rows
-    ]
-    assert {r.path.count("/") for r in flat_rows} == {1} and {r.path.count("/") for r in deep_rows} == {2}
+def refusal(capsys: pytest.CaptureFixture[str], *arguments: str | Path | int) -> str:
+    """Run the command line in this process; it must end with exit code 2 and one line, which comes back."""
+    capsys.readouterr()
+    assert main(list(map(str, arguments))) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
 
 
-def test_labels_are_the_folders_in_the_order_asked_for(source):
-    rows = build_rows([source], ("NGS", "BLA"), 20)
-    data = to_dataset(rows, ("NGS", "BLA"))
-    names = data["train"].features["label"].names
-    assert names == ["NGS", "BLA"]
-    for part in data.values():
-        assert all(row["path"].startswith(names[row["label"]] + "/") for row in part.remove_columns("image"))
+# Configurations
 
 
-def test_balance_caps_every_class_and_repeats_nothing(source):
-    rows = build_rows([source], CLASSES, 30)
-    assert Counter(row.code for row in rows) == dict.fromkeys(CLASSES, 30)
-    assert len({row.path for row in rows}) == 90
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--config", "imbalanced-12"), {code: 4 + CODES_21.index(code) % 3 for code in CODES_12}),
+        (("--config", "full-21"), {code: 4 + number % 3 for number, code in enumerate(CODES_21)}),
+        (("--per-class", "4"), dict.fromkeys(CODES_12, 4)),
+        (("--classes", "ngs", "BLA", "--per-class", "3", "--seed", "7"), {"NGS": 3, "BLA": 3}),
+        (("--classes", "MYB", "--per-class", "all", "--splits", "50/0/50"), {"MYB": 4 + CODES_21.index("MYB") % 3}),
+    ],
+)
+def test_a_configuration_has_its_classes_in_their_order(archive, tmp_path, options, expected):
+    done = write(tmp_path / "set", "--data-dir", archive, *options)
+    assert list(labels(tmp_path / "set").items()) == list(expected.items())
+    assert f"wrote {sum(expected.values())} images" in done.stdout
+    paths = [row["path"] for rows in table(tmp_path / "set").values() for row in rows]
+    assert len(set(paths)) == len(paths), "none is repeated"
+    assert ("50/0/50" in options) == (not list(tmp_path.glob("set/data/validation-*")))
 
 
-def test_the_seed_chooses_the_images_and_their_splits(source):
-    chosen = [build_rows([source], CLASSES, 20, seed=seed) for seed in (1, 1, 2)]
-    assert chosen[0] == chosen[1]
-    assert {row.path for row in chosen[0]} != {row.path for row in chosen[2]}
+def test_the_default_asks_for_3000_images_of_twelve_classes(archive, tmp_path):
+    done = run("--data-dir", archive, "--out", tmp_path / "set")
+    assert_refused(done, "Fewer than 3000", *(f"{code} {4 + CODES_21.index(code) % 3}" for code in CODES_12))
+    assert len(done.stderr.splitlines()) == 1 and not list(tmp_path.iterdir()), "nothing is written"
 
 
 def test_a_short_class_is_refused_with_its_count_unless_allowed(source, tmp_path):
-    arguments = ("--data-dir", source, "--out", tmp_path / "set", "--classes", *CLASSES, "--per-class", "45")
-    done = run(*arguments)
+    arguments = ("--data-dir", source, "--classes", *CLASSES, "--per-class", "45")
+    done = run("--out", tmp_path / "set", *arguments)
     assert_refused(done, "Fewer than 45", "BLA 30", "LYT 40", "--allow-short")
     assert len(done.stderr.splitlines()) == 1 and "NGS" not in done.stderr
-    assert not (tmp_path / "set").exists()
-    done = run(*arguments, "--allow-short")
-    assert done.returncode == 0, done.stderr
-    data = loaded(tmp_path / "set", tmp_path / "cache")
-    counts = Counter(label for part in data.values() for label in part["label"])
-    assert [counts[i] for i in range(3)] == [30, 40, 45]
+    assert not list(tmp_path.iterdir())
+    write(tmp_path / "set", *arguments, "--allow-short")
+    assert labels(tmp_path / "set") == {"BLA": 30, "LYT": 40, "NGS": 45}
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (("--splits", "80/10/5"), "100"),
+        (("--splits", "90/10"), "three"),
+        (("--per-class", "0"), "above 0"),
+        (("--num-proc", "0"), "above 0"),
+        (("--config", "balanced-13"), "balanced-12"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(source, tmp_path, capsys, option, words):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--data-dir", str(source), "--out", str(tmp_path / "set"), *option])
+    assert stopped.value.code == 2
+    assert words in capsys.readouterr().err.splitlines()[-1]
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_seed_chooses_the_images_and_their_splits(source):
+    chosen = [built(source, classes=CLASSES, per_class=20, seed=seed).rows for seed in (1, 1, 2)]
+    assert chosen[0] == chosen[1]
+    assert {row.path for row in chosen[0]} != {row.path for row in chosen[2]}
+    everything = [built(source, classes=CLASSES, seed=seed).rows for seed in (1, 2)]
+    tests = [{row.path for row in rows if row.split == "test"} for rows in everything]
+    assert tests[0] != tests[1] and len(tests[0]) == len(tests[1])
+
+
+# The same set everywhere
+
+
+def test_the_files_are_the_same_bytes_in_any_order_of_listing_with_any_number_of_processes(source, tmp_path):
+    options = ("--data-dir", source, "--classes", *CLASSES, "--per-class", "30")
+    write(tmp_path / "set", *options, "--num-proc", "1")
+    for number, processes in enumerate(("1", "2")):
+        out = tmp_path / f"shuffled-{number}"
+        done = run_in_small_steps(tmp_path, "--out", out, *options, "--num-proc", processes)
+        assert done.returncode == 0, done.stderr
+        assert digests(out) == digests(tmp_path / "set")
+
+
+def test_files_made_in_another_order_give_the_same_rows(source, tmp_path):
+    again = tmp_path / "marrow"
+    for file in sorted(source.rglob("*.jpg"), key=lambda file: file.name[::-1]):
+        (again / file.parent.name).mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, again / file.parent.name / file.name)
+    first, second = (built(folder, classes=CLASSES, per_class=20) for folder in (source, again))
+    assert [(r.path, r.split, r.group, r.sha256) for r in first.rows] == [
+        (r.path, r.split, r.group, r.sha256) for r in second.rows
+    ]
+    assert first.audit == second.audit
+
+
+def test_the_manifest_is_the_same_on_every_machine(tmp_path):
+    bitmaps = make_bitmaps(tmp_path / "cells", {"BLA": 25, "EOS": 21, "PLM": 30})
+    lines = manifest(bitmaps, classes=("PLM", "BLA", "EOS"), per_class=20, seed=12)
+    assert hashlib.sha256("\n".join(lines).encode()).hexdigest() == GOLDEN
+
+
+def test_verify_passes_for_the_same_input_and_names_a_difference(source, tmp_path, capsys):
+    folder = shutil.copytree(source, tmp_path / "marrow")
+    options = ("--classes", "BLA", "LYT", "--per-class", "25")
+    write(tmp_path / "set", "--data-dir", folder, *options)
+    expected = tmp_path / "set" / "manifest.csv"
+    write(tmp_path / "again", "--data-dir", source, *options, "--verify", expected)
+    assert digests(tmp_path / "again") == digests(tmp_path / "set")
+
+    def refused(manifest: Path, words: str, *changes: str) -> None:
+        arguments = ("--data-dir", folder, "--out", tmp_path / "other", *options, *changes)
+        line = refusal(capsys, *arguments, "--verify", manifest)
+        assert words in line and str(manifest) in line
+        assert not (tmp_path / "other").exists()
+
+    refused(expected, "rows are missing", "--seed", "1")
+    refused(expected, "rows are missing", "--splits", "70/20/10")
+    header, *lines = expected.read_text().splitlines()
+    reordered = tmp_path / "reordered.csv"
+    reordered.write_text("\n".join([header, *lines[1:], lines[0]]))
+    refused(reordered, "in another order")
+    relabelled = tmp_path / "relabelled.csv"
+    relabelled.write_text(expected.read_text().replace(",BLA,", ",LYT,", 1))
+    refused(relabelled, "1 of its 50 rows are missing and 1 others")
+    refused(tmp_path / "no.csv", "cannot be read")
+    kept = json.loads((tmp_path / "set" / "audit.json").read_text())["splits"]["BLA"]
+    assert sum(kept.values()) == 25
+    changed = next(row["path"] for row in table(tmp_path / "set")["train"])
+    save(folder / changed, picture(123_456))
+    refused(expected, "1 of its 50 rows are missing and 1 others")
+
+
+def test_verify_reads_a_written_set_again(source, tmp_path, capsys):
+    out = tmp_path / "set"
+    write(out, "--data-dir", source, "--classes", *CLASSES, "--per-class", "20")
+    expected = shutil.copy(out / "manifest.csv", tmp_path)
+    done = run("--out", out, "--verify", expected)
+    assert done.returncode == 0 and "is the set that" in done.stdout
+    (file,) = out.glob("data/train-*")
+    rows = pq.read_table(file)
+    pq.write_table(pa.concat_tables([rows.slice(1), rows.slice(0, 1)]), file)
+    assert "another order" in refusal(capsys, "--out", out, "--verify", expected)
+    pq.write_table(rows.slice(1), file)
+    assert "1 of its 60 rows are missing and 0 others" in refusal(capsys, "--out", out, "--verify", expected)
+    file.write_bytes(file.read_bytes()[:1000])
+    line = refusal(capsys, "--out", out, "--verify", expected)
+    assert file.name in line and "cannot be read" in line
+    shutil.rmtree(out / "data")
+    assert "holds no data/*.parquet" in refusal(capsys, "--out", out, "--verify", expected)
+
+
+# Splits and audit
 
 
 def test_splits_are_stratified_by_class_and_source(source, tmp_path):
     other = make_source(tmp_path / "blood", {"BLA": 20, "LYT": 10}, seed=50_000)
-    rows = build_rows([source, other], CLASSES, None)
+    rows = built(source, other, classes=CLASSES).rows
     counts = Counter((row.code, row.source, row.split) for row in rows)
     for code, name, total in (("BLA", "marrow", 30), ("NGS", "marrow", 50), ("BLA", "blood", 20), ("LYT", "blood", 10)):
-        shares = [counts[code, name, split] for split in ("train", "validation", "test")]
-        assert shares == [total * 8 // 10, total // 10, total // 10]
-    assert {row.split for row in build_rows([source], CLASSES, 20, shares=(50, 0, 50))} == {"train", "test"}
+        assert [counts[code, name, split] for split in SPLITS] == [total * 8 // 10, total // 10, total // 10]
+    assert {row.split for row in built(source, classes=CLASSES, shares=(50, 0, 50)).rows} == {"train", "test"}
 
 
-def test_near_duplicates_share_a_group_and_a_side(tmp_path):
-    folder = make_source(tmp_path / "marrow", {"BLA": 60, "LYT": 60})
-    for i in range(0, 60, 5):
-        image = picture(i)
-        smaller = cv2.resize(image, (52, 52), interpolation=cv2.INTER_AREA)
-        save(folder / "BLA" / f"again_{i:05d}.jpg", image, quality=75)
-        save(folder / "BLA" / f"small_{i:05d}.png", smaller)
-        save(folder / "LYT" / f"misplaced_{i:05d}.jpg", smaller, quality=70)
-    rows = build_rows([folder], ("BLA", "LYT"), None)
-    groups: dict[int, list] = {}
-    for row in rows:
-        groups.setdefault(row.group, []).append(row)
-    for i in range(0, 60, 5):
-        (group,) = {row.group for row in rows if row.code == "BLA" and row.path.endswith(f"{i:05d}.jpg")}
-        names = sorted(Path(row.path).stem.split("_")[0] for row in groups[group])
-        assert names == ["BLA", "again", "misplaced", "small"]
-        assert len({row.split for row in groups[group]}) == 1
-    assert len(groups) == 120, "images that do not resemble each other stay apart"
+def test_a_small_class_has_images_in_every_split(tmp_path):
+    counts = dict(zip(CODES_12, range(1, 10), strict=False))
+    folder = make_source(tmp_path / "marrow", counts)
+    for i in range(3):  # three near-duplicates of one image are one group and leave too few for every split
+        save(folder / "PLM" / f"{i}.jpg", picture(77), quality=80 + i)
+    splits = built(folder, classes=(*counts, "PLM")).audit["splits"]
+    for code, number in counts.items():
+        assert sum(splits[code].values()) == number
+        assert all(splits[code].values()) == (number >= 3), (code, splits[code])
+        assert splits[code]["train"] == max(splits[code].values())
+    assert sorted(splits["PLM"].values()) == [0, 0, 3]
 
 
-def test_parquet_holds_the_image_bytes(tmp_path):
-    folder = make_source(tmp_path / "marrow", {"BLA": 10, "LYT": 10})
-    rows = build_rows([folder], ("BLA", "LYT"), 10)
-    pixels = {row.path: np.asarray(Image.open(row.file)) for row in rows}
-    write_parquet(to_dataset(rows, ("BLA", "LYT")), tmp_path / "set")
-    shutil.rmtree(folder)
-    data = loaded(tmp_path / "set", tmp_path / "cache")
-    assert data.num_rows == {"train": 16, "validation": 2, "test": 2}
-    assert list(data["train"].features) == ["image", "label", "source", "path", "group"]
-    for part in data.values():
-        for row in part:
-            assert np.array_equal(np.asarray(row["image"]), pixels[row["path"]])
-            assert row["source"] == "marrow"
-    raw = data["test"].cast_column("image", datasets.Image(decode=False))[0]["image"]
-    assert raw["bytes"][:2] == b"\xff\xd8" and "/" not in raw["path"], "no path of this machine is left"
+def test_several_sources_merge_and_keep_their_names(source, tmp_path):
+    other = make_source(tmp_path / "blood", {"BLA": 20}, seed=50_000)
+    namesake = make_source(tmp_path / "second" / "marrow", {"LYT": 5}, seed=60_000)
+    names = ("--data-dir", source, "--data-dir", other, "--data-dir", namesake)
+    write(tmp_path / "set", *names, "--config", "imbalanced-12", "--classes", *CLASSES)
+    rows = [row for rows in table(tmp_path / "set").values() for row in rows]
+    assert Counter((row["source"], row["label"]) for row in rows) == {
+        (f"{source.parent.name}-marrow", 0): 30,
+        (f"{source.parent.name}-marrow", 1): 40,
+        (f"{source.parent.name}-marrow", 2): 50,
+        ("blood", 0): 20,
+        ("second-marrow", 1): 5,
+    }
 
 
-def test_the_file_alone_gives_the_same_rows_as_command_and_as_builder(source, tmp_path):
-    alone = tmp_path / "alone"
-    alone.mkdir()
-    shutil.copy(SCRIPT, alone)
-    (alone / "dump.py").write_text(DUMP)
-    options = ("--classes", "LYT", "BLA", "--per-class", "20", "--seed", "3")
-    done = succeed("bone_marrow_12.py", "--data-dir", source, "--out", tmp_path / "set", *options, cwd=alone)
-    assert "wrote 40 images in 40 groups" in done.stdout
-    data = loaded(tmp_path / "set", tmp_path / "cache")
-    built = json.loads(succeed("dump.py", source, tmp_path / "built", cwd=alone).stdout.splitlines()[-1])
-    assert built["names"] == data["train"].features["label"].names == ["LYT", "BLA"]
-    assert built["size"] == [80, 80]
-    assert built["rows"] == {split: part.remove_columns("image").to_list() for split, part in data.items()}
+def test_the_audit_saved_and_printed_agrees_with_the_parquet_files(source, tmp_path):
+    folder = shutil.copytree(source, tmp_path / "marrow")
+    for i in range(6):
+        save(folder / "BLA" / f"copy_{i}.jpg", picture(2000 + i), quality=70)  # of NGS
+        (folder / "NGS" / f"broken_{i}.jpg").write_bytes(b"no image")
+    (folder / "NGS" / "notes.txt").write_text("no cell")
+    save(folder / "KSC" / "smudge.jpg", picture(9))
+    done = write(tmp_path / "set", "--data-dir", folder, "--classes", *CLASSES, "--per-class", "36")
+    audit = json.loads((tmp_path / "set" / "audit.json").read_text())
+    rows = [(split, row) for split, rows in table(tmp_path / "set").items() for row in rows]
+    counts = Counter((split, CLASSES[row["label"]]) for split, row in rows)
+    assert audit["splits"] == {code: {split: counts[split, code] for split in SPLITS} for code in CLASSES}
+    assert audit["found"] == {"BLA": 36, "LYT": 40, "NGS": 56}
+    broken = sum("broken" in name for name in audit["skipped"])
+    assert broken > 0 and audit["skipped"]["marrow/NGS/notes.txt"] == "not the name of an image"
+    assert audit["dropped_by_balancing"] == {"BLA": 0, "LYT": 4, "NGS": 56 - 36 - broken}
+    assert audit["other_classes"] == {"KSC": 1}
+    sizes = Counter(row["group"] for _, row in rows)
+    several = [size for size in sizes.values() if size > 1]
+    same = audit["near_duplicates"]
+    assert (same["groups"], same["images_in_groups"]) == (len(several), sum(several)) and several
+    assert [len(group) for group in same["largest"]] == sorted(several, reverse=True)[:10]
+    printed = {words[0]: words[1:] for words in map(str.split, done.stdout.splitlines()) if words[0] in CLASSES}
+    for code in CLASSES:
+        numbers = (audit["found"][code], audit["dropped_by_balancing"][code], *audit["splits"][code].values())
+        assert printed[code] == list(map(str, numbers))
+    assert f"{len(several)} groups of near-duplicates with {sum(several)} images" in done.stdout
+    assert sorted(line.split(":")[0].removeprefix("skipped ") for line in done.stderr.splitlines()) == sorted(
+        audit["skipped"]
+    )
 
 
-@pytest.mark.parametrize("kind", ["missing", "empty", "other layout"])
-def test_a_folder_without_cells_is_refused(kind, tmp_path):
-    folder = tmp_path / "cells"
-    if kind != "missing":
-        folder.mkdir()
-    if kind == "other layout":
-        save(folder / "cell.jpg", picture(0))
-    done = run("--data-dir", folder, "--out", tmp_path / "set")
-    assert_refused(done, str(folder), "CODE")
-    assert len(done.stderr.splitlines()) == 1
-    assert not (tmp_path / "set").exists()
+# Writing whole or not at all
 
 
-def test_splits_that_do_not_add_up_are_refused(source, tmp_path):
-    assert_refused(run("--data-dir", source, "--out", tmp_path / "set", "--splits", "80/10/5"), "100")
-
-
-def test_an_unreadable_image_is_named_and_left_out(tmp_path):
-    folder = make_source(tmp_path / "marrow", {"BLA": 10})
-    whole = (folder / "BLA" / "BLA_00004.jpg").read_bytes()
-    (folder / "BLA" / "BLA_00004.jpg").write_bytes(whole[: len(whole) // 2])
-    (folder / "BLA" / "BLA_00007.jpg").write_text("not an image")
-    done = run("--data-dir", folder, "--out", tmp_path / "set", "--classes", "BLA", "--per-class", "all")
-    assert done.returncode == 0, done.stderr
-    skipped = [line for line in done.stderr.splitlines() if line.startswith("skipped")]
-    assert len(skipped) == 2 and "BLA_00004.jpg" in skipped[0] and "BLA_00007.jpg" in skipped[1]
-    paths = {row for part in loaded(tmp_path / "set", tmp_path / "cache").values() for row in part["path"]}
-    assert paths == {f"BLA/BLA_{i:05d}.jpg" for i in range(10)} - {"BLA/BLA_00004.jpg", "BLA/BLA_00007.jpg"}
-
-
-def test_a_folder_with_other_files_is_left_alone_and_an_older_set_is_replaced(source, tmp_path):
+def test_a_folder_with_other_files_is_left_alone_and_an_older_set_is_replaced(source, tmp_path, capsys):
     out = tmp_path / "set"
-    arguments = ("--data-dir", source, "--out", out, "--classes", "BLA")
+    arguments = ("--data-dir", source, "--classes", "BLA")
     (out / "data").mkdir(parents=True)
     (out / "thesis.txt").write_text("years of work")
-    assert_refused(run(*arguments, "--per-class", "10"), str(out), "--out")
+    line = refusal(capsys, "--out", out, *arguments, "--per-class", 10)
+    assert str(out) in line and "--out" in line
     assert (out / "thesis.txt").read_text() == "years of work"
     (out / "thesis.txt").unlink()
     for per_class in (10, 20):
-        assert run(*arguments, "--per-class", str(per_class)).returncode == 0
-        assert loaded(out, tmp_path / f"cache{per_class}").num_rows["train"] == 0.8 * per_class
-    assert sorted(path.name for path in tmp_path.glob("set*")) == ["set"], "nothing half-written is left"
+        write(out, *arguments, "--per-class", per_class)
+        assert len(table(out)["train"]) == 0.8 * per_class
+    before = digests(out)
+    assert "BLA 30" in refusal(capsys, "--out", out, *arguments, "--per-class", 31)
+    other = ("--per-class", 9, "--verify", out / "manifest.csv")
+    assert "differs" in refusal(capsys, "--out", out, *arguments, *other)
+    assert digests(out) == before, "a run that fails leaves the older set as it was"

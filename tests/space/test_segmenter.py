@@ -148,6 +148,7 @@ def assert_agreement(folder: Path, image: np.ndarray) -> None:
         best = int(np.argmax([iou(mask, own) for own in masks]))
         overlaps.append(iou(mask, masks[best]))
         if overlaps[-1] > 0.8:
-            assert boxes[best] == pytest.approx(box, abs=3)
+            # bfloat16 may prefer the other of two equally good candidates for a cell
+            assert boxes[best] == pytest.approx(box, abs=0.05 * (box[2:] - box[:2]).max())
     common = sorted(overlaps, reverse=True)[: min(len(ours), len(theirs))]
     assert np.mean(common) >= 0.95, overlaps
