@@ -73,6 +73,7 @@ def render(folder: Path) -> str:
         config=config,
         metrics=metrics,
         files={path.name for path in folder.iterdir()},
+        comparison=_read_text(folder / "comparison.md"),
         number=number,
         environment=key_table(metrics.get("environment", {})),
         **extra,
@@ -81,9 +82,11 @@ def render(folder: Path) -> str:
 
 
 def number(value: Any) -> str:
-    """Write a figure for people: fractions with three decimals, nothing as a dash."""
+    """Write a figure for people: fractions with three decimals, nothing as a dash, two as an interval."""
     if value is None:
         return "–"
+    if isinstance(value, list):
+        return "–".join(number(bound) for bound in value)
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
@@ -106,6 +109,10 @@ def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, 
             yield from _leaves(value, f"{prefix}{key}/")
         else:
             yield f"{prefix}{key}", value
+
+
+def _read_text(path: Path) -> str:
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -181,9 +188,10 @@ def _classifier(name: str, config: dict[str, Any], metrics: dict[str, Any]) -> t
         "not_from_marrow": _name_classes([c for c in codes if c not in unseen and c not in from_marrow]),
         "split": key_table(metrics.get("data", {}), ("", "images")),
         "results": _result_table(metrics),
-        "per_class": _per_class_table(test.get("per_class", {})),
+        "per_class": _per_class_table(test),
+        "across_sources": _across_sources_table(metrics.get("across_sources", {})),
         "confusion": _confusion_table(test.get("labels", codes), test.get("confusion", [])),
-        "by_source": _row_table("source", metrics.get("by_source", {})),
+        "by_source": _by_source_table(metrics.get("by_source", {})),
         "uncertain": _uncertain_table(metrics.get("uncertain", {})),
     }
 
@@ -225,15 +233,55 @@ def _source_table(totals: Mapping[str, int]) -> str:
 
 def _result_table(metrics: Mapping[str, Any]) -> str:
     inputs = {"test": "cropped as the runtime does", "test_raw": "whole single-cell image, as in `pipeline`"}
-    keys = ("accuracy", "balanced_accuracy", "macro_f1", "n")
-    rows = [[text, *(metrics[key].get(k) for k in keys)] for key, text in inputs.items() if key in metrics]
+    keys = ("accuracy", "balanced_accuracy", "macro_f1")
+    rows = [
+        [text, *(_with_interval(metrics[key], name) for name in keys), metrics[key].get("n")]
+        for key, text in inputs.items()
+        if key in metrics
+    ]
     return table(["input", "accuracy", "balanced accuracy", "macro F1", "images"], rows)
 
 
-def _per_class_table(per_class: Mapping[str, Mapping[str, Any]]) -> str:
-    keys = ("precision", "recall", "f1", "support")
-    rows = [[code, *(figures.get(key) for key in keys)] for code, figures in per_class.items()]
+def _with_interval(figures: Mapping[str, Any], name: str) -> str:
+    interval = figures.get("intervals", {}).get(name)
+    return number(figures.get(name)) + (f" ({number(interval)})" if interval else "")
+
+
+def _per_class_table(test: Mapping[str, Any]) -> str:
+    intervals = test.get("intervals", {}).get("per_class", {})
+    rows = []
+    for code, figures in test.get("per_class", {}).items():
+        both = {**figures, "intervals": intervals.get(code, {})}
+        shares = [_with_interval(both, name) for name in ("precision", "recall")]
+        rows.append([code, *shares, figures.get("f1"), figures.get("support")])
     return table(["class", "precision", "recall", "F1", "images"], rows)
+
+
+def _by_source_table(by_source: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = [
+        [source, figures.get("n"), _named_right(figures, "accuracy"), _named_right(figures, "accuracy_raw")]
+        for source, figures in by_source.items()
+    ]
+    return table(["source", "images", "accuracy, cropped", "accuracy, whole image"], rows)
+
+
+def _named_right(figures: Mapping[str, Any], name: str) -> str:
+    return _with_interval({**figures, "intervals": {name: figures.get(f"{name}_interval")}}, name)
+
+
+def _across_sources_table(across: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    rows = [
+        [
+            code,
+            source,
+            figures["n"],
+            f"{number(figures['accuracy'])} ({number(figures['interval'])})",
+            figures["accuracy_raw"],
+        ]
+        for code, by_source in across.items()
+        for source, figures in by_source.items()
+    ]
+    return table(["class", "source", "images", "named right, cropped", "whole image"], rows)
 
 
 def _confusion_table(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str:

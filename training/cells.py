@@ -27,6 +27,7 @@ class Cells:
         labels: ``(n,)`` int class indices into ``codes``.
         sources: name of the source of each image.
         codes: class codes in the order of the labels.
+        groups: near-duplicate group of each image; empty where none is known.
     """
 
     images: list[np.ndarray]
@@ -34,6 +35,7 @@ class Cells:
     labels: np.ndarray
     sources: tuple[str, ...]
     codes: tuple[str, ...]
+    groups: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -47,6 +49,7 @@ class Cells:
             self.labels[indices],
             tuple(self.sources[i] for i in indices),
             self.codes,
+            tuple(self.groups[i] for i in indices) if self.groups else (),
         )
 
     def crops(self, crop: CropConfig) -> np.ndarray:
@@ -67,12 +70,14 @@ class Cells:
         return counts
 
 
-def load_cells(data: str, split: str) -> Cells:
+def load_cells(data: str, split: str, per_class: int | None = None, seed: int = 0) -> Cells:
     """Load a split of a data set that ``bone_marrow_12.py`` built.
 
     Args:
         data: a folder with ``data/SPLIT-….parquet``, or the Hub id of a data set.
         split: ``train``, ``validation`` or ``test``.
+        per_class: read at most this many cells of each class, chosen at random.
+        seed: of that choice.
 
     Raises:
         MarrowError: the data set cannot be loaded or has no such split.
@@ -83,12 +88,31 @@ def load_cells(data: str, split: str) -> Cells:
         raise MarrowError(
             f"The data set {data} cannot be loaded ({error}): build it with dataset_scripts/bone_marrow_12.py."
         ) from error
+    if per_class is not None:
+        chosen = at_most(np.array(part["label"]), per_class, np.random.default_rng((seed, 7)))
+        part = part.select(np.flatnonzero(chosen))
     cv2.setNumThreads(1)
     with ThreadPoolExecutor(2) as pool:
         images = [to_rgb(image) for image in tqdm(part["image"], desc=f"reading {split}", disable=None)]
         boxes = list(tqdm(pool.map(find_centre_cell, images), total=len(images), desc="finding cells", disable=None))
     names = tuple(part.features["label"].names)
-    return Cells(images, boxes, np.array(part["label"]), tuple(part["source"]), names)
+    groups = tuple(part["group"]) if "group" in part.column_names else ()
+    return Cells(images, boxes, np.array(part["label"]), tuple(part["source"]), names, groups)
+
+
+def real_cells(cells: Cells) -> Cells:
+    """Leave drawn cells out, unless there are no others."""
+    real = np.array([source != "drawn" for source in cells.sources])
+    return cells.select(real) if real.any() else cells
+
+
+def at_most(labels: np.ndarray, sizes: int | np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Mark random cells of each class: at most ``sizes`` (of each, or by class index); ``(n,)`` bool."""
+    order = rng.permutation(len(labels))
+    chosen = np.zeros(len(labels), bool)
+    for label, size in enumerate(np.broadcast_to(sizes, labels.max(initial=0) + 1)):
+        chosen[order[labels[order] == label][:size]] = True
+    return chosen
 
 
 @dataclass(frozen=True)

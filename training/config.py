@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ def load_config(kind: type[Config], path: Path | None, **overrides: Any) -> Conf
         overrides: values from the command line that win over the file; ``None`` leaves the file's.
 
     Raises:
-        MarrowError: the file cannot be read or has an unknown key.
+        MarrowError: the file cannot be read, or has an unknown key or a value of the wrong kind.
     """
     values: dict[str, Any] = {}
     if path is not None:
@@ -35,8 +35,13 @@ def load_config(kind: type[Config], path: Path | None, **overrides: Any) -> Conf
 
 def _filled(kind: type[Config], values: dict[str, Any]) -> Config:
     known = {field.name: field.default_factory for field in fields(kind)}
+    defaults = {field.name: field.default for field in fields(kind)}
     unknown = set(values) - set(known)
     if unknown:
         raise MarrowError(f"The config has unknown keys {', '.join(sorted(unknown))}: known are {', '.join(known)}.")
+    for key, value in values.items():
+        wanted = dict if defaults[key] is MISSING else type(defaults[key])
+        if type(value) is not wanted and (type(value), wanted) != (int, float):
+            raise MarrowError(f"The config's {key} is {value!r}: give it a value of the kind {wanted.__name__}.")
     tables = {key: _filled(known[key], table) for key, table in values.items() if is_dataclass(known[key])}
     return kind(**(values | tables))

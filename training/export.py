@@ -19,9 +19,11 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from marrow.errors import MarrowError
+from training.experiment import EXPORTED
 from training.files import output_folder, read_json, write_json
 
 OPSET = 18
+KERAS_EPSILON = 1e-3  # of every batch normalisation in training/architectures.py
 
 
 def export_classifier(run_dir: Path, out: Path) -> None:
@@ -34,11 +36,14 @@ def export_classifier(run_dir: Path, out: Path) -> None:
         out: Hub folder.
 
     Raises:
-        MarrowError: the run is not finished.
+        MarrowError: the run is not finished, or of an architecture that Transformers has no twin of.
     """
     import torch
 
     run = read_json(run_dir / "run.json")
+    arch = run["config"].get("arch", EXPORTED)
+    if arch != EXPORTED:
+        raise MarrowError(f"{run_dir} holds a {arch}, whose model.keras is all there is: {EXPORTED} alone is exported.")
     model = transformers_model(np.load(run_dir / "weights.npz"), run["codes"], run["crop"]["size"])
     with torch.no_grad():  # half precision in the file, single precision when loaded
         for parameter in [*model.parameters(), *model.buffers()]:
@@ -78,11 +83,25 @@ def transformers_model(arrays: dict[str, np.ndarray], codes: Sequence[str], size
     )
     # one output per class: Transformers' own models add a background class, ours does not
     model = MobileNetV2ForImageClassification(config).eval()
-    keras_to_torch({k: v for k, v in arrays.items() if not k.startswith("logits/")}, model.mobilenet_v2)
+    backbone = {k: v for k, v in arrays.items() if not k.startswith(("logits/", "head_norm/"))}
+    keras_to_torch(backbone, model.mobilenet_v2)
+    kernel, bias = folded_head(arrays)
     with torch.no_grad():
-        model.classifier.weight.copy_(torch.from_numpy(arrays["logits/kernel"].T.copy()))
-        model.classifier.bias.copy_(torch.from_numpy(arrays["logits/bias"]))
+        model.classifier.weight.copy_(torch.from_numpy(kernel.T.copy()))
+        model.classifier.bias.copy_(torch.from_numpy(bias))
     return model
+
+
+def folded_head(arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Give kernel and bias of the last layer, with a batch normalisation of the features before it folded in."""
+    kernel, bias = arrays["logits/kernel"], arrays["logits/bias"]
+    if "head_norm/gamma" not in arrays:
+        return kernel, bias
+    gamma, beta, mean, variance = (
+        arrays[f"head_norm/{name}"] for name in ("gamma", "beta", "moving_mean", "moving_variance")
+    )
+    gain = gamma / np.sqrt(variance + KERAS_EPSILON)
+    return kernel * gain[:, None], bias + (beta - mean * gain) @ kernel
 
 
 def save_transformers(model, size: int, out: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,12 @@ from marrow.analysis import Box
 from marrow.classifier import Classifier
 from marrow.crop import find_centre_cell
 from marrow.images import read_image
-from training.cells import Cells, load_cells
-from training.files import read_json
+from marrow.report import wilson_interval
+from training.bootstrap import RESAMPLES, intervals
+from training.cells import Cells, load_cells, real_cells
 from training.measure import update_config
 
-METRIC = Path(__file__).parent / "metrics" / "cell_classification"
+METRICS = Path(__file__).parent / "metrics"
 KNOWN_UNCERTAIN = 0.10  # share of known marrow cells that may become uncertain
 
 
@@ -36,33 +36,31 @@ def measure(model: Path, data: str, benchmarks: Path | None) -> dict[str, Any]:
     """
     validation, test = (real_cells(load_cells(data, split)) for split in ("validation", "test"))
     update_config(model, temperature=1.0, uncertain_below=0.0)
-    temperature = fit_temperature(_predict(model, validation), validation.labels)
-    update_config(model, temperature=temperature)
-    marrow = validation.select(np.array(["marrow" in source for source in validation.sources]))
-    known = marrow if len(marrow) else validation
-    bound = float(np.floor(np.quantile(_predict(model, known).max(axis=1), KNOWN_UNCERTAIN) * 1000) / 1000)
-    update_config(model, uncertain_below=bound)
-    probabilities = _predict(model, test)
-    raw = Classifier.from_pretrained(str(model)).predict(test.raw(_size(model)))
-    uncertain: dict[str, Any] = {"uncertain_below": bound, "temperature": temperature}
-    uncertain["known_test"] = float((probabilities.max(axis=1) < bound).mean())
-    uncertain["known_marrow"] = _share_uncertain(probabilities, test, "marrow", bound)
+    classifier = Classifier.from_pretrained(str(model))
+    on_validation = classifier.predict(validation.crops(classifier.crop))
+    temperature = fit_temperature(on_validation, validation.labels)
+    bound = choose_bound(scaled(on_validation, temperature), validation)
+    update_config(model, temperature=temperature, uncertain_below=bound)
+    uncalibrated = classifier.predict(test.crops(classifier.crop))
+    probabilities = scaled(uncalibrated, temperature)
+    raw = scaled(classifier.predict(test.raw(classifier.crop.size)), temperature)
+    uncertain = {"uncertain_below": bound, "temperature": temperature} | _known_uncertain(probabilities, test, bound)
     if benchmarks is not None:
-        uncertain["unseen"] = _measure_unseen(model, benchmarks, bound)
+        uncertain["unseen"] = _measure_unseen(classifier, benchmarks, temperature, bound)
     return {
         "data": {"validation": len(validation), "test": len(test)},
         "test": figures(probabilities, test),
         "test_raw": figures(raw, test),
+        "bootstrap": {"resamples": RESAMPLES, "groups": len(set(test.groups)) or len(test)},
         "by_source": {source: _by_source(probabilities, raw, test, source) for source in sorted(set(test.sources))},
-        "calibration": {"ece": expected_calibration_error(probabilities, test.labels), "temperature": temperature},
+        "across_sources": across_sources(probabilities, raw, test),
+        "calibration": {
+            "temperature": temperature,
+            "ece_uncalibrated": expected_calibration_error(uncalibrated, test.labels),
+            "ece": expected_calibration_error(probabilities, test.labels),
+        },
         "uncertain": uncertain,
     }
-
-
-def real_cells(cells: Cells) -> Cells:
-    """Leave drawn cells out, unless there are no others."""
-    real = np.array([source != "drawn" for source in cells.sources])
-    return cells.select(real) if real.any() else cells
 
 
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
@@ -75,56 +73,111 @@ def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
     Returns:
         A temperature between 0.2 and 5.
     """
-    logits = np.log(probabilities.astype(np.float64).clip(1e-12))
 
     def loss(temperature: float) -> float:
-        scaled = logits / temperature
-        scaled -= np.log(np.exp(scaled).sum(axis=1, keepdims=True))
-        return -float(scaled[np.arange(len(labels)), labels].mean())
+        likely = scaled(probabilities, temperature)[np.arange(len(labels)), labels]
+        return -float(np.log(likely.clip(1e-12)).mean())
 
     return round(float(minimize_scalar(loss, bounds=(0.2, 5), method="bounded").x), 3)
 
 
-def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
-    """Give the gap between best probability and accuracy, averaged over equal-width bins by their share."""
-    best, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    places = np.minimum((best * bins).astype(int), bins - 1)
-    gaps = [abs(best[places == b].mean() - right[places == b].mean()) * (places == b).mean() for b in set(places)]
-    return float(sum(gaps))
+def scaled(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Give ``(n, classes)`` probabilities at a temperature from those at temperature 1."""
+    logits = np.log(probabilities.astype(np.float64).clip(1e-12)) / temperature
+    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponents / exponents.sum(axis=1, keepdims=True)
+
+
+def choose_bound(probabilities: np.ndarray, validation: Cells) -> float:
+    """Choose the best probability that at most ``KNOWN_UNCERTAIN`` of the known marrow cells stay below."""
+    marrow = np.array(["marrow" in source for source in validation.sources])
+    best = probabilities.max(axis=1)[marrow if marrow.any() else slice(None)]
+    return round(float(np.floor(np.quantile(best, KNOWN_UNCERTAIN) * 1000)) / 1000, 3)
+
+
+def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Give the figure of ``training/metrics/calibration_error``."""
+    metric = evaluate.load(str(METRICS / "calibration_error"))
+    return metric.compute(predictions=probabilities, references=labels)["ece"]
 
 
 def figures(probabilities: np.ndarray, cells: Cells) -> dict[str, Any]:
-    """Give the figures of ``training/metrics/cell_classification``."""
-    metric = evaluate.load(str(METRIC))
-    return metric.compute(predictions=probabilities.argmax(axis=1), references=cells.labels, codes=list(cells.codes))
+    """Give the figures of ``training/metrics/cell_classification`` and their 95 % ``intervals``."""
+    metric = evaluate.load(str(METRICS / "cell_classification"))
+    guesses = probabilities.argmax(axis=1)
+    values = metric.compute(predictions=guesses, references=cells.labels, codes=list(cells.codes))
+    return values | {"intervals": intervals(guesses, cells.labels, cells.groups, cells.codes)}
 
 
-def _by_source(probabilities: np.ndarray, raw: np.ndarray, cells: Cells, source: str) -> dict[str, float]:
+def _by_source(probabilities: np.ndarray, raw: np.ndarray, cells: Cells, source: str) -> dict[str, Any]:
     chosen = np.array([s == source for s in cells.sources])
-    truth = cells.labels[chosen]
+    part = cells.select(chosen)
+    values: dict[str, Any] = {"n": len(part)}
+    for name, given in (("accuracy", probabilities), ("accuracy_raw", raw)):
+        guesses = given[chosen].argmax(axis=1)
+        values[name] = float((guesses == part.labels).mean())
+        values[f"{name}_interval"] = intervals(guesses, part.labels, part.groups, part.codes)["accuracy"]
+    return values
+
+
+def across_sources(probabilities: np.ndarray, raw: np.ndarray, cells: Cells) -> dict[str, dict[str, dict[str, Any]]]:
+    """Give the share named right by class and source, for the classes that more than one source holds.
+
+    Args:
+        probabilities: ``(n, classes)`` of the crops.
+        raw: the same of the whole images.
+        cells: the ``n`` cells.
+
+    Returns:
+        By code and source: ``n``, ``accuracy`` with its Wilson ``interval``, and ``accuracy_raw``.
+    """
+    right, right_raw = (given.argmax(axis=1) == cells.labels for given in (probabilities, raw))
+    sources = np.array(cells.sources)
+    table: dict[str, dict[str, dict[str, Any]]] = {}
+    for index, code in enumerate(cells.codes):
+        held = sorted(set(sources[cells.labels == index]))
+        for source in held if len(held) > 1 else ():
+            chosen = (cells.labels == index) & (sources == source)
+            low, high = wilson_interval(int(right[chosen].sum()), int(chosen.sum()))
+            table.setdefault(code, {})[str(source)] = {
+                "n": int(chosen.sum()),
+                "accuracy": float(right[chosen].mean()),
+                "interval": [round(low / 100, 4), round(high / 100, 4)],
+                "accuracy_raw": float(right_raw[chosen].mean()),
+            }
+    return table
+
+
+def _known_uncertain(probabilities: np.ndarray, cells: Cells, bound: float) -> dict[str, float | None]:
+    uncertain = probabilities.max(axis=1) < bound
+    marrow = np.array(["marrow" in source for source in cells.sources])
     return {
-        "n": int(chosen.sum()),
-        "accuracy": float((probabilities[chosen].argmax(axis=1) == truth).mean()),
-        "accuracy_raw": float((raw[chosen].argmax(axis=1) == truth).mean()),
+        "known_test": float(uncertain.mean()),
+        "known_marrow": float(uncertain[marrow].mean()) if marrow.any() else None,
     }
 
 
-def _share_uncertain(probabilities: np.ndarray, cells: Cells, source: str, bound: float) -> float | None:
-    chosen = np.array([source in s for s in cells.sources])
-    return float((probabilities[chosen].max(axis=1) < bound).mean()) if chosen.any() else None
+def _measure_unseen(classifier: Classifier, benchmarks: Path, temperature: float, bound: float) -> dict[str, Any]:
+    """Give the share called uncertain of the cells that :func:`unseen_cells` finds."""
+    shares = {}
+    for name, cells in unseen_cells(benchmarks).items():
+        best = np.concatenate([scaled(classifier(image, boxes), temperature).max(axis=1) for image, boxes in cells])
+        shares[name] = {"n": len(best), "share": float((best < bound).mean())}
+    return shares
 
 
-def _measure_unseen(model: Path, benchmarks: Path, bound: float) -> dict[str, Any]:
-    classifier = Classifier.from_pretrained(str(model))
+def unseen_cells(benchmarks: Path) -> dict[str, list[tuple[np.ndarray, list[Box]]]]:
+    """Read images of cells of kinds that were never trained, with their boxes; a kind without is left out."""
     nif = [read_image(file) for file in sorted((benchmarks / "marrow" / "NIF").glob("*.jpg"))]
-    best = {"NIF (not identifiable)": [_best(classifier, image, [find_centre_cell(image)]) for image in nif]}
     plasma = []
     for file in sorted((benchmarks / "fields_segpc" / "images").glob("*.jpg")):
         labels = cv2.imread(str(benchmarks / "fields_segpc" / "labels" / f"{file.stem}.png"), cv2.IMREAD_UNCHANGED)
-        plasma.append(_best(classifier, read_image(file), boxes_of(labels)))
-    best["plasma cells (SegPC-2021)"] = plasma
-    values = {name: np.concatenate(parts) for name, parts in best.items() if parts}
-    return {name: {"n": len(v), "share": float((v < bound).mean())} for name, v in values.items()}
+        plasma.append((read_image(file), boxes_of(labels)))
+    found = {
+        "NIF (not identifiable)": [(image, [find_centre_cell(image)]) for image in nif],
+        "plasma cells (SegPC-2021)": [(image, boxes) for image, boxes in plasma if boxes],
+    }
+    return {name: cells for name, cells in found.items() if cells}
 
 
 def boxes_of(labels: np.ndarray) -> list[Box]:
@@ -134,16 +187,3 @@ def boxes_of(labels: np.ndarray) -> list[Box]:
         x, y, w, h = cv2.boundingRect((labels == cell).astype(np.uint8))
         boxes.append((float(x), float(y), float(x + w), float(y + h)))
     return boxes
-
-
-def _best(classifier: Classifier, image: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
-    return classifier(image, boxes).max(axis=1)
-
-
-def _predict(model: Path, cells: Cells) -> np.ndarray:
-    classifier = Classifier.from_pretrained(str(model))
-    return classifier.predict(cells.crops(classifier.crop))
-
-
-def _size(model: Path) -> int:
-    return int(read_json(model / "config.json")["crop"]["size"])

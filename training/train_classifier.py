@@ -1,6 +1,9 @@
-"""Train the MobileNetV2 classifier on single cells and export it as a Hub folder.
+"""Train a classifier on single cells and export it as a Hub folder.
 
 python -m training.train_classifier --data FOLDER_OR_ID --output-dir hub/bone-marrow-mobilenet [--config FILE]
+
+Runs on Keras' tensorflow backend, and on its torch backend with ``KERAS_BACKEND=torch``. Any architecture of
+``training/architectures.py`` can be trained; ``mobilenet_v2`` alone is exported.
 """
 
 from __future__ import annotations
@@ -10,97 +13,34 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
+from time import perf_counter
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
 
-from marrow.crop import CropConfig
+from marrow.crop import crop_cell
 from marrow.errors import MarrowError
-from training.cells import (
-    Augmentation,
-    Cells,
-    augmented_crop,
-    class_weights,
-    colour_statistics,
-    load_cells,
-)
+from training.architectures import build_model
+from training.cells import Cells, augmented_crop, class_weights, colour_statistics, load_cells
 from training.config import load_config
+from training.experiment import ARCHITECTURES, EXPORTED, ClassifierTraining, chosen_cells
 from training.files import claim_run, output_folder, write_json
 from training.finish import export_and_measure
 
 
-@dataclass(frozen=True)
-class ClassifierTraining:
-    """One experiment; see ``training/configs/``.
-
-    Attributes:
-        epochs: passes over the training split.
-        batch_size: cells per step.
-        learning_rate: peak of the cosine schedule (one epoch of warm-up).
-        weight_decay: of AdamW.
-        dropout: before the last layer.
-        label_smoothing: share of each target spread over all classes.
-        size: side of the crop in pixels.
-        context: margin around the cell, as a share of its size.
-        batch_norm_momentum: Keras' own 0.999 leaves stale statistics after a short training.
-        init: ``imagenet``, ``none``, or a ``.weights.h5`` file of MobileNetV2 without top.
-        augmentation: strength of each random change.
-        seed: of weights, order and augmentation.
-    """
-
-    epochs: int = 16
-    batch_size: int = 32
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
-    dropout: float = 0.3
-    label_smoothing: float = 0.05
-    size: int = 129
-    context: float = 0.15
-    batch_norm_momentum: float = 0.9
-    init: str = "none"
-    augmentation: Augmentation = field(default_factory=Augmentation)
-    seed: int = 0
-
-    @property
-    def crop(self) -> CropConfig:
-        """The crop that the model is trained for."""
-        return CropConfig(size=self.size, context=self.context)
-
-
-def build_model(config: ClassifierTraining, n_classes: int) -> keras.Model:
-    """Build MobileNetV2 with one dense layer of logits on its pooled features.
-
-    Raises:
-        MarrowError: the initial weights cannot be loaded.
-    """
-    shape = (config.size, config.size, 3)
-    weights = "imagenet" if config.init == "imagenet" else None
-    try:
-        base = keras.applications.MobileNetV2(input_shape=shape, include_top=False, weights=weights)
-        if config.init not in ("imagenet", "none"):
-            base.load_weights(config.init)
-    except Exception as error:  # keras raises many kinds for a wrong or missing file
-        reason = str(error).splitlines()[0]
-        raise MarrowError(f"The initial weights {config.init} cannot be loaded: {reason}") from error
-    for layer in base.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = config.batch_norm_momentum
-    features = keras.layers.GlobalAveragePooling2D(name="pool")(base.output)
-    features = keras.layers.Dropout(config.dropout, name="dropout", seed=config.seed)(features)
-    return keras.Model(base.input, keras.layers.Dense(n_classes, name="logits")(features), name="classifier")
-
-
 class TrainingBatches(keras.utils.PyDataset):
-    """Augmented batches of one epoch; the same seed and epoch give the same batches on any machine."""
+    """The batches of one epoch; the same seed and epoch give the same batches on any machine."""
 
     def __init__(self, cells: Cells, config: ClassifierTraining, epoch: int) -> None:
         super().__init__(workers=2, max_queue_size=8)
         self.cells, self.config, self.epoch = cells, config, epoch
-        self.weights = class_weights(cells.labels, len(cells.codes))
+        n_classes = len(cells.codes)
+        balanced = config.balancing == "weights"
+        self.weights = class_weights(cells.labels, n_classes) if balanced else np.ones(n_classes, np.float32)
         self.order = np.random.default_rng((config.seed, epoch)).permutation(len(cells))
         self.colours = [colour_statistics(image) for image in cells.images[:: max(1, len(cells) // 500)]]
 
@@ -117,10 +57,36 @@ class TrainingBatches(keras.utils.PyDataset):
         return crops / np.float32(127.5) - np.float32(1), targets, self.weights[labels]
 
     def _view(self, i: int) -> np.ndarray:
+        if not self.config.augment:
+            return crop_cell(self.cells.images[i], self.cells.boxes[i], self.config.crop)
         rng = np.random.default_rng((self.config.seed, self.epoch, i))
         colours = self.colours[rng.integers(len(self.colours))]
         image, box = self.cells.images[i], self.cells.boxes[i]
         return augmented_crop(image, box, colours, self.config.crop, self.config.augmentation, rng)
+
+
+def make_optimizer(config: ClassifierTraining, steps: int) -> keras.optimizers.Optimizer:
+    """Build the optimizer, with a cosine schedule after one epoch of warm-up.
+
+    Args:
+        config: the experiment.
+        steps: steps per epoch.
+    """
+    rate = keras.optimizers.schedules.CosineDecay(
+        config.learning_rate / 20,
+        steps * max(config.epochs - 1, 1),
+        alpha=0.01,
+        warmup_target=config.learning_rate,
+        warmup_steps=steps,
+    )
+    match config.optimizer:
+        case "adamw":
+            return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
+        case "sgd":
+            return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
+        case "rmsprop":
+            return keras.optimizers.RMSprop(rate)
+    return keras.optimizers.Adam(rate)
 
 
 def train(config: ClassifierTraining, train_cells: Cells, validation: Cells, run_dir: Path) -> keras.Model:
@@ -128,9 +94,9 @@ def train(config: ClassifierTraining, train_cells: Cells, validation: Cells, run
 
     Args:
         config: the experiment.
-        train_cells: cells to learn from.
+        train_cells: cells to learn from, as :func:`training.experiment.chosen_cells` leaves them.
         validation: cells to watch; nothing is chosen by them here.
-        run_dir: folder for the checkpoint of the last epoch and ``history.json``.
+        run_dir: folder for the checkpoint of the last epoch and ``history.jsonl``.
 
     Returns:
         The model after the last epoch.
@@ -140,15 +106,8 @@ def train(config: ClassifierTraining, train_cells: Cells, validation: Cells, run
     steps = len(TrainingBatches(train_cells, config, 0))
     if checkpoint is None:
         model, done = build_model(config, len(train_cells.codes)), 0
-        schedule = keras.optimizers.schedules.CosineDecay(
-            config.learning_rate / 20,
-            steps * max(config.epochs - 1, 1),
-            alpha=0.01,
-            warmup_target=config.learning_rate,
-            warmup_steps=steps,
-        )
         model.compile(
-            keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay),
+            make_optimizer(config, steps),
             keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
             weighted_metrics=["accuracy"],
         )
@@ -158,10 +117,13 @@ def train(config: ClassifierTraining, train_cells: Cells, validation: Cells, run
         if config.dropout:
             model.get_layer("dropout").seed_generator.state.assign([config.seed, done * steps])
         print(f"resuming after epoch {done}", flush=True)
-    inputs = validation.crops(config.crop) / np.float32(127.5) - np.float32(1)
+    inputs = network_input(validation, config)
     targets = np.eye(len(validation.codes), dtype=np.float32)[validation.labels]
+    # builds losses and metrics: fit on the torch backend would take the first batch for that, and put it last
+    model.test_on_batch(inputs[:1], targets[:1])
     for epoch in range(done, config.epochs):
-        history = model.fit(
+        start = perf_counter()
+        fitted = model.fit(
             TrainingBatches(train_cells, config, epoch),
             shuffle=False,  # Keras' own order would not survive an interruption
             validation_data=(inputs, targets),
@@ -169,8 +131,14 @@ def train(config: ClassifierTraining, train_cells: Cells, validation: Cells, run
             epochs=epoch + 1,
             verbose=1 if sys.stdout.isatty() else 2,
         )
-        _save_checkpoint(model, run_dir, epoch + 1, {k: float(v[-1]) for k, v in history.history.items()})
+        figures = {name: float(values[-1]) for name, values in fitted.history.items()}
+        _save_checkpoint(model, run_dir, epoch + 1, figures | {"seconds": round(perf_counter() - start, 2)})
     return model
+
+
+def network_input(cells: Cells, config: ClassifierTraining) -> np.ndarray:
+    """Crop the cells for the network: ``(n, size, size, 3)`` float32 RGB in -1…1."""
+    return cells.crops(config.crop) / np.float32(127.5) - np.float32(1)
 
 
 def _last_checkpoint(run_dir: Path) -> Path | None:
@@ -188,9 +156,15 @@ def _save_checkpoint(model: keras.Model, run_dir: Path, epoch: int, figures: dic
         file.write(json.dumps({"epoch": epoch, **figures}) + "\n")
 
 
+def history(run_dir: Path) -> list[dict[str, float]]:
+    """Read the figures of the finished epochs."""
+    return [json.loads(line) for line in (run_dir / "history.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
 def save_run(model: keras.Model, config: ClassifierTraining, cells: Cells, run_dir: Path) -> None:
     """Write what the export needs: ``model.keras``, ``weights.npz`` (by layer and variable), ``run.json``."""
-    model.save(run_dir / "model.keras")
+    # without the optimizer, which only a checkpoint needs
+    keras.Model(model.inputs, model.outputs, name=model.name).save(run_dir / "model.keras")
     arrays = {
         f"{layer.name}/{variable.name}": np.array(variable) for layer in model.layers for variable in layer.weights
     }
@@ -211,22 +185,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", required=True, help="folder written by bone_marrow_12.py, or a Hub id")
     parser.add_argument("--output-dir", required=True, help="Hub folder to write")
     parser.add_argument("--config", type=Path, help="TOML file, as in training/configs/")
+    parser.add_argument("--arch", choices=ARCHITECTURES, help="network; mobilenet_v2 alone is exported")
     parser.add_argument("--init", help="imagenet, none, or a .weights.h5 file")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--run-dir", help="checkpoints; default runs/<name of the output folder>")
     args = parser.parse_args(argv)
     try:
-        config = load_config(ClassifierTraining, args.config, init=args.init, epochs=args.epochs, seed=args.seed)
+        options = {name: getattr(args, name) for name in ("arch", "init", "epochs", "seed")}
+        config = load_config(ClassifierTraining, args.config, **options)
         out = output_folder(args.output_dir)
         run_dir = output_folder(args.run_dir or Path("runs") / out.name)
-        train_cells, validation = load_cells(args.data, "train"), load_cells(args.data, "validation")
+        train_cells = chosen_cells(load_cells(args.data, "train"), config)
+        validation = load_cells(args.data, "validation")
         claim_run(run_dir, {"config": asdict(config), "data": args.data})
         model = train(config, train_cells, validation, run_dir)
         save_run(model, config, train_cells, run_dir)
     except MarrowError as error:
         print(f"train_classifier: {error}", file=sys.stderr)
         return 2
+    if config.arch != EXPORTED:
+        print(f"{run_dir / 'model.keras'} is trained; {EXPORTED} alone is exported to a Hub folder.")
+        return 0
     return export_and_measure("classifier", run_dir, out, args.data)
 
 

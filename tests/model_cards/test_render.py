@@ -1,13 +1,17 @@
 """Cards from figures: what is in the two JSON files is in the card, and what is not, is not."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
 
+from model_cards import readme
 from model_cards.render import main, render
+
+ROOT = Path(__file__).parents[2]
 
 CLASSIFIER_CONFIG = {
     "model_type": "mobilenet_v2",
@@ -23,12 +27,31 @@ CLASSIFIER_METRICS = {
         "balanced_accuracy": 0.8765,
         "macro_f1": 0.8432,
         "n": 219,
-        "per_class": {"BLA": {"precision": 0.951, "recall": 0.932, "f1": 0.941, "support": 120}},
+        "per_class": {
+            "BLA": {"precision": 0.951, "recall": 0.932, "f1": 0.941, "support": 120},
+            "EBO": {"precision": 0.917, "recall": 0.889, "f1": 0.903, "support": 99},
+        },
+        "intervals": {
+            "accuracy": [0.8711, 0.9449],
+            "balanced_accuracy": [0.8366, 0.9188],
+            "per_class": {"BLA": {"precision": [0.9077, 0.9822], "recall": [0.8851, 0.9733]}},
+        },
         "labels": ["BLA", "EBO"],
         "confusion": [[112, 8], [11, 88]],
     },
     "test_raw": {"accuracy": 0.7531, "balanced_accuracy": 0.7017, "macro_f1": 0.6999, "n": 219},
-    "by_source": {"marrow": {"accuracy": 0.933, "n": 120}, "blood": {"accuracy": 0.888, "n": 99}},
+    "bootstrap": {"resamples": 1000, "groups": 217},
+    "by_source": {
+        "marrow": {"n": 120, "accuracy": 0.933, "accuracy_interval": [0.8833, 0.9755], "accuracy_raw": 0.777},
+        "blood": {"n": 99, "accuracy": 0.888},
+    },
+    "across_sources": {
+        "BLA": {
+            "blood": {"n": 21, "accuracy": 0.619, "interval": [0.4088, 0.7925], "accuracy_raw": 0.5238},
+            "marrow": {"n": 99, "accuracy": 0.9596, "interval": [0.9007, 0.9842], "accuracy_raw": 0.8081},
+        }
+    },
+    "calibration": {"temperature": 1.37, "ece_uncalibrated": 0.0713, "ece": 0.0218},
     "uncertain": {
         "uncertain_below": 0.61,
         "known_marrow": 0.083,
@@ -74,11 +97,17 @@ def test_classifier_card_has_every_figure(tmp_path: Path) -> None:
         "| EBO | erythroblast | 503 | 0 | 503 |",
         "| PLM | plasma cell | 0 | 0 | 0 |",
         "| test/blood | 99 |",
-        "| cropped as the runtime does | 0.912 | 0.876 | 0.843 | 219 |",
+        "| cropped as the runtime does | 0.912 (0.871–0.945) | 0.876 (0.837–0.919) | 0.843 | 219 |",
         "| whole single-cell image, as in `pipeline` | 0.753 | 0.702 | 0.700 | 219 |",
-        "| BLA | 0.951 | 0.932 | 0.941 | 120 |",
+        "| BLA | 0.951 (0.908–0.982) | 0.932 (0.885–0.973) | 0.941 | 120 |",
+        "| EBO | 0.917 | 0.889 | 0.903 | 99 |",
         "| **EBO** | 11 | 88 |",
-        "| marrow | 0.933 | 120 |",
+        "| marrow | 120 | 0.933 (0.883–0.976) | 0.777 |",
+        "| blood | 99 | 0.888 | – |",
+        "| BLA | blood | 21 | 0.619 (0.409–0.792) | 0.524 |",
+        "| BLA | marrow | 99 | 0.960 (0.901–0.984) | 0.808 |",
+        "from 0.071 to 0.022",
+        "from 1000 resamples of the\n217 groups",
         "| plasma cells | 77 | 0.604 |",
         "| packages/keras | 3.15.1 |",
         "python -m training.train_classifier --data cells",
@@ -144,6 +173,44 @@ def test_shows_only_files_that_are_there(tmp_path: Path) -> None:
     for shown in ("keras.saving.load_model", 'pipeline("image-classification"'):
         assert shown not in render(bare)
         assert shown in render(full)
+
+
+def test_figures_and_the_comparison_are_shown_where_they_are_there(tmp_path: Path) -> None:
+    bare = model_folder(tmp_path / "bare", CLASSIFIER_CONFIG, CLASSIFIER_METRICS)
+    full = model_folder(tmp_path / "full", CLASSIFIER_CONFIG, CLASSIFIER_METRICS, "explain.png", "comparison.png")
+    (full / "comparison.md").write_text("| network | accuracy |\n| --- | --- |\n| vgg16 | 0.437 |\n")
+    for shown in ("](explain.png)", "](comparison.png)", "| vgg16 | 0.437 |", "How the network was chosen"):
+        assert shown not in render(bare)
+        assert shown in render(full)
+
+
+@pytest.mark.parametrize("name", ["bone-marrow-mobilenet", "bone-marrow-yolov8-seg"])
+def test_the_card_of_the_release_says_what_its_figures_say(name: str, tmp_path: Path) -> None:
+    released = ROOT / "hub" / name
+    card = (released / "README.md").read_text(encoding="utf-8")
+    shutil.copytree(released, tmp_path / name)
+    derived = tmp_path / name / "model.keras"  # made before publishing, and not kept with the release
+    derived.touch() if '"model.keras"' in card else derived.unlink(missing_ok=True)
+    assert render(tmp_path / name) == card, "run `make cards`"
+
+
+def test_the_readme_says_what_the_figures_of_the_release_say() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = text.partition("<!-- results -->")[2].partition("<!-- /results -->")[0]
+    assert section.strip() == readme.results().strip(), "run `make cards`"
+    accuracy = json.loads((ROOT / "hub/bone-marrow-mobilenet/metrics.json").read_text())["test"]["accuracy"]
+    assert f"{accuracy:.3f}" in section
+
+
+def test_a_changed_figure_changes_the_card(tmp_path: Path) -> None:
+    released = ROOT / "hub" / "bone-marrow-mobilenet"
+    shutil.copytree(released, tmp_path / released.name)
+    path = tmp_path / released.name / "metrics.json"
+    metrics = json.loads(path.read_text())
+    before = render(path.parent)
+    metrics["test"]["accuracy"] += 0.001
+    path.write_text(json.dumps(metrics))
+    assert render(path.parent) != before
 
 
 def test_the_command_writes_readmes_or_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from marrow.classifier import Classifier
 from marrow.segmenter import Segmenter
-from training.cells import Cells, load_cells
+from training.cells import Cells, load_cells, real_cells
 from training.files import read_json
 from training.measure import main, update_config
-from training.measure_classifier import boxes_of, expected_calibration_error, figures, fit_temperature, real_cells
+from training.measure_classifier import boxes_of, expected_calibration_error, figures, fit_temperature
 
 FIGURES = {"n", "accuracy", "balanced_accuracy", "macro_f1", "per_class", "labels", "confusion"}
 

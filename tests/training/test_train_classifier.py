@@ -61,6 +61,7 @@ def test_an_interrupted_run_resumes_and_ends_as_if_it_had_not_been(trained_class
     assert "resuming after epoch 1" in resumed.stdout and "Epoch 3/3" in resumed.stdout
     assert "Epoch 1/3" not in resumed.stdout
     for ours, theirs in zip(history(run_dir), history(trained_classifier.run_dir), strict=True):
+        assert ours.pop("seconds") > 0 < theirs.pop("seconds")
         assert ours == pytest.approx(theirs, abs=1e-6)
     weights, expected = (np.load(folder / "weights.npz") for folder in (run_dir, trained_classifier.run_dir))
     assert weights.files == expected.files

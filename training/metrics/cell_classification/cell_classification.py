@@ -15,13 +15,14 @@ class CellClassification(evaluate.Metric):
         return evaluate.MetricInfo(
             description=_DESCRIPTION,
             citation="",
-            inputs_description="predictions and references: class indices; codes: class codes by index.",
+            inputs_description="predictions and references: class indices; codes: class codes by index, or none.",
             features=datasets.Features({"predictions": datasets.Value("int64"), "references": datasets.Value("int64")}),
         )
 
-    def _compute(self, predictions, references, codes):
+    def _compute(self, predictions, references, codes=None):
         """Give the figures over the classes that occur among the references; a mean is over those alone."""
         truth, guess = np.asarray(references), np.asarray(predictions)
+        codes = codes or [str(index) for index in range(int(max(truth.max(), guess.max())) + 1)]
         present = sorted(set(truth.tolist()))
         precision, recall, f1, support = precision_recall_fscore_support(truth, guess, labels=present, zero_division=0)
         return {
