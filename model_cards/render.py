@@ -233,6 +233,8 @@ def _source_table(totals: Mapping[str, int]) -> str:
 
 def _result_table(metrics: Mapping[str, Any]) -> str:
     inputs = {"test": "cropped as the runtime does", "test_raw": "whole single-cell image, as in `pipeline`"}
+    if metrics.get("uncertain", {}).get("views", 1) > 1:
+        inputs["test_one_view"] = "cropped, looked at once"
     keys = ("accuracy", "balanced_accuracy", "macro_f1")
     rows = [
         [text, *(_with_interval(metrics[key], name) for name in keys), metrics[key].get("n")]

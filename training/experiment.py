@@ -42,6 +42,7 @@ class ClassifierTraining:
         init: ``imagenet``, ``none``, or a ``.weights.h5`` file of the architecture without top.
         augment: change every training view at random; otherwise the plain crop is shown every time.
         augmentation: strength of each random change.
+        views: quarter turns that the runtime looks at and averages, 1 to 4; no part of training.
         seed: of weights, order, augmentation, and the choice of cells.
 
     Raises:
@@ -66,6 +67,7 @@ class ClassifierTraining:
     init: str = "none"
     augment: bool = True
     augmentation: Augmentation = field(default_factory=Augmentation)
+    views: int = 1
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -74,6 +76,8 @@ class ClassifierTraining:
                 raise MarrowError(f"{name} is {getattr(self, name)!r}: choose one of {', '.join(known)}.")
         if self.epochs < 1 or self.batch_size < 1 or self.imbalance < 1 or not 0 <= self.dropout < 1:
             raise MarrowError("epochs, batch_size and imbalance are at least 1, and dropout is from 0 to below 1.")
+        if not 1 <= self.views <= 4:
+            raise MarrowError(f"views is {self.views}: give 1 to 4 quarter turns.")
         if self.frozen_blocks and (self.arch != EXPORTED or not 0 < self.frozen_blocks <= 16):
             raise MarrowError(f"frozen_blocks is {self.frozen_blocks}: only the 16 blocks of {EXPORTED} can be frozen.")
 

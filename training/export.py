@@ -51,7 +51,8 @@ def export_classifier(run_dir: Path, out: Path) -> None:
                 parameter.copy_(parameter.half().float())
     save_transformers(model, run["crop"]["size"], out)
     config = read_json(out / "config.json")
-    config |= {"crop": run["crop"], "temperature": 1.0, "uncertain_below": 0.0, "trained_on": run["trained_on"]}
+    config |= {"crop": run["crop"], "views": run["config"].get("views", 1), "trained_on": run["trained_on"]}
+    config |= {"temperature": 1.0, "none_logit": None, "uncertain_below": 0.0}
     config["initial_weights"] = Path(run["config"]["init"]).name
     write_json(out / "config.json", config)
     export_onnx(model, run["crop"]["size"], out / "model.onnx")

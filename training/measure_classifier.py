@@ -9,9 +9,10 @@ import cv2
 import evaluate
 import numpy as np
 from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp
 
 from marrow.analysis import Box
-from marrow.classifier import Classifier
+from marrow.classifier import Classifier, probabilities
 from marrow.crop import find_centre_cell
 from marrow.images import read_image
 from marrow.report import wilson_interval
@@ -21,13 +22,14 @@ from training.measure import update_config
 
 METRICS = Path(__file__).parent / "metrics"
 KNOWN_UNCERTAIN = 0.10  # share of known marrow cells that may become uncertain
+KNOWN_SILENT = 0.05  # share of them that speak up less for all classes together than "none of these" does
 
 
 def measure(model: Path, data: str, benchmarks: Path | None) -> dict[str, Any]:
     """Calibrate a classifier on the validation split and measure it on the test split.
 
     Args:
-        model: Hub folder; ``temperature`` and ``uncertain_below`` of its ``config.json`` are set.
+        model: Hub folder; what :func:`calibrate` chooses is set in its ``config.json``.
         data: data set with the splits ``validation`` and ``test``.
         benchmarks: folder with ``marrow/NIF`` and ``fields_segpc``, cells of kinds that were never trained.
 
@@ -35,39 +37,62 @@ def measure(model: Path, data: str, benchmarks: Path | None) -> dict[str, Any]:
         The figures for ``metrics.json``; real images only, where the set has any.
     """
     validation, test = (real_cells(load_cells(data, split)) for split in ("validation", "test"))
-    update_config(model, temperature=1.0, uncertain_below=0.0)
+    calibrate(model, validation)
     classifier = Classifier.from_pretrained(str(model))
-    on_validation = classifier.predict(validation.crops(classifier.crop))
-    temperature = fit_temperature(on_validation, validation.labels)
-    bound = choose_bound(scaled(on_validation, temperature), validation)
-    update_config(model, temperature=temperature, uncertain_below=bound)
-    uncalibrated = classifier.predict(test.crops(classifier.crop))
-    probabilities = scaled(uncalibrated, temperature)
-    raw = scaled(classifier.predict(test.raw(classifier.crop.size)), temperature)
-    uncertain = {"uncertain_below": bound, "temperature": temperature} | _known_uncertain(probabilities, test, bound)
+    config = classifier.config
+    logits = classifier.logits(test.crops(classifier.crop))
+    named, uncalibrated = probabilities(logits, config.temperature, config.none_logit), probabilities(logits)
+    # what the Transformers pipeline gives: the whole image, looked at once
+    raw = probabilities(classifier.logits(test.raw(classifier.crop.size))[:1], config.temperature)
+    uncertain = {key: getattr(config, key) for key in ("uncertain_below", "temperature", "none_logit", "views")}
+    uncertain |= _known_uncertain(named, test, config.uncertain_below)
     if benchmarks is not None:
-        uncertain["unseen"] = _measure_unseen(classifier, benchmarks, temperature, bound)
+        uncertain["unseen"] = _measure_unseen(classifier, benchmarks)
     return {
         "data": {"validation": len(validation), "test": len(test)},
-        "test": figures(probabilities, test),
+        "test": figures(named, test),
+        "test_one_view": figures(probabilities(logits[:1]), test),
         "test_raw": figures(raw, test),
         "bootstrap": {"resamples": RESAMPLES, "groups": len(set(test.groups)) or len(test)},
-        "by_source": {source: _by_source(probabilities, raw, test, source) for source in sorted(set(test.sources))},
-        "across_sources": across_sources(probabilities, raw, test),
+        "by_source": {source: _by_source(named, raw, test, source) for source in sorted(set(test.sources))},
+        "across_sources": across_sources(named, raw, test),
         "calibration": {
-            "temperature": temperature,
+            "temperature": config.temperature,
             "ece_uncalibrated": expected_calibration_error(uncalibrated, test.labels),
-            "ece": expected_calibration_error(probabilities, test.labels),
+            "ece": expected_calibration_error(probabilities(logits, config.temperature), test.labels),
         },
         "uncertain": uncertain,
     }
 
 
-def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Find the temperature that makes the probabilities most likely (Guo et al. 2017, arXiv:1706.04599).
+def calibrate(model: Path, validation: Cells) -> None:
+    """Set ``temperature``, ``none_logit`` and ``uncertain_below`` in a Hub folder from validation cells.
 
     Args:
-        probabilities: ``(n, classes)`` at temperature 1.
+        model: Hub folder of a classifier.
+        validation: cells of the classes that it knows; for the two bounds those of marrow alone, if there are any.
+    """
+    classifier = Classifier.from_pretrained(str(model))
+    logits = classifier.logits(validation.crops(classifier.crop))
+    marrow = np.array(["marrow" in source for source in validation.sources])
+    known = marrow if marrow.any() else np.ones(len(validation), bool)
+    temperature = fit_temperature(logits, validation.labels)
+    none_logit = round(float(np.quantile(evidence(logits, temperature)[:, known], KNOWN_SILENT)), 3)
+    best = probabilities(logits, temperature, none_logit).max(axis=1)[known]
+    bound = float(np.floor(np.quantile(best, KNOWN_UNCERTAIN) * 1000) / 1000)
+    update_config(model, temperature=temperature, none_logit=none_logit, uncertain_below=round(bound, 3))
+
+
+def evidence(logits: np.ndarray, temperature: float) -> np.ndarray:
+    """Give how strongly any class speaks up, ``(views, n)``; the negative energy of Liu et al. 2020, 2010.03759."""
+    return temperature * logsumexp(logits / temperature, axis=2)
+
+
+def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Find the temperature that makes the true classes most likely (Guo et al. 2017, arXiv:1706.04599).
+
+    Args:
+        logits: ``(views, n, classes)``.
         labels: ``(n,)`` true class indices.
 
     Returns:
@@ -75,63 +100,49 @@ def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """
 
     def loss(temperature: float) -> float:
-        likely = scaled(probabilities, temperature)[np.arange(len(labels)), labels]
+        likely = probabilities(logits, temperature)[np.arange(len(labels)), labels]
         return -float(np.log(likely.clip(1e-12)).mean())
 
     return round(float(minimize_scalar(loss, bounds=(0.2, 5), method="bounded").x), 3)
 
 
-def scaled(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Give ``(n, classes)`` probabilities at a temperature from those at temperature 1."""
-    logits = np.log(probabilities.astype(np.float64).clip(1e-12)) / temperature
-    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponents / exponents.sum(axis=1, keepdims=True)
-
-
-def choose_bound(probabilities: np.ndarray, validation: Cells) -> float:
-    """Choose the best probability that at most ``KNOWN_UNCERTAIN`` of the known marrow cells stay below."""
-    marrow = np.array(["marrow" in source for source in validation.sources])
-    best = probabilities.max(axis=1)[marrow if marrow.any() else slice(None)]
-    return round(float(np.floor(np.quantile(best, KNOWN_UNCERTAIN) * 1000)) / 1000, 3)
-
-
-def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
+def expected_calibration_error(given: np.ndarray, labels: np.ndarray) -> float:
     """Give the figure of ``training/metrics/calibration_error``."""
     metric = evaluate.load(str(METRICS / "calibration_error"))
-    return metric.compute(predictions=probabilities, references=labels)["ece"]
+    return metric.compute(predictions=given, references=labels)["ece"]
 
 
-def figures(probabilities: np.ndarray, cells: Cells) -> dict[str, Any]:
+def figures(given: np.ndarray, cells: Cells) -> dict[str, Any]:
     """Give the figures of ``training/metrics/cell_classification`` and their 95 % ``intervals``."""
     metric = evaluate.load(str(METRICS / "cell_classification"))
-    guesses = probabilities.argmax(axis=1)
+    guesses = given.argmax(axis=1)
     values = metric.compute(predictions=guesses, references=cells.labels, codes=list(cells.codes))
     return values | {"intervals": intervals(guesses, cells.labels, cells.groups, cells.codes)}
 
 
-def _by_source(probabilities: np.ndarray, raw: np.ndarray, cells: Cells, source: str) -> dict[str, Any]:
+def _by_source(named: np.ndarray, raw: np.ndarray, cells: Cells, source: str) -> dict[str, Any]:
     chosen = np.array([s == source for s in cells.sources])
     part = cells.select(chosen)
     values: dict[str, Any] = {"n": len(part)}
-    for name, given in (("accuracy", probabilities), ("accuracy_raw", raw)):
+    for name, given in (("accuracy", named), ("accuracy_raw", raw)):
         guesses = given[chosen].argmax(axis=1)
         values[name] = float((guesses == part.labels).mean())
         values[f"{name}_interval"] = intervals(guesses, part.labels, part.groups, part.codes)["accuracy"]
     return values
 
 
-def across_sources(probabilities: np.ndarray, raw: np.ndarray, cells: Cells) -> dict[str, dict[str, dict[str, Any]]]:
+def across_sources(named: np.ndarray, raw: np.ndarray, cells: Cells) -> dict[str, dict[str, dict[str, Any]]]:
     """Give the share named right by class and source, for the classes that more than one source holds.
 
     Args:
-        probabilities: ``(n, classes)`` of the crops.
+        named: ``(n, classes)`` probabilities of the crops.
         raw: the same of the whole images.
         cells: the ``n`` cells.
 
     Returns:
         By code and source: ``n``, ``accuracy`` with its Wilson ``interval``, and ``accuracy_raw``.
     """
-    right, right_raw = (given.argmax(axis=1) == cells.labels for given in (probabilities, raw))
+    right, right_raw = (given.argmax(axis=1) == cells.labels for given in (named, raw))
     sources = np.array(cells.sources)
     table: dict[str, dict[str, dict[str, Any]]] = {}
     for index, code in enumerate(cells.codes):
@@ -148,8 +159,8 @@ def across_sources(probabilities: np.ndarray, raw: np.ndarray, cells: Cells) -> 
     return table
 
 
-def _known_uncertain(probabilities: np.ndarray, cells: Cells, bound: float) -> dict[str, float | None]:
-    uncertain = probabilities.max(axis=1) < bound
+def _known_uncertain(named: np.ndarray, cells: Cells, bound: float) -> dict[str, float | None]:
+    uncertain = named.max(axis=1) < bound
     marrow = np.array(["marrow" in source for source in cells.sources])
     return {
         "known_test": float(uncertain.mean()),
@@ -157,12 +168,12 @@ def _known_uncertain(probabilities: np.ndarray, cells: Cells, bound: float) -> d
     }
 
 
-def _measure_unseen(classifier: Classifier, benchmarks: Path, temperature: float, bound: float) -> dict[str, Any]:
+def _measure_unseen(classifier: Classifier, benchmarks: Path) -> dict[str, Any]:
     """Give the share called uncertain of the cells that :func:`unseen_cells` finds."""
     shares = {}
     for name, cells in unseen_cells(benchmarks).items():
-        best = np.concatenate([scaled(classifier(image, boxes), temperature).max(axis=1) for image, boxes in cells])
-        shares[name] = {"n": len(best), "share": float((best < bound).mean())}
+        best = np.concatenate([classifier(image, boxes).max(axis=1) for image, boxes in cells])
+        shares[name] = {"n": len(best), "share": float((best < classifier.config.uncertain_below).mean())}
     return shares
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,13 +20,16 @@ Network = Callable[[np.ndarray], list[np.ndarray]]
 def read_config(folder: Path, kind: type[Config]) -> Config:
     """Read the keys of the dataclass ``kind`` from ``folder/config.json``; other keys are ignored.
 
+    A key that is not there takes the default of its field.
+
     Raises:
-        MarrowError: the file is missing, is not JSON, or lacks a key.
+        MarrowError: the file is missing, is not JSON, or lacks a key without a default.
     """
     path = folder / "config.json"
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return kind(**{f.name: _freeze(values[f.name]) for f in fields(kind)})
+        wanted = [f.name for f in fields(kind) if f.name in values or f.default is MISSING]
+        return kind(**{name: _freeze(values[name]) for name in wanted})
     except (OSError, ValueError) as error:
         raise MarrowError(f"{path} cannot be read: pull the model again or name another one.") from error
     except KeyError as error:

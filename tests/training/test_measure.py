@@ -12,9 +12,9 @@ from marrow.segmenter import Segmenter
 from training.cells import Cells, load_cells, real_cells
 from training.files import read_json
 from training.measure import main, update_config
-from training.measure_classifier import boxes_of, expected_calibration_error, figures, fit_temperature
+from training.measure_classifier import boxes_of, evidence, expected_calibration_error, figures, fit_temperature
 
-FIGURES = {"n", "accuracy", "balanced_accuracy", "macro_f1", "per_class", "labels", "confusion"}
+FIGURES = {"n", "accuracy", "balanced_accuracy", "macro_f1", "per_class", "labels", "confusion", "intervals"}
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -33,13 +33,20 @@ def test_a_known_temperature_is_recovered(temperature):
     logits = rng.normal(0, 3, (20_000, 5))
     truth = softmax(logits / temperature)
     labels = (truth.cumsum(axis=1) > rng.random((len(truth), 1))).argmax(axis=1)
-    assert fit_temperature(softmax(logits), labels) == pytest.approx(temperature, rel=0.05)
+    assert fit_temperature(logits[None], labels) == pytest.approx(temperature, rel=0.05)
 
 
 def test_a_temperature_stays_within_bounds():
-    probabilities = np.array([[0.6, 0.4], [0.4, 0.6]] * 50)
-    assert fit_temperature(probabilities, probabilities.argmax(axis=1)) == pytest.approx(0.2, abs=0.01)
-    assert fit_temperature(probabilities, probabilities.argmin(axis=1)) == pytest.approx(5, abs=0.01)
+    logits = np.log([[0.6, 0.4], [0.4, 0.6]] * 50)
+    assert fit_temperature(logits[None], logits.argmax(axis=1)) == pytest.approx(0.2, abs=0.01)
+    assert fit_temperature(logits[None], logits.argmin(axis=1)) == pytest.approx(5, abs=0.01)
+
+
+def test_evidence_is_the_size_of_what_speaks_up():
+    quiet, loud = np.zeros((1, 1, 4)), np.array([[[9.0, 0, 0, 0]]])
+    assert evidence(quiet, 1.0).item() == pytest.approx(math.log(4))
+    assert evidence(loud, 1.0).item() == pytest.approx(9, abs=0.01)
+    assert evidence(loud, 2.0).item() == pytest.approx(2 * math.log(math.exp(4.5) + 3))
 
 
 def test_the_calibration_error_is_exact():
@@ -89,12 +96,14 @@ def test_a_config_is_updated_and_the_rest_kept(tmp_path):
 def test_a_measured_classifier_says_so_in_both_files(trained_classifier, cell_set):
     config, metrics = (read_json(trained_classifier.hub / name) for name in ("config.json", "metrics.json"))
     assert metrics["data"] == {"validation": 12, "test": 12}
-    assert set(metrics["test"]) == set(metrics["test_raw"]) == FIGURES
+    assert set(metrics["test"]) == set(metrics["test_raw"]) == set(metrics["test_one_view"]) == FIGURES
     assert set(metrics["by_source"]) == {"drawn"} and metrics["by_source"]["drawn"]["n"] == 12
     assert metrics["by_source"]["drawn"]["accuracy"] == pytest.approx(metrics["test"]["accuracy"])
     assert metrics["by_source"]["drawn"]["accuracy_raw"] == pytest.approx(metrics["test_raw"]["accuracy"])
     assert metrics["calibration"]["temperature"] == config["temperature"] == metrics["uncertain"]["temperature"]
-    assert metrics["uncertain"]["uncertain_below"] == config["uncertain_below"]
+    for key in ("uncertain_below", "none_logit", "views"):
+        assert metrics["uncertain"][key] == config[key]
+    assert config["none_logit"] is not None
     assert {"python", "machine", "openvino", "numpy"} <= set(metrics["environment"])
     assert metrics["command"].startswith("python -m training.measure classifier --model hub/bone-marrow-mobilenet")
     validation = load_cells(str(cell_set), "validation")
