@@ -28,6 +28,7 @@ bench: setup  ## measure the embedded release and the data set scripts on the re
 	BENCHMARKS="$(BENCHMARKS)" PY=$(PY) training/bench.sh
 
 cards: setup  ## render the cards and the README's figures from metrics.json and benchmarks/results.json
+	$(PY) -m training.explain --drawn --out hub/bone-marrow-mobilenet
 	$(PY) -m model_cards.render hub/bone-marrow-mobilenet hub/bone-marrow-yolov8-seg
 	$(PY) -m model_cards.readme
 	$(VENV)/bin/marrow analyze space/examples/crowded_marrow.jpg --out out/figure --format png

@@ -66,6 +66,11 @@ def _uncertain_table(uncertain: dict[str, Any]) -> str:
     return table(["cells", "number", "share"], rows)
 
 
+def dataset_blocks() -> dict[str, str]:
+    """Give the figures of the data set card as Markdown, by the marks that they stand between."""
+    return {"near-duplicates": near_duplicates(), "large-input": large_input(), "masks": masks()}
+
+
 def near_duplicates() -> str:
     """Give how well near-duplicates are found as Markdown."""
     figures = _benchmark("near_duplicates")
@@ -131,10 +136,7 @@ def fill(path: Path, blocks: dict[str, str]) -> None:
 def main() -> int:
     """Rewrite the README and the data set card; gives the exit code."""
     fill(ROOT / "README.md", {"results": results()})
-    fill(
-        ROOT / "dataset_scripts" / "README.md",
-        {"near-duplicates": near_duplicates(), "large-input": large_input(), "masks": masks()},
-    )
+    fill(ROOT / "dataset_scripts" / "README.md", dataset_blocks())
     return 0
 
 

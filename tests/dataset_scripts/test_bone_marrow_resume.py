@@ -56,7 +56,8 @@ def test_a_run_that_was_stopped_goes_on_with_what_is_missing(
 
     store = tmp_path / "set.partial"
     finished = sorted(int(file.stem) for file in store.glob("?????.npz"))
-    assert len(finished) == 20 if (where, calls) != ("reading", 4) else 4 <= len(finished) < 20
+    # the processes that read may be ahead of the main one, which is stopped at the fourth chunk
+    assert len(finished) == 20 if (where, calls) != ("reading", 4) else 4 <= len(finished) <= 20
     shards = {file.name: file.stat().st_mtime_ns for file in store.glob("set/data/*.parquet")}
     assert len(shards) == (4 if where == "writing" else 0)
     in_order = sorted(folder.rglob("*.jpg"), key=lambda file: file.relative_to(folder).as_posix())

@@ -225,3 +225,10 @@ def test_the_command_writes_readmes_or_one_line(tmp_path: Path, capsys: pytest.C
     first, second = capsys.readouterr().err.splitlines()
     assert "metrics.json is not JSON" in first
     assert "cannot be read" in second
+
+
+@pytest.mark.parametrize("mark", ["near-duplicates", "large-input", "masks"])
+def test_the_data_set_card_says_what_the_benchmark_found(mark: str) -> None:
+    text = (ROOT / "dataset_scripts" / "README.md").read_text(encoding="utf-8")
+    section = text.partition(f"<!-- {mark} -->")[2].partition(f"<!-- /{mark} -->")[0]
+    assert section.strip() == readme.dataset_blocks()[mark].strip(), "run `make cards`"
