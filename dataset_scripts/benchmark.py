@@ -191,14 +191,14 @@ def _write_class(code: str, count: int, out: Path, cells: np.ndarray) -> None:
     (out / code).mkdir(parents=True, exist_ok=True)
     for number in range(count):
         one, other = (_turned(cells[rng.integers(len(cells))], rng) for _ in range(2))
-        image = cv2.addWeighted(one, 0.7, other, 0.3, 0) + rng.normal(0, 6, (40, 40, 3))
+        image = cv2.addWeighted(one, 0.55, other, 0.45, 0) + rng.normal(0, 6, (40, 40, 3))
         path = str(out / code / f"{code}_{number + 1:05d}.jpg")
         cv2.imwrite(path, image.clip(0, 255).astype(np.uint8)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
 def _turned(cell: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    matrix = cv2.getRotationMatrix2D((32, 32), rng.uniform(0, 360), rng.uniform(0.7, 1.2))
-    matrix[:, 2] += rng.uniform(-6, 6, 2) - 12
+    matrix = cv2.getRotationMatrix2D((32, 32), rng.uniform(0, 360), rng.uniform(0.5, 1.6))
+    matrix[:, 2] += rng.uniform(-12, 12, 2) - 12
     return cv2.warpAffine(cell, matrix, (40, 40), borderMode=cv2.BORDER_REFLECT)
 
 

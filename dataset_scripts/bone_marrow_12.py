@@ -622,22 +622,26 @@ def group_duplicates(scan: Scan, rows: Sequence[Row], workers: int) -> tuple[lis
     first: dict[str, int] = {}
     joined = [(i, first.setdefault(row.sha256, i)) for i, row in enumerate(rows)]
     unlike = list(first.values())
-    pairs = list(compare_all(scan, [rows[i] for i in unlike], workers))
-    joined += [(unlike[a], unlike[b]) for a, b, score in pairs if score > LIKENESS]
+    looked_at = matched = 0
+    for a, b, score in compare_all(scan, [rows[i] for i in unlike], workers):
+        looked_at += 1
+        if score > LIKENESS:
+            matched += 1
+            joined.append((unlike[a], unlike[b]))
     a, b = np.array(joined).T
     _, groups = connected_components(coo_array((np.ones(len(a)), (a, b)), shape=(len(rows),) * 2), directed=False)
     figures = {
         "same_bytes": len(rows) - len(unlike),
         "pairs_compared": len(unlike) * (len(unlike) - 1) // 2,
-        "pairs_confirmed_on_pixels": len({(a, b) for a, b, _ in pairs}),
-        "pairs_joined": len({(a, b) for a, b, score in pairs if score > LIKENESS}),
+        "pairs_compared_on_pixels": looked_at,
+        "pairs_joined": matched,
     }
     numbers = {group: number for number, group in enumerate(dict.fromkeys(groups.tolist()))}
     return [numbers[group] for group in groups.tolist()], figures
 
 
 def compare_all(scan: Scan, rows: Sequence[Row], workers: int) -> Iterator[tuple[int, int, float]]:
-    """Compare every pair of images; gives the indices and :func:`likeness` of those worth a closer look.
+    """Compare every pair of images; gives the indices of those worth a closer look, each once, and their likeness.
 
     Hashes of all pairs are compared by brute force: 171,374 images are some minutes of counting bits, and no index
     finds neighbours at a fifth of the bits any faster.
@@ -646,9 +650,9 @@ def compare_all(scan: Scan, rows: Sequence[Row], workers: int) -> Iterator[tuple
     coarse = np.concatenate([_coarse(scan.thumbs(rows[i : i + 4096])) for i in range(0, len(rows), 4096)])
     starts = range(0, len(rows), 64)
     with ThreadPoolExecutor(workers) as pool:
-        blocks = pool.map(lambda start: _candidates(hashes, coarse, start), starts)
+        blocks = pool.map(lambda start: _confirm(scan, rows, _candidates(hashes, coarse, start)), starts)
         for block in tqdm(blocks, total=len(starts), desc="comparing", unit=" blocks", disable=None):
-            yield from _confirm(scan, rows, block)
+            yield from ((a, b, score) for (a, b), score in block.items())
 
 
 def _coarse(thumbs: np.ndarray) -> np.ndarray:
@@ -671,15 +675,18 @@ def _candidates(hashes: np.ndarray, coarse: np.ndarray, start: int) -> list[tupl
     return found
 
 
-def _confirm(scan: Scan, rows: Sequence[Row], block: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, float]]:
-    if not block:
-        return
+def _confirm(scan: Scan, rows: Sequence[Row], block: list[tuple[int, int, int]]) -> dict[tuple[int, int], float]:
+    """Give the likeness of the pairs of a block, in the orientation that fits best."""
     involved = sorted({index for a, b, _ in block for index in (a, b)})
-    thumbs = dict(zip(involved, scan.thumbs([rows[i] for i in involved]), strict=True))
-    details = {index: detail(thumb) for index, thumb in thumbs.items()}
+    details = {}
+    for start in range(0, len(involved), 1024):
+        part = involved[start : start + 1024]
+        details |= zip(part, map(detail, scan.thumbs([rows[i] for i in part])), strict=True)
+    best: dict[tuple[int, int], float] = {}
     for a, b, orientation in block:
         turned = list(orientations(details[a]))[orientation]
-        yield a, b, likeness(turned, details[b])
+        best[a, b] = max(best.get((a, b), -1.0), likeness(turned, details[b]))
+    return best
 
 
 def detail(thumb: np.ndarray) -> np.ndarray:
@@ -1016,7 +1023,7 @@ def audit_table(audit: dict) -> str:
     lines.append(
         f"{same['groups']} groups of near-duplicates with {same['images_in_groups']} images "
         f"({same['same_bytes']} copies of the same bytes, {same['groups_with_two_classes']} groups in two classes); "
-        f"{same['pairs_compared']} pairs compared, {same['pairs_confirmed_on_pixels']} of them on pixels"
+        f"{same['pairs_compared']} pairs compared, {same['pairs_compared_on_pixels']} of them on pixels"
     )
     lines += [f"  {len(group)}: {', '.join(group[:4])}{' …' * (len(group) > 4)}" for group in same["largest"][:5]]
     if audit["skipped"]:

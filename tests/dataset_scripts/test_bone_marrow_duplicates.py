@@ -99,7 +99,7 @@ def test_images_of_one_layout_but_another_grain_stay_apart(tmp_path):
         )
     build = built(tmp_path / "marrow", classes=("BLA",))
     assert len(list(groups(build.rows))) == 40
-    assert build.audit["near_duplicates"]["pairs_confirmed_on_pixels"] > 400
+    assert build.audit["near_duplicates"]["pairs_compared_on_pixels"] > 400
     assert build.audit["near_duplicates"]["pairs_joined"] == 0
 
 
