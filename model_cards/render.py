@@ -20,7 +20,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from marrow import texts
 from marrow.errors import MarrowError
-from model_cards.segmenter_tables import recall_table, results_table
+from model_cards.segmenter_tables import curve_table, recall_table, results_table
 from model_cards.tables import key_table, leaves, number, table, with_interval
 
 TEMPLATES = Path(__file__).parent
@@ -75,7 +75,7 @@ def render(folder: Path) -> str:
         config=config,
         metrics=metrics,
         files={path.name for path in folder.iterdir()},
-        comparison=_read_text(folder / "comparison.md"),
+        **{part: _read_text(folder / f"{part}.md") for part in ("comparison", "transfer", "precision")},
         number=number,
         environment=key_table(metrics.get("environment", {})),
         **extra,
@@ -190,6 +190,7 @@ def _segmenter(name: str, config: dict[str, Any], metrics: dict[str, Any]) -> tu
         "by_overlap": recall_table(datasets, "recall_by_overlap", "share under other cells"),
         "by_diameter": recall_table(datasets, "recall_by_diameter", "diameter at a 640 px input"),
         "confidence": key_table(metrics.get("confidence", {})),
+        "curve": curve_table(metrics.get("precision_recall", [])),
     }
 
 

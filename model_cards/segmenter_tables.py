@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from model_cards.tables import table, with_interval
@@ -44,3 +44,9 @@ def recall_table(datasets: Datasets, key: str, quality: str) -> str:
         for value, entry in figures.get(key, {}).items()
     ]
     return table(["images", quality, "cells", "recall"], rows)
+
+
+def curve_table(curve: Sequence[Mapping[str, float]]) -> str:
+    """Give every other point of the precision–recall curve."""
+    rows = [[f"{p['confidence']:g}", p["recall"], p["precision"], p["f1"]] for p in curve[::2]]
+    return table(["confidence", "recall", "precision", "F1"], rows)

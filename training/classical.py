@@ -1,4 +1,4 @@
-"""Cells outlined without any learning: a threshold on the nuclear dye, then watershed. The baseline of the segmenter."""
+"""Cells outlined without learning: a threshold on the nuclear dye, then watershed. A baseline for the segmenter."""
 
 from __future__ import annotations
 

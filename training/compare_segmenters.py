@@ -92,8 +92,8 @@ def markdown(comparison: Mapping[str, Any]) -> str:
             row["name"],
             row["confidence"],
             *(with_interval(row["datasets"].get(part, {}), key) for part, key, _ in columns),
+            row["ms_per_field"],
         ]
-        + [row["ms_per_field"]]
         for row in rows
     ]
     head = ["outlined by", "confidence", *(head for _, _, head in columns), "ms per field"]

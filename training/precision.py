@@ -2,10 +2,14 @@
 
 python -m training.precision --model hub/bone-marrow-yolov8-seg --data FIELDS [--fields 80] [--keep chosen]
 
-Compares, all made from ``model.pt``: ``f32``, weights and computing in single precision; ``f16``, weights stored in half
-precision, computing in what OpenVINO chooses on this CPU (bfloat16 where it has that); ``int8``, weights and activations
-of the convolutions in eight bits, with ranges from training fields. Writes ``precision.json`` into the model's folder;
-``--keep`` makes one of them its ``model.onnx``, ``chosen`` the fastest that loses at most half a point of mask mAP50.
+Compares, all made from ``model.pt``:
+
+- ``f32``: weights and computing in single precision;
+- ``f16``: weights stored in half precision, computing in what OpenVINO chooses on this CPU (bfloat16 if it has that);
+- ``int8``: weights and activations of the convolutions in eight bits, with ranges from training fields.
+
+Writes ``precision.json`` and ``precision.md`` into the model's folder. ``--keep`` makes one of them its ``model.onnx``;
+``chosen`` is the fastest that loses at most half a point of mask mAP50.
 """
 
 from __future__ import annotations
@@ -31,7 +35,7 @@ from marrow.segmenter import Segmenter, letterbox
 from model_cards.tables import table
 from training.compare import machine
 from training.export import OPSET, store_halved
-from training.files import read_json, write_json
+from training.files import read_json, write_json, write_text
 from training.matching import detection_runs, match_runs, runs
 from training.measure_segmenter import average_precision, outline
 from training.true_fields import TrueField, annotations, coco_fields
@@ -175,7 +179,8 @@ def agreement(segmenter: Segmenter, weights: Path, fields: Sequence[TrueField]) 
     model, config = YOLO(weights), segmenter.config
     overlaps, same = [], []
     for field in fields:
-        image = field.image()
+        square = letterbox(field.image(), config.input_size)[0]  # ultralytics would enlarge a small field
+        image = (255 * square[0]).round().astype(np.uint8).transpose(1, 2, 0)
         (theirs,) = model(
             image[..., ::-1], imgsz=config.input_size, conf=config.confidence, iou=config.iou,
             rect=False, retina_masks=True, verbose=False,
@@ -194,10 +199,15 @@ def choose(figures: Mapping[str, Mapping[str, Any]]) -> str:
     return min((name for name in figures if figures[name]["mask_map50"] >= least), key=lambda n: figures[n]["ms"])
 
 
-def markdown(figures: Mapping[str, Mapping[str, Any]]) -> str:
-    """Give the figures of the variants as a Markdown table."""
-    rows = [[name, *(f[key] for key in COLUMNS)] for name, f in figures.items()]
-    return table(["precision", *COLUMNS.values()], rows)
+def markdown(result: Mapping[str, Any]) -> str:
+    """Give ``precision.json`` as Markdown."""
+    rows = [[name, *(figures[key] for key in COLUMNS)] for name, figures in result["figures"].items()]
+    said = (
+        f"Measured on {result['n_images']} composed test fields by OpenVINO on {result['machine']['cores']} cores. The "
+        f"fastest within {TOLERANCE:g} of the mask mAP50 of f32 is {result['chosen']}. The overlap with ultralytics is "
+        "that of its masks from `model.pt` with the ones from `model.onnx`, on the same input, at the same confidence."
+    )
+    return f"{table(['precision', *COLUMNS.values()], rows)}\n\n{said}\n"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -230,7 +240,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     result = {"n_images": len(fields), "figures": figures, "chosen": chosen, "machine": machine()}
     write_json(args.model / "precision.json", result)
-    print(f"{markdown(figures)}\n\nFastest within {TOLERANCE} of f32: {chosen}." + f" Kept: {kept}." * bool(kept))
+    write_text(args.model / "precision.md", markdown(result))
+    print(markdown(result) + f"\nmodel.onnx is now {kept}.\n" * bool(kept))
     return 0
 
 

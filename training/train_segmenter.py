@@ -9,10 +9,10 @@ weights, on the same data and with the same export and measuring.
 Several GPUs: ``--device 0,1`` goes to ultralytics as it is, which starts a process on each and shares the batch between
 them; ``batch_size`` is that of all together. Measuring is done on the CPU whatever the device.
 
-Resuming: the same command goes on after the last epoch that was saved in the run folder, with the optimiser's state, and
-refuses if the config, the data or the start are others. The seed sets the head's weights, the order of the fields and
-the augmentation; one seed gives one result on one machine, but a run that was stopped meets its fields in another order
-than one that was not, as ultralytics keeps no state of its random numbers.
+Resuming: the same command goes on after the last epoch that was saved in the run folder, with the optimiser's state,
+and refuses if the config, the data or the start are others. The seed sets the head's weights, the order of the fields
+and the augmentation; one seed gives one result on one machine, but a run that was stopped meets its fields in another
+order than one that was not, as ultralytics keeps no state of its random numbers.
 """
 
 from __future__ import annotations

@@ -84,8 +84,8 @@ def markdown(study: Mapping[str, Any]) -> str:
     config, fields = study["config"], study["fields"]
     numbers = " and ".join(f"{number} {kind}" for kind, number in fields.items() if number)
     caption = (
-        f"The same training on {numbers} fields at {config['train_size']} px for {config['epochs']} epochs, seed "
-        f"{config['seed']}; only the backbone's first weights differ. Mask mAP50 on the validation fields; one run each."
+        f"The same training on {numbers} fields at {config['train_size']} px for {config['epochs']} epochs, "
+        f"seed {config['seed']}; only the backbone's first weights differ. Mask mAP50 on the validation fields."
     )
     return f"{caption}\n\n{table(head, rows)}\n\n```sh\n{study['command']}\n```\n"
 
