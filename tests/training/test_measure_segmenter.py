@@ -1,4 +1,4 @@
-"""Measuring what outlines cells: average precision on exact cases, true fields, and a baseline that needs no training."""
+"""Measuring what outlines cells: average precision on exact cases, true fields, and a baseline without training."""
 
 import json
 
