@@ -6,7 +6,7 @@ The starts are the classifier's weights, ImageNet's and random ones; config, fie
 (``training/configs/transfer.toml``: 320 px and all layers, ten epochs). Each training runs in a process of its own; one
 that is finished in DIR is not run again, and one that was stopped goes on. DIR gets ``transfer.json``, ``transfer.md``
 and ``transfer.png``. The figure is the mask mAP50 on the validation fields, as ultralytics gives it after each epoch.
-Small fields are enough: ``smear_fields.py --train 160 --validation 40 --test 0 --size 320``.
+Small fields are enough: ``smear_fields.py --train 120 --validation 32 --test 0 --size 320``.
 """
 
 from __future__ import annotations
