@@ -12,7 +12,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from marrow import texts
 from marrow.errors import MarrowError
+from model_cards.segmenter_tables import curve_table, recall_table, results_table
+from model_cards.tables import key_table, leaves, number, table, with_interval
 
 TEMPLATES = Path(__file__).parent
 DATASET = "NAMESPACE/bone-marrow-12"
@@ -73,42 +75,12 @@ def render(folder: Path) -> str:
         config=config,
         metrics=metrics,
         files={path.name for path in folder.iterdir()},
-        comparison=_read_text(folder / "comparison.md"),
+        **{part: _read_text(folder / f"{part}.md") for part in ("comparison", "transfer", "precision")},
         number=number,
         environment=key_table(metrics.get("environment", {})),
         **extra,
     )
     return str(card)
-
-
-def number(value: Any) -> str:
-    """Write a figure for people: fractions with three decimals, nothing as a dash, two as an interval."""
-    if value is None:
-        return "–"
-    if isinstance(value, list):
-        return "–".join(number(bound) for bound in value)
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Make a Markdown table; figures go through :func:`number`. Empty text if there are no rows."""
-    lines = ["| " + " | ".join(number(cell) for cell in row) + " |" for row in rows]
-    if not lines:
-        return ""
-    return "\n".join(["| " + " | ".join(head) + " |", "| " + " | ".join("---" for _ in head) + " |", *lines])
-
-
-def key_table(values: Mapping[str, Any], head: tuple[str, str] = ("", "")) -> str:
-    """Make a two-column table of nested values, with the keys of inner ones joined by ``/``."""
-    return table(head, _leaves(values))
-
-
-def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}/")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _read_text(path: Path) -> str:
@@ -211,11 +183,14 @@ def _segmenter(name: str, config: dict[str, Any], metrics: dict[str, Any]) -> tu
         tags=["instance-segmentation", "yolov8", "mobilenet_v2"],
         metrics=list(dict.fromkeys(r.metric_type for r in results)) or None,
     )
-    trained_on = {key: n for key, n in _leaves(config.get("trained_on", {})) if isinstance(n, int)}
+    trained_on = {key: n for key, n in leaves(config.get("trained_on", {})) if isinstance(n, int)}
     return data, {
         "sources": _source_table(trained_on),
-        "results": _row_table("images", datasets),
+        "results": results_table(datasets),
+        "by_overlap": recall_table(datasets, "recall_by_overlap", "share under other cells"),
+        "by_diameter": recall_table(datasets, "recall_by_diameter", "diameter at a 640 px input"),
         "confidence": key_table(metrics.get("confidence", {})),
+        "curve": curve_table(metrics.get("precision_recall", [])),
     }
 
 
@@ -237,16 +212,11 @@ def _result_table(metrics: Mapping[str, Any]) -> str:
         inputs["test_one_view"] = "cropped, looked at once"
     keys = ("accuracy", "balanced_accuracy", "macro_f1")
     rows = [
-        [text, *(_with_interval(metrics[key], name) for name in keys), metrics[key].get("n")]
+        [text, *(with_interval(metrics[key], name) for name in keys), metrics[key].get("n")]
         for key, text in inputs.items()
         if key in metrics
     ]
     return table(["input", "accuracy", "balanced accuracy", "macro F1", "images"], rows)
-
-
-def _with_interval(figures: Mapping[str, Any], name: str) -> str:
-    interval = figures.get("intervals", {}).get(name)
-    return number(figures.get(name)) + (f" ({number(interval)})" if interval else "")
 
 
 def _per_class_table(test: Mapping[str, Any]) -> str:
@@ -254,7 +224,7 @@ def _per_class_table(test: Mapping[str, Any]) -> str:
     rows = []
     for code, figures in test.get("per_class", {}).items():
         both = {**figures, "intervals": intervals.get(code, {})}
-        shares = [_with_interval(both, name) for name in ("precision", "recall")]
+        shares = [with_interval(both, name) for name in ("precision", "recall")]
         rows.append([code, *shares, figures.get("f1"), figures.get("support")])
     return table(["class", "precision", "recall", "F1", "images"], rows)
 
@@ -268,7 +238,7 @@ def _by_source_table(by_source: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _named_right(figures: Mapping[str, Any], name: str) -> str:
-    return _with_interval({**figures, "intervals": {name: figures.get(f"{name}_interval")}}, name)
+    return with_interval({**figures, "intervals": {name: figures.get(f"{name}_interval")}}, name)
 
 
 def _across_sources_table(across: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
@@ -288,15 +258,6 @@ def _across_sources_table(across: Mapping[str, Mapping[str, Mapping[str, Any]]])
 
 def _confusion_table(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
     return table(["", *labels], [[f"**{label}**", *row] for label, row in zip(labels, counts, strict=False)])
-
-
-def _row_table(name: str, rows: Mapping[str, Mapping[str, Any]]) -> str:
-    """Make a table with a row for each key, and a column for each figure that any row has."""
-    columns = list(dict.fromkeys(key for figures in rows.values() for key, _ in _leaves(figures)))
-    return table(
-        [name, *columns],
-        [[key, *(dict(_leaves(figures)).get(column) for column in columns)] for key, figures in rows.items()],
-    )
 
 
 def _uncertain_table(uncertain: Mapping[str, Any]) -> str:

@@ -1,6 +1,18 @@
 """Train YOLOv8-seg on a MobileNetV2 backbone that starts from the classifier's weights.
 
 python -m training.train_segmenter --data FIELDS --classifier REF --output-dir hub/bone-marrow-yolov8-seg
+
+``--classifier`` may also be a Keras ``.weights.h5`` file of a MobileNetV2 without top (ImageNet's, for instance), or
+``none`` for random weights. ``--model yolov8n-seg.yaml`` trains a network of ultralytics' own instead, from random
+weights, on the same data and with the same export and measuring.
+
+Several GPUs: ``--device 0,1`` goes to ultralytics as it is, which starts a process on each and shares the batch between
+them; ``batch_size`` is that of all together. Measuring is done on the CPU whatever the device.
+
+Resuming: the same command goes on after the last epoch that was saved in the run folder, with the optimiser's state,
+and refuses if the config, the data or the start are others. The seed sets the head's weights, the order of the fields
+and the augmentation; one seed gives one result on one machine, but a run that was stopped meets its fields in another
+order than one that was not, as ultralytics keeps no state of its random numbers.
 """
 
 from __future__ import annotations
@@ -17,16 +29,18 @@ os.environ.setdefault("YOLO_AUTOINSTALL", "false")
 os.environ.setdefault("WANDB_MODE", "disabled")
 
 import torch
-from transformers import MobileNetV2ForImageClassification
+from torch import nn
+from transformers import MobileNetV2Config, MobileNetV2ForImageClassification, MobileNetV2Model
 from ultralytics import YOLO, settings
 
 from marrow.errors import MarrowError
 from training.config import load_config
 from training.files import claim_run, output_folder, read_json, write_json
 from training.finish import export_and_measure
-from training.transfer import copy_backbone
+from training.transfer import copy_backbone, keras_file_to_torch
 
-ARCHITECTURE = Path(__file__).parent / "configs" / "yolov8-seg-mobilenetv2.yaml"
+CONFIGS = Path(__file__).parent / "configs"
+ARCHITECTURE = "yolov8-seg-mobilenetv2.yaml"
 
 
 @dataclass(frozen=True)
@@ -34,6 +48,7 @@ class SegmenterTraining:
     """One experiment; see ``training/configs/``.
 
     Attributes:
+        model: architecture, a YAML file in ``training/configs/`` or one of ultralytics' own.
         epochs: passes over the training fields.
         batch_size: fields per step.
         train_size: side of the training input in pixels; cells keep their size in pixels at ``input_size``.
@@ -44,6 +59,7 @@ class SegmenterTraining:
         options: further ultralytics training options, which win over ours.
     """
 
+    model: str = ARCHITECTURE
     epochs: int = 20
     batch_size: int = 8
     train_size: int = 448
@@ -71,12 +87,52 @@ def pull_classifier(reference: str, revision: str | None = None) -> MobileNetV2F
         ) from error
 
 
-def build_model(classifier: MobileNetV2ForImageClassification | None) -> YOLO:
-    """Build the segmenter with the classifier's weights in its backbone; ``None`` leaves random weights."""
-    model = YOLO(ARCHITECTURE, task="segment", verbose=False)
-    if classifier is not None:
-        copy_backbone(classifier.mobilenet_v2, model.model.model[0].m)
-    return model
+def pull_backbone(start: str) -> nn.Module | None:
+    """Load what the backbone starts from.
+
+    Args:
+        start: a classifier's Hub id or folder, a Keras ``.weights.h5`` file, or ``none``.
+
+    Returns:
+        A Transformers MobileNetV2; ``None`` for random weights.
+
+    Raises:
+        MarrowError: it cannot be had.
+    """
+    if start == "none":
+        return None
+    if not start.endswith(".weights.h5"):
+        return pull_classifier(start).mobilenet_v2
+    backbone = MobileNetV2Model(MobileNetV2Config(tf_padding=True, layer_norm_eps=1e-3, finegrained_output=True))
+    try:
+        keras_file_to_torch(Path(start), backbone)
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        raise MarrowError(f"{start} cannot be read: name a .weights.h5 file of a MobileNetV2 (alpha 1).") from error
+    return backbone
+
+
+def build_model(backbone: nn.Module | None, model: str = ARCHITECTURE) -> YOLO:
+    """Build the segmenter with the weights of a MobileNetV2 in its backbone.
+
+    Args:
+        backbone: a Transformers MobileNetV2; ``None`` leaves random weights.
+        model: as in :class:`SegmenterTraining`.
+
+    Raises:
+        MarrowError: there is no such architecture, or it has another backbone.
+    """
+    if not model.endswith(".yaml"):
+        raise MarrowError(f"The model {model} is no architecture: name a .yaml file, such as {ARCHITECTURE}.")
+    if backbone is not None and model != ARCHITECTURE:
+        raise MarrowError(f"{model} has no MobileNetV2 to put weights in: give --classifier none.")
+    own = CONFIGS / model
+    try:
+        built = YOLO(own if own.is_file() else model, task="segment", verbose=False)
+    except OSError as error:
+        raise MarrowError(f"There is no architecture {model}: name {ARCHITECTURE} or one of ultralytics.") from error
+    if backbone is not None:
+        copy_backbone(backbone, built.model.model[0].m)
+    return built
 
 
 def train(model: YOLO, data: Path, config: SegmenterTraining, run_dir: Path) -> Path:
@@ -137,22 +193,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit code (2 for bad input)."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder written by smear_fields.py")
-    parser.add_argument("--classifier", required=True, help="Hub id or folder, or 'none' for random weights")
+    parser.add_argument(
+        "--classifier", required=True, help="Hub id or folder, a .weights.h5 file, or 'none' for random weights"
+    )
     parser.add_argument("--output-dir", required=True, help="Hub folder to write")
     parser.add_argument("--config", type=Path, help="TOML file, as in training/configs/")
+    parser.add_argument("--model", help=f"architecture: {ARCHITECTURE} (default) or one of ultralytics' .yaml files")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--device", help="as ultralytics takes it, for instance 0,1")
     parser.add_argument("--run-dir", help="checkpoints; default runs/<name of the output folder>")
+    parser.add_argument("--train-only", action="store_true", help="end with the run folder: no export, no measuring")
     args = parser.parse_args(argv)
     try:
-        config = load_config(SegmenterTraining, args.config, epochs=args.epochs, seed=args.seed, device=args.device)
+        given = {name: getattr(args, name) for name in ("model", "epochs", "seed", "device")}
+        config = load_config(SegmenterTraining, args.config, **given)
         data, out = data_folder(args.data), output_folder(args.output_dir)
         run_dir = output_folder(args.run_dir or Path("runs") / out.name)
-        classifier = None if args.classifier == "none" else pull_classifier(args.classifier)
-        claim_run(run_dir, {"config": asdict(config), "data": str(data), "classifier": args.classifier})
+        backbone = pull_backbone(args.classifier)
         torch.manual_seed(config.seed)
-        best = train(build_model(classifier), data, config, run_dir)
+        model = build_model(backbone, config.model)
+        claim_run(run_dir, {"config": asdict(config), "data": str(data), "classifier": args.classifier})
+        best = train(model, data, config, run_dir)
     except MarrowError as error:
         print(f"train_segmenter: {error}", file=sys.stderr)
         return 2
@@ -163,7 +225,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "trained_on": read_json(data / "sources.json"),
     }
     write_json(run_dir / "run.json", run)
-    return export_and_measure("segmenter", run_dir, out, data)
+    return 0 if args.train_only else export_and_measure("segmenter", run_dir, out, data)
 
 
 if __name__ == "__main__":

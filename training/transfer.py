@@ -6,13 +6,17 @@ pair by pair and no table of names is needed. The YOLO backbone ends before the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 
+import h5py
 import numpy as np
 import torch
 from torch import nn
 
 N_PAIRS = 52
+NORM_VARIABLES = ("gamma", "beta", "moving_mean", "moving_variance")  # of a Keras BatchNormalization, in order
 
 
 def pairs(module: nn.Module) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
@@ -46,6 +50,40 @@ def keras_to_torch(arrays: Mapping[str, np.ndarray], module: nn.Module) -> None:
         norm.bias.copy_(torch.from_numpy(arrays[f"{prefix}/beta"]))
         norm.running_mean.copy_(torch.from_numpy(arrays[f"{prefix}/moving_mean"]))
         norm.running_var.copy_(torch.from_numpy(arrays[f"{prefix}/moving_variance"]))
+
+
+def keras_file_to_torch(path: Path, module: nn.Module) -> None:
+    """Copy a Keras ``.weights.h5`` file of a MobileNetV2 without top into a torch one, in place, without Keras.
+
+    Keras numbers the layers of each kind in the order of the network, so that walking through the torch module gives
+    the place of each.
+
+    Args:
+        path: the file.
+        module: a MobileNetV2 in torch whose batch normalisation has Keras' epsilon of 1e-3.
+
+    Raises:
+        OSError: the file cannot be read.
+        KeyError: it lacks a layer.
+        ValueError, RuntimeError: a layer has another shape.
+    """
+    seen: Counter[str] = Counter()
+
+    def take(layers: h5py.Group, kind: str) -> tuple[str, list[np.ndarray]]:
+        name = f"{kind}_{seen[kind]}" if seen[kind] else kind
+        seen[kind] += 1
+        variables = layers[name]["vars"]
+        return name, [np.asarray(variables[str(i)], np.float32) for i in range(len(variables))]
+
+    arrays: dict[str, np.ndarray] = {}
+    with h5py.File(path) as file:
+        for convolution, _ in pairs(module):
+            kind = "conv2d" if convolution.groups == 1 else "depthwise_conv2d"
+            name, (kernel,) = take(file["layers"], kind)
+            arrays[f"{name}/kernel"] = kernel
+            name, values = take(file["layers"], "batch_normalization")
+            arrays |= {f"{name}/{key}": value for key, value in zip(NORM_VARIABLES, values, strict=True)}
+    keras_to_torch(arrays, module)
 
 
 @torch.no_grad()

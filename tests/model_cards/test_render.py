@@ -70,9 +70,22 @@ SEGMENTER_CONFIG = {
 }
 SEGMENTER_METRICS = {
     "datasets": {
-        "composed fields": {"n_images": 50, "mask_map50": 0.912, "box_map50": 0.934},
-        "BCCD": {"n_images": 41, "recall": 0.871},
+        "composed fields": {
+            "n_images": 50,
+            "cells": 700,
+            "mask_map50": 0.912,
+            "recall": 0.934,
+            "intervals": {"recall": [0.9, 0.9512]},
+            "recall_by_overlap": {"none": {"cells": 600, "recall": 0.961}, "over 20 %": {"cells": 12, "recall": 0.75}},
+            "recall_by_diameter": {"30–60 px": {"cells": 333, "recall": 0.911}},
+        },
+        "BCCD": {"n_images": 41, "cells": 44, "recall": 0.871},
     },
+    "precision_recall": [
+        {"confidence": 0.1, "recall": 0.99, "precision": 0.7, "f1": 0.82},
+        {"confidence": 0.15, "recall": 0.98, "precision": 0.8, "f1": 0.881},
+        {"confidence": 0.2, "recall": 0.97, "precision": 0.9, "f1": 0.934},
+    ],
     "confidence": {"chosen": 0.42, "f1": 0.888},
     "environment": {"ultralytics": "8.4.1"},
     "command": "python -m training.train_segmenter --data fields",
@@ -139,9 +152,12 @@ def test_segmenter_card(tmp_path: Path) -> None:
     folder = model_folder(tmp_path / "bone-marrow-yolov8-seg", SEGMENTER_CONFIG, SEGMENTER_METRICS, "model.pt")
     text = render(folder)
     for row in (
-        "| images | n_images | mask_map50 | box_map50 | recall |",
-        "| composed fields | 50 | 0.912 | 0.934 | – |",
-        "| BCCD | 41 | – | – | 0.871 |",
+        "| images | number | cells | recall | mask mAP50 |",
+        "| composed fields | 50 | 700 | 0.934 (0.900–0.951) | 0.912 |",
+        "| BCCD | 41 | 44 | 0.871 | – |",
+        "| composed fields | over 20 % | 12 | 0.750 |",
+        "| composed fields | 30–60 px | 333 | 0.911 |",
+        "| 0.2 | 0.970 | 0.900 | 0.934 |",
         "| composed/marrow | 410 |",
         "| chosen | 0.420 |",
         "640 × 640 px",
@@ -157,6 +173,18 @@ def test_segmenter_card(tmp_path: Path) -> None:
         "image-segmentation",
     )
     assert [result.metric_value for result in data.eval_results] == [0.912, 0.934, 0.871]
+    assert "Beside other ways" not in text and "precision_recall.png" not in text and "How it looks" not in text
+
+
+def test_segmenter_card_with_the_studies(tmp_path: Path) -> None:
+    pictures = ("precision_recall.png", "transfer.png", "successes.png", "failures.png")
+    folder = model_folder(tmp_path / "bone-marrow-yolov8-seg", SEGMENTER_CONFIG, SEGMENTER_METRICS, *pictures)
+    for name in ("comparison", "transfer", "precision"):
+        (folder / f"{name}.md").write_text(f"table of the {name}\n")
+    text = render(folder)
+    for name in ("comparison", "transfer", "precision"):
+        assert f"\n\ntable of the {name}\n" in text
+    assert all(f"]({name})" in text for name in pictures)
 
 
 def test_no_figure_outlives_its_file(tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ def test_large_weights_are_halved_and_small_ones_kept(tmp_path):
 
 def test_a_segmenter_folder_holds_what_a_hub_repo_holds(trained_segmenter):
     names = {path.name for path in trained_segmenter.hub.iterdir()}
-    assert names == {"config.json", "model.onnx", "model.pt", "metrics.json"}
+    assert names == {"config.json", "model.onnx", "model.pt", "metrics.json", "precision_recall.png"}
     config = read_json(trained_segmenter.hub / "config.json")
     assert config["input_size"] == 160 and config["labels"] == ["cell"]
     assert config["trained_on"]["fields"] == {"composed": 8}

@@ -3,7 +3,9 @@
 import csv
 import json
 import pickletools
+import shutil
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,10 +13,18 @@ import torch
 from ultralytics import YOLO
 
 from marrow.errors import MarrowError
-from tests.commands import python, succeed
+from tests.commands import assert_refused, python, succeed
 from training.config import load_config
 from training.files import read_json
-from training.train_segmenter import SegmenterTraining, build_model, main, pull_classifier, train
+from training.train_segmenter import (
+    CONFIGS,
+    SegmenterTraining,
+    build_model,
+    main,
+    pull_backbone,
+    pull_classifier,
+    train,
+)
 
 # ends the process as a power cut would, once the first epoch's checkpoint is written
 CUT_SHORT = """
@@ -79,7 +89,7 @@ def test_the_seed_gives_the_weights_that_the_classifier_does_not(trained_segment
     start = YOLO(trained_segmenter.run_dir / "start.pt").model.float().model[7].cv1.conv.weight
     for seed, same in ((0, True), (1, False)):
         torch.manual_seed(seed)
-        head = build_model(pull_classifier(str(trained_classifier.hub))).model.model[7].cv1.conv.weight
+        head = build_model(pull_backbone(str(trained_classifier.hub))).model.model[7].cv1.conv.weight
         assert torch.allclose(head, start, atol=1e-3) == same
 
 
@@ -91,14 +101,41 @@ def test_an_experiment_file_fills_the_config_and_the_command_line_wins(tmp_path)
     assert load_config(SegmenterTraining, None) == SegmenterTraining()
 
 
-@pytest.mark.parametrize("name", ["segmenter.toml", "segmenter_mini.toml"])
+@pytest.mark.parametrize("name", ["segmenter", "segmenter_mini", "segmenter_stock", "transfer"])
 def test_the_experiments_of_the_project_are_valid(name):
-    from training.train_segmenter import ARCHITECTURE
-
-    assert load_config(SegmenterTraining, ARCHITECTURE.with_name(name)).input_size % 32 == 0
+    assert load_config(SegmenterTraining, CONFIGS / f"{name}.toml").input_size % 32 == 0
 
 
-@pytest.mark.parametrize("case", ["data", "sources", "classifier", "key", "toml", "run", "out"])
+def test_the_baseline_differs_from_the_release_in_the_network_alone():
+    release, stock = (
+        load_config(SegmenterTraining, CONFIGS / f"{name}.toml") for name in ("segmenter", "segmenter_stock")
+    )
+    assert stock.model == "yolov8n-seg.yaml"
+    options = {key: value for key, value in release.options.items() if key != "freeze"}
+    assert stock == replace(release, model=stock.model, options=options)
+
+
+def test_stock_yolov8_is_trained_and_exported_the_same_way(fields, trained_segmenter, tmp_path):
+    arguments = ("--data", fields, "--classifier", "none", "--model", "yolov8n-seg.yaml", "--epochs", "1")
+    places = ("--config", trained_segmenter.config, "--run-dir", tmp_path / "run", "--output-dir", tmp_path / "hub")
+    succeed("-m", "training.train_segmenter", *arguments, *places, "--device", "cpu")
+    assert "\ndevice: cpu\n" in (tmp_path / "run" / "train" / "args.yaml").read_text(), "passed through"
+    assert len(YOLO(tmp_path / "hub" / "model.pt").model.model) == 23, "layers of yolov8-seg"
+    assert read_json(tmp_path / "hub" / "metrics.json")["datasets"]["composed fields"]["n_images"] == 3
+    places = ("--benchmarks", tmp_path / "nothing", "--stock", tmp_path / "hub")
+    given = ("-m", "training.compare_segmenters", "--data", fields, "--model", trained_segmenter.hub)
+    assert_refused(python(*given, *places), "nothing", "--benchmarks")
+    folder = tmp_path / "model"
+    shutil.copytree(trained_segmenter.hub, folder)
+    succeed(*given[:-1], folder, "--stock", tmp_path / "hub")
+    comparison = read_json(folder / "comparison.json")
+    assert [row["name"].split()[0] for row in comparison["rows"]] == ["this", "stock", "threshold"]
+    assert all(row["ms_per_field"] > 0 for row in comparison["rows"])
+    text = (folder / "comparison.md").read_text()
+    assert "composed: mask mAP50" in text and "SegPC" not in text
+
+
+@pytest.mark.parametrize("case", ["data", "sources", "classifier", "key", "toml", "run", "out", "pt", "yaml", "stock"])
 def test_bad_input_is_refused_in_one_line(case, trained_segmenter, trained_classifier, fields, tmp_path, capsys):
     given = {
         "--data": fields,
@@ -118,6 +155,9 @@ def test_bad_input_is_refused_in_one_line(case, trained_segmenter, trained_class
         "toml": ({"--config": config}, ["a.toml cannot be read"]),
         "run": ({"--run-dir": trained_segmenter.run_dir}, ["another config", "--run-dir"]),
         "out": ({"--output-dir": config / "hub"}, ["cannot be written", "--output-dir"]),
+        "pt": ({"--model": "yolov8n-seg.pt"}, ["no architecture", ".yaml"]),
+        "yaml": ({"--model": "yolov99-seg.yaml", "--classifier": "none"}, ["no architecture yolov99-seg.yaml"]),
+        "stock": ({"--model": "yolov8n-seg.yaml"}, ["no MobileNetV2", "--classifier none"]),
     }[case]
     arguments = [str(part) for pair in (given | change).items() for part in pair]
     assert main(arguments) == 2

@@ -5,9 +5,21 @@ import pytest
 import torch
 from torch import nn
 
-from training.train_segmenter import build_model, pull_classifier
-from training.transfer import copy_backbone, pairs
+from marrow.errors import MarrowError
+from tests.commands import succeed
+from training.train_segmenter import build_model, pull_backbone
+from training.transfer import copy_backbone, keras_file_to_torch, pairs
 
+# statistics and scales are moved from their start, so that no two layers are alike
+SAVE_WEIGHTS = """
+import sys, keras, numpy as np
+from pathlib import Path
+folder, rng = Path(sys.argv[1]), np.random.default_rng(1)
+model = keras.applications.MobileNetV2(input_shape=(97, 97, 3), include_top=False, weights=None)
+model.set_weights([w * rng.uniform(0.7, 1.4, w.shape) + 0.02 * rng.random(w.shape) for w in model.get_weights()])
+model.save_weights(folder / "a.weights.h5")
+np.save(folder / "features.npy", model.predict(np.load(folder / "image.npy"), verbose=0))
+"""
 BORDER = 288  # pixels; zero padding differs between inputs in -1…1 and 0…1, and spreads from there
 BLOCKS = {8: 6, 16: 13, 32: 17}
 
@@ -15,7 +27,7 @@ BLOCKS = {8: 6, 16: 13, 32: 17}
 @pytest.fixture(scope="module")
 def backbone(trained_classifier) -> nn.Sequential:
     """The blocks of the segmenter's backbone, started from the classifier."""
-    return build_model(pull_classifier(str(trained_classifier.hub))).model.eval().model[0].m
+    return build_model(pull_backbone(str(trained_classifier.hub))).model.eval().model[0].m
 
 
 @torch.no_grad()
@@ -40,7 +52,7 @@ def test_the_backbone_sees_what_the_classifier_sees(scene, stride, backbone, ker
 
 
 def test_the_head_reads_the_blocks_at_strides_8_16_and_32(trained_classifier):
-    model = build_model(pull_classifier(str(trained_classifier.hub))).model.eval()
+    model = build_model(pull_backbone(str(trained_classifier.hub))).model.eval()
     pixels = torch.rand(1, 3, 160, 160)
     with torch.no_grad():
         outputs = model.model[0](pixels)
@@ -61,7 +73,7 @@ def test_a_copy_corrects_for_another_epsilon(trained_classifier, keras_outputs):
 
     target = mobilenet_v2().features.eval()
     assert {norm.eps for _, norm in pairs(target)} == {1e-5}
-    copy_backbone(pull_classifier(str(trained_classifier.hub)).mobilenet_v2, target)
+    copy_backbone(pull_backbone(str(trained_classifier.hub)), target)
     difference = np.abs(features(target, keras_outputs.scenes["drawn"], 17) - keras_outputs.features["drawn", 32])
     assert difference[9:-9, 9:-9].max() < 1e-3
     assert difference.max() > 0.01, "at the border, where padding differs"
@@ -71,3 +83,34 @@ def test_only_a_mobilenet_has_its_pairs():
     assert len(pairs(build_model(None).model.model[0].m)) == 51
     with pytest.raises(ValueError, match="52 convolutions"):
         pairs(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)))
+
+
+def test_a_keras_file_gives_the_features_that_keras_gives(keras_file, trained_classifier):
+    weights, image, expected = keras_file
+    features = pull_backbone(str(weights)).eval()
+    with torch.no_grad():
+        ours = features(torch.from_numpy(image.transpose(0, 3, 1, 2))).last_hidden_state.permute(0, 2, 3, 1).numpy()
+    assert expected.std() > 0.05 and np.abs(ours - expected).max() < 1e-3
+
+
+@pytest.fixture(scope="module")
+def keras_file(tmp_path_factory):
+    """The weights of a MobileNetV2 without top as Keras saves them, an image in -1…1, and its features in Keras."""
+    folder = tmp_path_factory.mktemp("weights")
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 97, 97, 3)).astype(np.float32)
+    np.save(folder / "image.npy", image)
+    succeed("-c", SAVE_WEIGHTS, folder)
+    return folder / "a.weights.h5", image, np.load(folder / "features.npy")
+
+
+def test_a_file_of_another_network_is_refused(tmp_path):
+    import h5py
+
+    with h5py.File(tmp_path / "other.weights.h5", "w") as file:
+        file["layers/conv2d/vars/0"] = np.zeros((3, 3, 3, 16))
+    with pytest.raises((KeyError, ValueError)):
+        keras_file_to_torch(tmp_path / "other.weights.h5", build_model(None).model.model[0].m)
+    (tmp_path / "none.weights.h5").write_text("no weights")
+    for name in ("other", "none", "missing"):
+        with pytest.raises(MarrowError, match=rf"{name}\.weights\.h5 cannot be read"):
+            pull_backbone(str(tmp_path / f"{name}.weights.h5"))

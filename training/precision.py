@@ -1,0 +1,249 @@
+"""Choose the precision of the segmenter's ``model.onnx``: time and mask mAP50 of each, as OpenVINO runs it.
+
+python -m training.precision --model hub/bone-marrow-yolov8-seg --data FIELDS [--fields 80] [--keep chosen]
+
+Compares, all made from ``model.pt``:
+
+- ``f32``: weights and computing in single precision;
+- ``f16``: weights stored in half precision, computing in what OpenVINO chooses on this CPU (bfloat16 if it has that);
+- ``int8``: weights and activations of the convolutions in eight bits, with ranges from training fields.
+
+Writes ``precision.json`` and ``precision.md`` into the model's folder. ``--keep`` makes one of them its ``model.onnx``;
+``chosen`` is the fastest that loses at most half a point of mask mAP50.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import onnx
+
+from marrow.errors import MarrowError
+from marrow.hub import ModelFolder
+from marrow.runtime import compile_onnx
+from marrow.segmenter import Segmenter, letterbox
+from model_cards.tables import table
+from training.compare import machine
+from training.export import OPSET, store_halved
+from training.files import read_json, write_json, write_text
+from training.matching import detection_runs, match_runs, runs
+from training.measure_segmenter import average_precision, outline
+from training.true_fields import TrueField, annotations, coco_fields
+
+CALIBRATION = 48  # training fields that the ranges of int8 are taken from
+REPEATS = 30
+TOLERANCE = 0.005  # of mask mAP50
+AGREEING = 24  # fields to compare with ultralytics on
+COLUMNS = {
+    "ms": "ms per field, network alone",
+    "file_mb": "file, MB",
+    "mask_map50": "mask mAP50",
+    "mask_map50_95": "mask mAP50-95",
+    "agreement": "mean IoU with ultralytics",
+    "same_count": "fields with as many cells",
+}
+
+
+def build_variants(model: Path, data: Path, work: Path) -> dict[str, Path]:
+    """Write each variant as a folder that :class:`marrow.segmenter.Segmenter` opens.
+
+    Args:
+        model: Hub folder with ``model.pt`` and ``config.json``.
+        data: folder that ``smear_fields.py`` wrote, with training fields.
+        work: folder to write.
+
+    Returns:
+        The folder of each, by name.
+    """
+    from ultralytics import YOLO
+
+    folders = {name: work / name for name in ("f32", "f16", "int8")}
+    for folder in folders.values():
+        folder.mkdir()
+        shutil.copy(model / "config.json", folder)
+    size = read_json(model / "config.json")["input_size"]
+    single = folders["f32"] / "model.onnx"
+    shutil.copy(model / "model.pt", folders["f32"])
+    YOLO(folders["f32"] / "model.pt").export(format="onnx", imgsz=size, opset=OPSET, simplify=False)
+    store_halved(single, folders["f16"] / "model.onnx")
+    quantise(single, coco_fields(data, "train")[:CALIBRATION], size, folders["int8"] / "model.onnx")
+    return folders
+
+
+def quantise(source: Path, fields: Sequence[TrueField], size: int, target: Path) -> None:
+    """Quantise the convolutions of a segmenter, but for the last ones, whose outputs are boxes, scores and masks.
+
+    Args:
+        source: ONNX file in single precision.
+        fields: to take the ranges of the activations from.
+        size: side of the network's input in pixels.
+        target: file to write, with quantise and dequantise nodes, which OpenVINO reads.
+    """
+    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Fields(CalibrationDataReader):
+        def __init__(self, name: str) -> None:
+            self._inputs: Iterator[dict[str, np.ndarray]] = (
+                {name: letterbox(field.image(), size)[0]} for field in fields
+            )
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            return next(self._inputs, None)
+
+    prepared = target.with_name("prepared.onnx")
+    quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+    graph = onnx.load(prepared).graph
+    quantize_static(
+        str(prepared),
+        str(target),
+        Fields(graph.input[0].name),
+        op_types_to_quantize=["Conv"],
+        nodes_to_exclude=_last_convolutions(graph),
+        per_channel=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+    )
+    prepared.unlink()
+
+
+def _last_convolutions(graph: onnx.GraphProto) -> list[str]:
+    """Name the convolutions that no other comes after, but the fixed one that sums up a distribution of box sides."""
+    makers = {output: node for node in graph.node for output in node.output}
+    followed: set[str] = set()
+    for node in graph.node:
+        if node.op_type in ("Conv", "ConvTranspose") and "/dfl/" not in node.name:
+            open_inputs, seen = list(node.input[:1]), set()
+            while open_inputs:
+                maker = makers.get(open_inputs.pop())
+                if maker is None or maker.name in seen:
+                    continue
+                seen.add(maker.name)
+                if maker.op_type == "Conv":
+                    followed.add(maker.name)
+                else:
+                    open_inputs += maker.input
+    return [node.name for node in graph.node if node.op_type == "Conv" and node.name not in followed]
+
+
+class ExactSegmenter(Segmenter):
+    """A segmenter that computes in single precision, whatever the CPU is fastest in."""
+
+    def __init__(self, folder: ModelFolder) -> None:
+        super().__init__(folder)
+        self._network = compile_onnx(folder.path / "model.onnx", exact=True)
+
+
+def measure_variant(folder: Path, exact: bool, data: Path, fields: Sequence[TrueField]) -> dict[str, Any]:
+    """Measure one variant.
+
+    Returns:
+        ``ms`` of the network alone, one field at a time, ``file_mb``, ``mask_map50``, ``mask_map50_95``, and how far it
+        agrees with ultralytics on ``model.pt``: ``agreement`` and ``same_count``, as :func:`agreement` gives them.
+    """
+    segmenter = (ExactSegmenter if exact else Segmenter).from_pretrained(str(folder))
+    network = compile_onnx(folder / "model.onnx", exact)
+    inputs = letterbox(fields[0].image(), segmenter.config.input_size)[0]
+    times = []
+    for _ in range(REPEATS):
+        start = perf_counter()
+        network(inputs)
+        times.append(1000 * (perf_counter() - start))
+    return {
+        "ms": round(median(times), 1),
+        "file_mb": round((folder / "model.onnx").stat().st_size / 1e6, 1),
+        **average_precision(annotations(data, "test"), outline(segmenter, fields)),
+        **agreement(segmenter, folder.parent / "f32" / "model.pt", fields[:AGREEING]),
+    }
+
+
+def agreement(segmenter: Segmenter, weights: Path, fields: Sequence[TrueField]) -> dict[str, float]:
+    """Compare with what ultralytics outlines with the same weights, both at the default confidence.
+
+    Returns:
+        ``agreement``, the mean overlap of ultralytics' masks with the best of ours, and ``same_count``, the share of
+        fields in which both find as many cells.
+    """
+    from ultralytics import YOLO
+
+    model, config = YOLO(weights), segmenter.config
+    overlaps, same = [], []
+    for field in fields:
+        square = letterbox(field.image(), config.input_size)[0]  # ultralytics would enlarge a small field
+        image = (255 * square[0]).round().astype(np.uint8).transpose(1, 2, 0)
+        (theirs,) = model(
+            image[..., ::-1], imgsz=config.input_size, conf=config.confidence, iou=config.iou,
+            rect=False, retina_masks=True, verbose=False,
+        )  # fmt: skip
+        masks = [] if theirs.masks is None else [runs(mask > 0) for mask in theirs.masks.data.numpy()]
+        ours = segmenter(image)
+        match = match_runs(masks, detection_runs(ours, image.shape[:2]), [detection.score for detection in ours])
+        overlaps += match.overlaps.max(axis=1, initial=0).tolist()
+        same.append(len(masks) == len(ours))
+    return {"agreement": float(np.mean(overlaps or [1])), "same_count": float(np.mean(same))}
+
+
+def choose(figures: Mapping[str, Mapping[str, Any]]) -> str:
+    """Name the fastest variant whose mask mAP50 is within half a point of that in single precision."""
+    least = figures["f32"]["mask_map50"] - TOLERANCE
+    return min((name for name in figures if figures[name]["mask_map50"] >= least), key=lambda n: figures[n]["ms"])
+
+
+def markdown(result: Mapping[str, Any]) -> str:
+    """Give ``precision.json`` as Markdown."""
+    rows = [[name, *(figures[key] for key in COLUMNS)] for name, figures in result["figures"].items()]
+    said = (
+        f"Measured on {result['n_images']} composed test fields by OpenVINO on {result['machine']['cores']} cores. The "
+        f"fastest within {TOLERANCE:g} of the mask mAP50 of f32 is {result['chosen']}. The overlap with ultralytics is "
+        "that of its masks from `model.pt` with the ones from `model.onnx`, on the same input, at the same confidence."
+    )
+    return f"{table(['precision', *COLUMNS.values()], rows)}\n\n{said}\n"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; gives the exit code (2 for bad input)."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--model", type=Path, required=True, help="Hub folder of a segmenter, with model.pt")
+    parser.add_argument("--data", type=Path, required=True, help="folder written by smear_fields.py")
+    parser.add_argument("--fields", type=int, default=80, help="composed test fields to measure on (%(default)s)")
+    parser.add_argument("--keep", choices=("f32", "f16", "int8", "chosen"), help="make this the model.onnx")
+    args = parser.parse_args(argv)
+    try:
+        if not (args.model / "model.pt").is_file():
+            raise MarrowError(f"There is no model.pt in {args.model}: name the Hub folder of a segmenter.")
+        fields = [field for field in coco_fields(args.data, "test") if field.composed][: args.fields]
+        if not any(field.cells for field in fields):
+            raise MarrowError(f"No composed test field of {args.data} has a cell: compose more with smear_fields.py.")
+        with TemporaryDirectory() as work:
+            folders = build_variants(args.model, args.data, Path(work))
+            figures = {
+                name: measure_variant(folder, name == "f32", args.data, fields) for name, folder in folders.items()
+            }
+            chosen = choose(figures)
+            kept = chosen if args.keep == "chosen" else args.keep
+            if kept:
+                beside = args.model / "model.onnx.partial"
+                shutil.copy(folders[kept] / "model.onnx", beside)
+                os.replace(beside, args.model / "model.onnx")
+    except MarrowError as error:
+        print(f"precision: {error}", file=sys.stderr)
+        return 2
+    result = {"n_images": len(fields), "figures": figures, "chosen": chosen, "machine": machine()}
+    write_json(args.model / "precision.json", result)
+    write_text(args.model / "precision.md", markdown(result))
+    print(markdown(result) + f"\nmodel.onnx is now {kept}.\n" * bool(kept))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
