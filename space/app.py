@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -12,7 +13,7 @@ import gradio as gr
 
 from marrow import MarrowError, Models
 from marrow.cli import default_reference
-from marrow.flags import start_upload
+from marrow.flags import start_upload, stop_upload
 from screen.actions import Actions
 from screen.image_file import ImageFile
 from screen.uploads import KEPT
@@ -118,7 +119,7 @@ def main() -> int:
     flags = Path(os.environ.get("MARROW_FLAGS_DIR", "flags"))
     try:
         models = Models.from_pretrained(default_reference("segmenter"), default_reference("classifier"))
-        start_upload(flags)
+        uploading = start_upload(flags)
         app = build(models, flags)
         with (
             open(os.devnull, "w") as nowhere,
@@ -144,7 +145,12 @@ def main() -> int:
         print(f"marrow: port {port} cannot be used: free it, or set PORT to another number.", file=sys.stderr)
         return 2
     print(f"Serving {' and '.join(model_names(models))} on http://{name}:{port}", flush=True)
-    app.block_thread()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # how a Space is put to sleep
+    try:
+        app.block_thread()
+    finally:
+        if uploading and (sentence := stop_upload(uploading)):
+            print(f"marrow: {sentence}", file=sys.stderr)
     return 0
 
 

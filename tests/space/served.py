@@ -28,16 +28,16 @@ class Server:
 
 
 def serve(
-    folder: Path, segmenter: str, classifier: str, app: Path = APP, python: str = sys.executable
+    folder: Path, segmenter: str, classifier: str, app: Path = APP, python: str = sys.executable, **variables: str
 ) -> Iterator[Server]:
-    """Run the app on a free port until the caller is done."""
+    """Run the app on a free port until the caller is done, with more environment variables if need be."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     log = folder / "stderr.txt"
     with log.open("w") as errors:
         process = subprocess.Popen(
             [python, str(app)],
-            env=environment(segmenter, classifier, port, folder),
+            env=environment(segmenter, classifier, port, folder) | variables,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
@@ -50,7 +50,7 @@ def serve(
         yield Server(f"http://127.0.0.1:{port}", folder / "flags", log)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(90)
 
 
 def environment(segmenter: str, classifier: str, port: str, folder: Path) -> dict[str, str]:

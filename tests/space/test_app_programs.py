@@ -18,7 +18,8 @@ from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
 
 from marrow import analyze
-from tests.space.served import APP, Server, read_json
+from tests.hub_server import HubServer
+from tests.space.served import APP, Server, read_json, serve
 
 README = APP.with_name("README.md")
 TOOLS = {"analyze", "segmentation", "annotations", "report", "flag"}
@@ -67,6 +68,31 @@ def test_the_examples_of_the_readme_run(server, smear_file, monkeypatch, capsys)
     (smear_file.parent / "smear.jpg").write_bytes(smear_file.read_bytes())
     exec(compile(code.replace("NAMESPACE/bone-marrow-smear", server.url), README.name, "exec"), {})
     assert "'NGS': 3" in capsys.readouterr().out
+
+
+def test_what_waits_is_sent_at_shutdown(model_folders, smear_file, tmp_path):
+    with HubServer() as hub:
+        variables = hub.environment(tmp_path / "home", MARROW_FLAGS_REPO="tester/bone-marrow-flags")
+        own = {key: value for key, value in variables.items() if key.startswith(("HF_", "MARROW_FLAGS_REPO"))}
+        for server in serve(tmp_path, *map(str, model_folders), **own):
+            client = Client(server.url, verbose=False)
+            client.predict(handle_file(smear_file), 0.5, "late", True, api_name="/flag")
+            (entry,) = server.flags.glob("data/*")
+        sent = hub.read("datasets", "tester/bone-marrow-flags", f"data/{entry.name}/metadata.jsonl")
+    assert json.loads(sent)["comment"] == "late"
+
+
+def test_flags_that_cannot_be_sent_stay(model_folders, smear_file, tmp_path):
+    with HubServer() as hub:
+        variables = hub.environment(tmp_path / "home", MARROW_FLAGS_REPO="tester/bone-marrow-flags")
+        own = {key: value for key, value in variables.items() if key.startswith(("HF_", "MARROW_FLAGS_REPO"))}
+        for server in serve(tmp_path, *map(str, model_folders), **own):
+            hub.close()
+            client = Client(server.url, verbose=False)
+            assert "Thank you" in client.predict(handle_file(smear_file), 0.5, "kept", True, api_name="/flag")
+    (entry,) = server.flags.glob("data/*/metadata.jsonl")
+    assert json.loads(entry.read_text())["comment"] == "kept"
+    assert "The last flags could not be sent to tester/bone-marrow-flags" in server.log.read_text()
 
 
 def test_the_tools_are_described(server):

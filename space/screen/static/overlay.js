@@ -1,6 +1,6 @@
 // The outlines: one group per cell, made once per image; views, slider and legend only change their attributes.
 
-const SMALL = 24; // a cell narrower than this on the screen carries no label
+const SMALL = 30; // a cell narrower than this on the screen carries no label
 
 class Overlay {
   constructor(stage) {
