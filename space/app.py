@@ -16,7 +16,7 @@ from marrow.cli import default_reference
 from marrow.flags import start_upload, stop_upload
 from screen.actions import Actions
 from screen.image_file import ImageFile
-from screen.uploads import KEPT
+from screen.uploads import KEPT, uploaded
 from screen.viewer import STATIC, Shown, Viewer, make_settings, model_names
 from screen.words import SCREEN
 
@@ -47,6 +47,13 @@ def build(models: Models, flags: Path) -> gr.Blocks:
             return None, None, gr.skip(), gr.skip()
         # the image itself, given back, would count as a change
         return gr.skip(), shown, gr.Column(visible=not shown), gr.Column(visible=bool(shown))
+
+    def show_dropped(
+        event: gr.EventData,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> Shown | Any:
+        return actions.show(uploaded(event.path), request, progress) or gr.skip()
 
     def export_file(asked: dict[str, Any], request: gr.Request) -> dict[str, str]:
         return actions.export_file(asked, request)
@@ -81,6 +88,7 @@ def build(models: Models, flags: Path) -> gr.Blocks:
             trigger_mode="always_last",
             api_visibility="private",
         )
+        viewer.dropped(show_dropped, None, viewer, api_visibility="private")
         viewer.restart(
             lambda: (None, None, gr.Column(visible=True), gr.Column(visible=False)),
             None,

@@ -10,6 +10,7 @@ from secrets import token_urlsafe
 from threading import Lock
 
 import numpy as np
+from gradio.utils import get_upload_folder
 from PIL import Image
 
 from marrow import Analysis, MarrowError, read_image
@@ -65,6 +66,11 @@ def open_upload(path: str | None) -> tuple[np.ndarray, str | None]:
         return read_image(path), {"C": "cmyk", "I": "deep"}.get(mode[0])
     except MarrowError as error:
         raise RefusedError("not_an_image") from error
+
+
+def uploaded(path: str) -> str | None:
+    """Give a path that a browser names, if it is that of an upload: no other file of the server is opened for it."""
+    return path if Path(path).resolve().is_relative_to(Path(get_upload_folder()).resolve()) else None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from gradio_client import Client, handle_file
 from PIL import Image
 from playwright.sync_api import expect
 
-from screen.uploads import KEPT, RefusedError, Upload, Uploads, open_upload
+from screen.uploads import KEPT, RefusedError, Upload, Uploads, open_upload, uploaded
 from tests.space.known_models import HUB
 from tests.space.served import APP, EXAMPLES, PATIENCE, cells, environment, serve, upload, visit
 
@@ -67,6 +67,13 @@ def test_uploads_are_forgotten_after_an_hour(tmp_path):
     with pytest.raises(RefusedError) as refused:
         uploads.find(key)
     assert refused.value.reason == "forgotten"
+
+
+def test_no_file_but_an_upload_is_opened_for_a_browser(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    assert uploaded(str(tmp_path / "uploads" / "a" / "b.png"))
+    assert uploaded(str(tmp_path / "uploads" / ".." / "flags" / "b.png")) is None
+    assert uploaded(str(APP)) is None
 
 
 SENTENCES = {

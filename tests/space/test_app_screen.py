@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 
@@ -96,7 +98,7 @@ def test_every_file_can_be_taken_away(smear_page):
 def test_pointing_at_a_cell_says_what_it_is(smear_page):
     _cell(smear_page, 1).hover()
     tooltip = smear_page.locator("#viewer .tooltip")
-    expect(tooltip).to_have_text(re.compile(r"NGS\s*segmented neutrophil \d+%"))
+    expect(tooltip).to_have_text(re.compile(r"NGS\s*segmented neutrophil (> )?\d+%"))
     smear_page.mouse.move(2, 2)
     expect(tooltip).to_be_hidden()
 
@@ -113,6 +115,20 @@ def test_a_click_opens_the_card_and_escape_closes_it(smear_page):
     assert colour[2] > 150 > colour[0]  # the crop shows the bluish disc
     smear_page.locator("#viewer .stage").press("Escape")
     expect(card).to_have_count(0)
+
+
+def test_a_file_dropped_on_the_viewer_is_the_next_image(smear_page, smear):
+    file = io.BytesIO()
+    Image.fromarray(smear[:, :200]).save(file, "png")
+    drop = """([file]) => {
+      const bytes = Uint8Array.from(atob(file), c => c.charCodeAt(0)), carried = new DataTransfer();
+      carried.items.add(new File([bytes], 'next.png', {type: 'image/png'}));
+      document.querySelector('#viewer .stage').dispatchEvent(
+        new DragEvent('drop', {dataTransfer: carried, bubbles: true, cancelable: true}));
+    }"""
+    smear_page.evaluate(drop, [base64.b64encode(file.getvalue()).decode()])
+    expect(smear_page.locator("#viewer image")).to_have_attribute("width", "200", timeout=PATIENCE)
+    expect(smear_page.locator("#viewer .stage")).to_be_visible()
 
 
 def test_keys_go_from_cell_to_cell_and_zoom(smear_page):

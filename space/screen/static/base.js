@@ -31,13 +31,11 @@ function number(value, decimals = 0) {
   return value.toLocaleString(language, { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
 }
 
-/** Write a share, 0 to 1, as a percentage. */
-function percent(share, decimals = 0) {
-  return share.toLocaleString(language, {
-    style: "percent",
-    minimumFractionDigits: decimals,
-    maximumFractionDigits: decimals,
-  });
+/** Write a probability as a percentage; none is nought or certain. */
+function percent(probability) {
+  const write = (share) => share.toLocaleString(language, { style: "percent", maximumFractionDigits: 0 });
+  if (probability < 0.01) return `< ${write(0.01)}`;
+  return probability > 0.99 ? `> ${write(0.99)}` : write(probability);
 }
 
 /** Put values in the place of their {names}. */

@@ -51,6 +51,13 @@ slider.addEventListener("input", () => {
   state.confidence = Number(slider.value);
   draw();
 });
+// a file dropped on the viewer is the next image; without this the browser would leave the page for it
+host.addEventListener("dragover", (event) => event.preventDefault());
+host.addEventListener("drop", async (event) => {
+  event.preventDefault();
+  const file = event.dataTransfer.files[0];
+  if (file) trigger("dropped", { path: (await upload(file)).path });
+});
 picture.addEventListener("load", () => {
   thumbnails.clear();
   draw();
