@@ -195,18 +195,23 @@ class Actions:
             raise RefusedError("not_saved") from error
 
     def _markdown(self, report: Report, language: str) -> str:
-        names = CLASS_NAMES[language]
-        lines = [f"{report.found} found, {report.total} counted, {report.uncertain} uncertain", ""]
-        if language == "fr":
-            lines[0] = f"{report.found} trouvées, {report.total} comptées, {report.uncertain} incertaines"
-        ratio = "–" if report.me_ratio is None else f"{report.me_ratio:.1f}"
-        lines += [f"{'M/E' if language == 'fr' else 'M:E'}: {ratio}", "", "| | | n | % | 95 % |", "|-|-|-:|-:|-:|"]
+        words, names = SCREEN[language], CLASS_NAMES[language]
+
+        def decimal(value: float) -> str:
+            return f"{value:.1f}".replace(".", "," if language == "fr" else ".")
+
+        ratio = "–" if report.me_ratio is None else decimal(report.me_ratio)
+        rows = [words["headers"], "-|-|-:|-:|-:"]
         for code, n in report.counts.items():
-            low, high = report.intervals.get(code, (0.0, 0.0))
-            share = f"{report.percent[code]:.1f}|{low:.0f}–{high:.0f}" if code in report.percent else "–|–"
-            lines.append(f"|{names.get(code, code)}|{code}|{n}|{share}|")
+            share = "–|–"
+            if code in report.percent and report.total:
+                low, high = report.intervals[code]
+                share = f"{decimal(report.percent[code])}|{low:.0f}–{high:.0f}"
+            rows.append(f"{names.get(code, code)}|{code}|{n}|{share}")
+        figures = {name: getattr(report, name) for name in ("found", "total", "uncertain")}
         notes = write_notes(report, self.models.classifier.config, language)
-        return "\n".join([*lines, "", *(f"- {note}" for note in notes)])
+        head = words["summary"].format(**figures, me_ratio=ratio)
+        return "\n".join([head, "", *(f"|{row}|" for row in rows), "", *(f"- {note}" for note in notes)])
 
 
 def language_of(request: gr.Request) -> str:

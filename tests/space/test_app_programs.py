@@ -56,6 +56,8 @@ def test_the_api_refuses_in_a_sentence_of_the_callers_language(server, smear_fil
         client.predict(handle_file(smear_file), 0.5, "x" * 2001, True, api_name="/flag")
     french = Client(server.url, verbose=False, headers={"Accept-Language": "fr"})
     (tmp_path / "a.png").write_bytes(b"not an image")
+    text, *_ = french.predict(handle_file(smear_file), 0.5, api_name="/report")
+    assert "rapport M/E 3,0" in text and "|neutrophile segmenté|NGS|3|75,0|" in text
     with pytest.raises(AppError, match="n’est pas une image lisible"):
         french.predict(handle_file(tmp_path / "a.png"), 0.5, api_name="/segmentation")
     assert "Traceback" not in server.log.read_text()
