@@ -26,7 +26,7 @@ class Overlay {
     const plate = vector("rect", { y: -15, height: 15, rx: 3 });
     const label = vector("g", { class: "label" }, plate, text);
     const group = vector("g", { class: "cell", "data-id": cell.id }, halo, line, label);
-    return { cell, group, halo, line, text, plate, label };
+    return { cell, group, halo, line, text, plate, label, width: 29 };
   }
 
   /** Show the cells that pass `isShown`, dressed for a view. */
@@ -57,16 +57,18 @@ class Overlay {
     fill(line, { "stroke-dasharray": plain ? "none" : dashOf(kind) || "none" }, []);
     text.textContent = plain ? number(cell.score, 2) : cell.label + (kind === UNCERTAIN ? "?" : "");
     fill(text, { fill: light ? "#000" : "#fff" }, []);
-    const width = 8 + 7 * text.textContent.length;
-    fill(plate, { x: -width / 2, width, fill: colour }, []);
+    mark.width = 8 + 7 * text.textContent.length;
+    fill(plate, { x: -mark.width / 2, width: mark.width, fill: colour }, []);
   }
 
-  /** Keep labels at one size on the screen, and off cells that are too small to carry them. */
+  /** Keep labels at one size on the screen, inside the image, and off cells that are too small to carry them. */
   place(unit) {
-    for (const { cell, label } of this.marks.values()) {
+    for (const { cell, label, width } of this.marks.values()) {
       const [x0, y0, x1, y1] = cell.box;
+      const half = (width / 2) * unit;
+      const x = Math.min(this.stage.size[0] - half, Math.max(half, (x0 + x1) / 2));
       label.style.display = Math.max(x1 - x0, y1 - y0) / unit < SMALL ? "none" : "";
-      label.setAttribute("transform", `translate(${(x0 + x1) / 2} ${Math.max(y0, 15 * unit)}) scale(${unit})`);
+      label.setAttribute("transform", `translate(${x} ${Math.max(y0, 19 * unit)}) scale(${unit})`);
     }
   }
 
