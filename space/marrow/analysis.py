@@ -62,6 +62,7 @@ class Report:
         counts: number of certain cells by code, for every code of the classifier (0 included).
         percent: share of ``total`` by code, 0 to 100, for every code that belongs in a differential.
         intervals: 95 % Wilson interval of each percentage, ``(low, high)``, 0 to 100.
+        lineages: number of cells in the differential by lineage, see :data:`marrow.report.LINEAGES`.
         me_ratio: myeloid to erythroid ratio, ``None`` when no erythroid cell was counted.
         uncertain_below: best probability below which a cell is uncertain, 0 to 1.
         not_from_marrow: codes that the classifier never saw in a real marrow image.
@@ -74,6 +75,7 @@ class Report:
     counts: dict[str, int]
     percent: dict[str, float]
     intervals: dict[str, tuple[float, float]]
+    lineages: dict[str, int]
     me_ratio: float | None
     uncertain_below: float
     not_from_marrow: tuple[str, ...]

@@ -99,5 +99,23 @@ def start_upload(folder: Path) -> CommitScheduler | None:
         ) from error
 
 
+def stop_upload(scheduler: CommitScheduler) -> str | None:
+    """Send the flags that still wait, and stop sending.
+
+    Args:
+        scheduler: what :func:`start_upload` gave.
+
+    Returns:
+        ``None`` when everything is sent, otherwise a sentence; what waits stays in the folder.
+    """
+    try:
+        scheduler.trigger().result()
+    except (HTTPError, OSError, ValueError, RuntimeError):
+        return f"The last flags could not be sent to {scheduler.repo_id}: they stay in {scheduler.folder_path}."
+    finally:
+        scheduler.stop()
+    return None
+
+
 def _name(model: ModelInfo) -> str:
     return f"{model.repo}@{model.revision}" if model.revision else model.repo

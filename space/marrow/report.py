@@ -18,10 +18,20 @@ from marrow.texts import NOTES
 NOT_IN_DIFFERENTIAL = frozenset({"ART", "KSC", "NIF", "OTH"})
 """Codes that stay out of the denominator: artefact, smudge cell, not identifiable, other cell."""
 
-MYELOID = frozenset({"PMO", "MYB", "MMZ", "NGB", "NGS", "EOS", "ABE", "BAS"})
+LINEAGES = {
+    "blast": ("BLA",),
+    "granulocytic": ("PMO", "MYB", "MMZ", "NGB", "NGS", "EOS", "ABE", "BAS"),
+    "erythroid": ("PEB", "EBO"),
+    "monocytic": ("MON",),
+    "lymphoid": ("LYT", "LYI", "HAC", "PLM"),
+    "other": ("FGC",),
+}
+"""Codes of each lineage, in order of maturation; each counted code is in exactly one."""
+
+MYELOID = frozenset(LINEAGES["granulocytic"])
 """Granulocytes and their precursors. Blasts, monocytes, lymphocytes and plasma cells are on neither side."""
 
-ERYTHROID = frozenset({"PEB", "EBO"})
+ERYTHROID = frozenset(LINEAGES["erythroid"])
 """Erythroid precursors."""
 
 FLOOR = 300
@@ -59,9 +69,10 @@ def make_report(cells: Sequence[Cell], config: ClassifierConfig) -> Report:
         counts=counts,
         percent={code: 100 * n / total if total else 0.0 for code, n in counted.items()},
         intervals={code: wilson_interval(n, total) for code, n in counted.items()},
+        lineages={name: sum(counted.get(code, 0) for code in codes) for name, codes in LINEAGES.items()},
         me_ratio=_me_ratio(counts),
         uncertain_below=config.uncertain_below,
-        not_from_marrow=tuple(c for c in config.labels if not _seen_on_marrow(config.trained_on.get(c, {}))),
+        not_from_marrow=tuple(code for code in config.labels if not is_seen_on_marrow(config, code)),
         notes=(),
     )
     return replace(report, notes=write_notes(report, config))
@@ -129,11 +140,12 @@ def write_notes(report: Report, config: ClassifierConfig, language: str = "en") 
     return (*notes, text["no_diagnosis"])
 
 
+def is_seen_on_marrow(config: ClassifierConfig, code: str) -> bool:
+    """Tell whether a classifier learned a class from at least one real marrow image."""
+    return any("marrow" in source and n > 0 for source, n in config.trained_on.get(code, {}).items())
+
+
 def _me_ratio(counts: Mapping[str, int]) -> float | None:
     myeloid = sum(n for code, n in counts.items() if code in MYELOID)
     erythroid = sum(n for code, n in counts.items() if code in ERYTHROID)
     return myeloid / erythroid if erythroid else None
-
-
-def _seen_on_marrow(sources: Mapping[str, int]) -> bool:
-    return any("marrow" in source and n > 0 for source, n in sources.items())

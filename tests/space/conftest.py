@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from marrow import Models
 from tests.space.known_models import DISCS, make_classifier, make_segmenter
+from tests.space.served import Server, serve, visit
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +43,31 @@ def smear_file(tmp_path, smear) -> Path:
     path = tmp_path / "smear.png"
     Image.fromarray(smear).save(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def server(model_folders, tmp_path_factory) -> Iterator[Server]:
+    """The app with the small models."""
+    yield from serve(tmp_path_factory.mktemp("app"), *map(str, model_folders))
+
+
+@pytest.fixture(scope="module")  # while it runs, no asyncio.run() is possible beside it
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    if not chromium:
+        pytest.skip("no chromium on the PATH: the screen is not tested")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, server) -> Iterator[Page]:
+    """An English page, wide, with nothing chosen yet; an error of its scripts fails the test."""
+    wrong: list[str] = []
+    with browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB") as context:
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        yield visit(page, server.url)
+    assert wrong == []

@@ -23,11 +23,12 @@ DISCS = [
 ]
 
 
-def make_segmenter(folder: Path) -> Path:
+def make_segmenter(folder: Path, discs: list[tuple[int, int, int, float]] = DISCS) -> Path:
     """YOLOv8-seg's raw output as constants: one prototype mask per disc."""
+    count = len(discs)
     y, x = (np.mgrid[:80, :80] + 0.5) * 4
-    prototypes = np.stack([r - np.hypot(x - cx, y - cy) for cx, cy, r, _ in DISCS])[None]
-    rows = [[cx, cy, 2 * r, 2 * r, s, *row] for (cx, cy, r, s), row in zip(DISCS, np.eye(6), strict=True)]
+    prototypes = np.stack([r - np.hypot(x - cx, y - cy) for cx, cy, r, _ in discs])[None]
+    rows = [[cx, cy, 2 * r, 2 * r, s, *row] for (cx, cy, r, s), row in zip(discs, np.eye(count), strict=True)]
     config = {
         "input_size": 320,
         "confidence": 0.5,
@@ -43,7 +44,7 @@ def make_segmenter(folder: Path) -> Path:
         helper.make_node("Add", ["prototypes", "nothing"], ["output1"]),
     ]
     constants = {"nought": np.float32(0), "rows": np.array(rows).T[None], "prototypes": prototypes}
-    outputs = {"output0": (1, 11, 6), "output1": (1, 6, 80, 80)}
+    outputs = {"output0": (1, 5 + count, count), "output1": (1, count, 80, 80)}
     return _write(folder, config, nodes, constants, {"images": (1, 3, 320, 320)}, outputs)
 
 

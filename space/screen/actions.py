@@ -1,0 +1,231 @@
+"""What happens when something is pressed, on the screen or by a program."""
+
+from __future__ import annotations
+
+import base64
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from marrow import Analysis, MarrowError, Models, Report, analyze
+from marrow.drawing import draw_annotations, draw_segmentation
+from marrow.export import SUFFIXES, export
+from marrow.flags import MAX_COMMENT, save_flag
+from marrow.report import filter_cells, write_notes
+from marrow.texts import CLASS_NAMES
+from screen.uploads import RefusedError, Upload, Uploads, open_upload
+from screen.viewer import LOWEST, Shown, shown_size
+from screen.words import SCREEN, choose_language
+
+
+class Actions:
+    """Everything that the screen and its endpoints do.
+
+    Args:
+        models: the networks.
+        flags: folder for the flags.
+    """
+
+    def __init__(self, models: Models, flags: Path) -> None:
+        self.models = models
+        self.flags = flags
+        self.uploads = Uploads()
+
+    def show(self, path: str | None, request: gr.Request, progress: gr.Progress) -> Shown | None:
+        """Analyze an upload for the viewer; ``None``, and a sentence on the screen, when that cannot be."""
+        words = SCREEN[language_of(request)]
+        if not path:
+            return None
+        progress(0.1, desc=words["reading"])
+        try:
+            image, remark = open_upload(path)
+        except RefusedError as error:
+            gr.Warning(say(error, request))
+            return None
+        if remark:
+            gr.Info(words[remark])
+        height, width = image.shape[:2]
+        if shown_size(width, height) != (width, height):
+            size = dict(zip(("width", "height"), shown_size(width, height), strict=True))
+            gr.Info(words["shown_smaller"].format(**size))
+        progress(0.4, desc=words["analyzing"])
+        analysis = analyze(image, self.models, LOWEST)
+        return Shown(image, analysis, self.uploads.keep(Upload(Path(path), analysis)))
+
+    def analyze(self, image: str | None, confidence: float, request: gr.Request) -> dict[str, Any]:
+        """Find, outline, name and count every nucleated cell of a bone-marrow smear image.
+
+        Args:
+            image: the smear, JPEG, PNG or TIFF.
+            confidence: segmenter score, 0 to 1, below which a cell is left out.
+            request: the caller's, which chooses the language.
+
+        Returns:
+            The whole analysis: image size, models, cells (box, polygon, class, probabilities) and differential count.
+        """
+        return self._open(image, confidence, request)[1].to_dict()
+
+    def segmentation(self, image: str | None, confidence: float, request: gr.Request) -> np.ndarray:
+        """Draw the outline and the score of every nucleated cell on a bone-marrow smear image.
+
+        Args:
+            image: the smear, JPEG, PNG or TIFF.
+            confidence: segmenter score, 0 to 1, below which a cell is left out.
+            request: the caller's, which chooses the language.
+
+        Returns:
+            The picture.
+        """
+        return draw_segmentation(*self._open(image, confidence, request))
+
+    def annotations(self, image: str | None, confidence: float, request: gr.Request) -> np.ndarray:
+        """Draw every nucleated cell with the code of its class on a bone-marrow smear image.
+
+        Args:
+            image: the smear, JPEG, PNG or TIFF.
+            confidence: segmenter score, 0 to 1, below which a cell is left out.
+            request: the caller's, which chooses the language.
+
+        Returns:
+            The picture.
+        """
+        return draw_annotations(*self._open(image, confidence, request))
+
+    def report(self, image: str | None, confidence: float, request: gr.Request) -> tuple[str, str, str]:
+        """Give the differential count of a bone-marrow smear image. For research and teaching; not for diagnosis.
+
+        Args:
+            image: the smear, JPEG, PNG or TIFF.
+            confidence: segmenter score, 0 to 1, below which a cell is left out.
+            request: the caller's, which chooses the language.
+
+        Returns:
+            The report as Markdown, the analysis as a JSON file, and its cells as a CSV file.
+        """
+        pixels, analysis = self._open(image, confidence, request)
+        folder = Path(tempfile.mkdtemp(dir=cache()))
+        files = export(analysis, pixels, Path(image or "").name, folder, ["json", "csv"])
+        return self._markdown(analysis.report, language_of(request)), *map(str, files)
+
+    def flag(self, image: str | None, confidence: float, comment: str, consent: bool, request: gr.Request) -> str:
+        """Share an image whose analysis is wrong, with a comment, for the next training.
+
+        Args:
+            image: the smear, JPEG, PNG or TIFF; its metadata is not kept.
+            confidence: segmenter score, 0 to 1, below which a cell is left out.
+            comment: what is wrong.
+            consent: true when the image may be shared, shows nothing that identifies a person, and may be used to
+                train models; nothing is saved otherwise.
+            request: the caller's, which chooses the language.
+
+        Returns:
+            A sentence of thanks.
+        """
+        pixels, analysis = self._open(image, confidence, request)
+        try:
+            self._save_flag(pixels, analysis, comment, consent)
+        except RefusedError as error:
+            raise gr.Error(say(error, request), print_exception=False) from error
+        return SCREEN[language_of(request)]["flagged"]
+
+    def export_file(self, asked: dict[str, Any], request: gr.Request) -> dict[str, str]:
+        """Give the viewer a file to save.
+
+        Args:
+            asked: ``key`` of the upload, ``confidence``, and ``format``, a key of ``marrow.export.SUFFIXES``.
+            request: the caller's, which chooses the language.
+
+        Returns:
+            ``name`` and ``content`` (base64) of the file, or the ``error`` to show.
+        """
+        try:
+            pixels, analysis, name = self._find(asked)
+            kind = asked["format"] if asked["format"] in SUFFIXES else "json"
+            with tempfile.TemporaryDirectory() as folder:
+                (file,) = export(analysis, pixels, name, Path(folder), [kind])
+                return {"name": file.name, "content": base64.b64encode(file.read_bytes()).decode()}
+        except RefusedError as error:
+            return {"error": say(error, request)}
+
+    def send_flag(self, asked: dict[str, Any], request: gr.Request) -> dict[str, str]:
+        """Save the flag of the viewer's form.
+
+        Args:
+            asked: ``key`` of the upload, ``confidence``, ``comment`` and ``consent``.
+            request: the caller's, which chooses the language.
+
+        Returns:
+            The sentence of ``thanks``, or the ``error`` to show.
+        """
+        try:
+            pixels, analysis, _ = self._find(asked)
+            self._save_flag(pixels, analysis, str(asked["comment"]), asked["consent"] is True)
+        except RefusedError as error:
+            return {"error": say(error, request)}
+        return {"thanks": SCREEN[language_of(request)]["flagged"]}
+
+    def _open(self, path: str | None, confidence: float, request: gr.Request) -> tuple[np.ndarray, Analysis]:
+        try:
+            image, _ = open_upload(path)
+        except RefusedError as error:
+            raise gr.Error(say(error, request), print_exception=False) from error
+        return image, self._at(analyze(image, self.models, LOWEST), confidence)
+
+    def _find(self, asked: dict[str, Any]) -> tuple[np.ndarray, Analysis, str]:
+        upload = self.uploads.find(str(asked["key"]))
+        if not upload.path.is_file():
+            raise RefusedError("forgotten")
+        image, _ = open_upload(str(upload.path))
+        return image, self._at(upload.analysis, float(asked["confidence"])), upload.path.name
+
+    def _at(self, analysis: Analysis, confidence: float) -> Analysis:
+        return filter_cells(analysis, confidence, self.models.classifier.config)
+
+    def _save_flag(self, image: np.ndarray, analysis: Analysis, comment: str, consent: bool) -> None:
+        if not consent:
+            raise RefusedError("no_consent")
+        if len(comment) > MAX_COMMENT:
+            raise RefusedError("comment_too_long", characters=MAX_COMMENT)
+        try:
+            save_flag(self.flags, image, analysis, comment)
+        except MarrowError as error:
+            raise RefusedError("not_saved") from error
+
+    def _markdown(self, report: Report, language: str) -> str:
+        words, names = SCREEN[language], CLASS_NAMES[language]
+
+        def decimal(value: float) -> str:
+            return f"{value:.1f}".replace(".", "," if language == "fr" else ".")
+
+        ratio = "–" if report.me_ratio is None else decimal(report.me_ratio)
+        rows = [words["headers"], "-|-|-:|-:|-:"]
+        for code, n in report.counts.items():
+            share = "–|–"
+            if code in report.percent and report.total:
+                low, high = report.intervals[code]
+                share = f"{decimal(report.percent[code])}|{low:.0f}–{high:.0f}"
+            rows.append(f"{names.get(code, code)}|{code}|{n}|{share}")
+        figures = {name: getattr(report, name) for name in ("found", "total", "uncertain")}
+        notes = write_notes(report, self.models.classifier.config, language)
+        head = words["summary"].format(**figures, me_ratio=ratio)
+        return "\n".join([head, "", *(f"|{row}|" for row in rows), "", *(f"- {note}" for note in notes)])
+
+
+def language_of(request: gr.Request) -> str:
+    """Choose the language of a request: ``"en"`` or ``"fr"``."""
+    return choose_language(request.headers.get("accept-language"))
+
+
+def say(error: RefusedError, request: gr.Request) -> str:
+    """Give the sentence of a refusal in the language of the request."""
+    return SCREEN[language_of(request)][error.reason].format(**error.values)
+
+
+def cache() -> str:
+    """Gradio's own folder, which ``delete_cache`` clears."""
+    folder = gr.utils.get_upload_folder()
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,93 @@
+// Small things that every part of the viewer uses: elements, words and numbers in the visitor's language.
+
+const settings = props.settings;
+const language = (navigator.language || "en").toLowerCase().startsWith("fr") ? "fr" : "en";
+const words = settings.words[language];
+const UNCERTAIN = "?"; // group of the uncertain cells, beside the codes
+
+/** Make an element: attributes, `text`, and `on…` listeners by name; then its children. */
+function make(tag, attributes = {}, ...children) {
+  return fill(document.createElement(tag), attributes, children);
+}
+
+/** Make an SVG element in the same way. */
+function vector(tag, attributes = {}, ...children) {
+  return fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+}
+
+function fill(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name === "text") node.textContent = value;
+    else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+/** Write a number as the language does, with so many decimals. */
+function number(value, decimals = 0) {
+  return value.toLocaleString(language, { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+}
+
+/** Write a probability as a percentage; none is nought or certain. */
+function percent(probability) {
+  const write = (share) => share.toLocaleString(language, { style: "percent", maximumFractionDigits: 0 });
+  if (probability < 0.01) return `< ${write(0.01)}`;
+  return probability > 0.99 ? `> ${write(0.99)}` : write(probability);
+}
+
+/** Put values in the place of their {names}. */
+function format(text, values) {
+  return text.replace(/{(\w+)}/g, (_, name) => values[name]);
+}
+
+/** Name a class, or the group of the uncertain cells. */
+function nameOf(code) {
+  return code === UNCERTAIN ? words.uncertain : settings.names[language][code] || code;
+}
+
+function colourOf(group) {
+  return settings.colours[group] || "#777777";
+}
+
+function dashOf(group) {
+  return group === UNCERTAIN ? "1 4" : settings.dashes[group];
+}
+
+/** Tell whether black reads better on a colour than white (ITU-R BT.601 luma). */
+function isLight(colour) {
+  const [red, green, blue] = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
+  return 0.299 * red + 0.587 * green + 0.114 * blue > 150;
+}
+
+/** Draw a class's sign: a piece of its line. */
+function swatch(group) {
+  const line = { x1: 1, y1: 7, x2: 25, y2: 7, stroke: colourOf(group), "stroke-dasharray": dashOf(group) };
+  return vector(
+    "svg",
+    { class: "swatch", viewBox: "0 0 26 14", "aria-hidden": "true" },
+    vector("line", { ...line, stroke: isLight(colourOf(group)) ? "#000" : "#fff", class: "halo" }),
+    vector("line", line),
+  );
+}
+
+/** Write a code on its colour. */
+function chip(group, text = group) {
+  const colour = colourOf(group);
+  return make("span", { class: "chip", style: `background:${colour};color:${isLight(colour) ? "#000" : "#fff"}`, text });
+}
+
+/** Cut a square around a cell out of the picture. */
+function crop(picture, value, cell, side) {
+  const [x0, y0, x1, y1] = cell.box;
+  const scale = picture.naturalWidth / value.image.width;
+  const reach = Math.max(x1 - x0, y1 - y0, 1) * 1.3;
+  const canvas = make("canvas", { width: 2 * side, height: 2 * side, style: `width:${side}px;height:${side}px` });
+  const pen = canvas.getContext("2d");
+  pen.imageSmoothingQuality = "high";
+  const [left, top] = [(x0 + x1 - reach) / 2, (y0 + y1 - reach) / 2];
+  pen.drawImage(picture, left * scale, top * scale, reach * scale, reach * scale, 0, 0, 2 * side, 2 * side);
+  return canvas;
+}

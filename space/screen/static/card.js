@@ -1,0 +1,114 @@
+// The card of the selected cell, and the legend.
+
+/** Make the card of a cell: crop, three best classes, size, and what its name rests on. */
+function cellCard(picture, value, cell, { onClose, onStep }) {
+  const best = Object.entries(cell.probabilities)
+    .sort((a, b) => b[1] - a[1])
+    .slice(0, 3);
+  const button = (text, title, act) =>
+    make("button", { type: "button", class: "quiet", text, title, "aria-label": title, onclick: act });
+  return make(
+    "section",
+    { class: "card", "data-id": cell.id },
+    make(
+      "header",
+      {},
+      make("h3", { text: `${words.cell} ${cell.id}` }),
+      chip(groupOf(cell), cell.label + (isUncertain(cell) ? "?" : "")),
+      make("span", { class: "space" }),
+      button("‹", words.previous, () => onStep(-1)),
+      button("›", words.next, () => onStep(1)),
+      button("×", words.close, onClose),
+    ),
+    make(
+      "div",
+      { class: "facts" },
+      crop(picture, value, cell, 104),
+      make("div", { class: "classes" }, ...best.map(([code, share]) => classBar(code, share))),
+    ),
+    make("p", { class: "why", text: explain(cell, best) }),
+    make(
+      "dl",
+      {},
+      make("dt", { text: words.size }),
+      make("dd", {
+        text: format(words.size_value, {
+          diameter: number(2 * Math.sqrt(cell.area / Math.PI)),
+          area: number(cell.area),
+        }),
+      }),
+      make("dt", { text: words.score }),
+      make("dd", { text: number(cell.score, 2) }),
+    ),
+  );
+}
+
+function classBar(code, share) {
+  return make(
+    "div",
+    { class: "class" },
+    make("span", { text: nameOf(code), title: code }),
+    make("b", { text: percent(share) }),
+    make("div", { class: "bar" }, make("i", { style: `width:${100 * share}%;background:${colourOf(code)}` })),
+  );
+}
+
+/** Say in sentences what the name of a cell rests on. */
+function explain(cell, best) {
+  const [[code, share], [second, next]] = best;
+  const sentences = [];
+  if (isUncertain(cell)) sentences.push(format(words.why_uncertain, { bound: percent(rules.uncertain_below) }));
+  else if (next < 0.01) sentences.push(words.why_alone);
+  else {
+    const times = number(share / next, share / next < 10 ? 1 : 0);
+    sentences.push(format(words.why_certain, { first: capital(nameOf(code)), second: nameOf(second), times }));
+  }
+  if (rules.left_out.includes(code)) sentences.push(words.why_left_out);
+  if (rules.not_from_marrow.includes(code)) sentences.push(words.why_not_marrow);
+  return sentences.join(" ");
+}
+
+function capital(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** Make the legend: a switch for each class that is there, and for the uncertain cells. */
+function legend(report, hidden, { onToggle, onAll }) {
+  const groups = settings.labels.filter((code) => report.counts[code]);
+  if (report.uncertain) groups.push(UNCERTAIN);
+  if (!groups.length) return make("p", { class: "empty", text: words.none });
+  const anyHidden = groups.some((group) => hidden.has(group));
+  const row = (group) =>
+    make(
+      "button",
+      {
+        type: "button",
+        "data-group": group,
+        "aria-pressed": String(!hidden.has(group)),
+        onclick: () => onToggle(group),
+      },
+      swatch(group),
+      make("b", { text: group }),
+      make("span", { text: nameOf(group) + (rules.not_from_marrow.includes(group) ? "*" : "") }),
+      make("span", { class: "n", text: number(group === UNCERTAIN ? report.uncertain : report.counts[group]) }),
+    );
+  return make(
+    "section",
+    { class: "legend" },
+    make(
+      "header",
+      {},
+      make("h3", { text: words.classes }),
+      make("button", {
+        type: "button",
+        class: "quiet all",
+        text: anyHidden ? words.show_all : words.hide_all,
+        onclick: () => onAll(anyHidden ? [] : groups),
+      }),
+    ),
+    ...groups.map(row),
+    groups.some((group) => rules.not_from_marrow.includes(group))
+      ? make("p", { class: "small", text: words.not_from_marrow })
+      : null,
+  );
+}

@@ -1,0 +1,116 @@
+// The outlines: one group per cell, made once per image; views, slider and legend only change their attributes.
+
+const SMALL = 30; // a cell narrower than this on the screen carries no label
+
+class Overlay {
+  constructor(stage) {
+    this.stage = stage;
+    this.tooltip = make("div", { class: "tooltip", hidden: true });
+    stage.element.append(this.tooltip);
+    this.marks = new Map();
+  }
+
+  /** Draw the outlines of an analysis; the small ones lie on top. */
+  open(cells) {
+    const byArea = [...cells].sort((a, b) => b.area - a.area);
+    this.marks = new Map(byArea.map((cell) => [cell.id, this._mark(cell)]));
+    this.stage.layer.replaceChildren(...[...this.marks.values()].map((mark) => mark.group));
+    this.place(this.stage.unit);
+  }
+
+  _mark(cell) {
+    const path = `M${cell.polygon.map((point) => point.join(" ")).join("L")}Z`;
+    const halo = vector("path", { d: path, class: "halo" });
+    const line = vector("path", { d: path, class: "line" });
+    const text = vector("text", { x: 0, y: -4 });
+    const plate = vector("rect", { y: -15, height: 15, rx: 3 });
+    const label = vector("g", { class: "label" }, plate, text);
+    const group = vector("g", { class: "cell", "data-id": cell.id }, halo, line, label);
+    return { cell, group, halo, line, text, plate, label, width: 29 };
+  }
+
+  /** Show the cells that pass `isShown`, dressed for a view. */
+  draw(view, isShown, selected) {
+    for (const mark of this.marks.values()) {
+      const { cell, group } = mark;
+      group.classList.toggle("gone", !isShown(cell));
+      group.classList.toggle("selected", cell.id === selected);
+      if (mark.view !== view) this._dress(mark, view);
+    }
+    const top = this.marks.get(selected);
+    this.stage.layer.classList.toggle("choosing", Boolean(top));
+    if (this.lifted !== top) {
+      this.lifted = top;
+      if (top) this.stage.layer.append(top.group);
+    }
+  }
+
+  _dress(mark, view) {
+    const { cell, group, halo, line, text, plate } = mark;
+    const plain = view === "segmentation";
+    const kind = plain ? null : groupOf(cell);
+    const colour = plain ? "#00a0b4" : colourOf(kind);
+    const light = isLight(colour);
+    mark.view = view;
+    group.style.setProperty("--colour", colour);
+    fill(halo, { stroke: light ? "#000" : "#fff" }, []);
+    fill(line, { "stroke-dasharray": plain ? "none" : dashOf(kind) || "none" }, []);
+    text.textContent = plain ? number(cell.score, 2) : cell.label + (kind === UNCERTAIN ? "?" : "");
+    fill(text, { fill: light ? "#000" : "#fff" }, []);
+    mark.width = 8 + 7 * text.textContent.length;
+    fill(plate, { x: -mark.width / 2, width: mark.width, fill: colour }, []);
+  }
+
+  /** Keep labels at one size on the screen, inside the image, and off cells that are too small to carry them. */
+  place(unit) {
+    for (const { cell, label, width } of this.marks.values()) {
+      const [x0, y0, x1, y1] = cell.box;
+      const half = (width / 2) * unit;
+      const x = Math.min(this.stage.size[0] - half, Math.max(half, (x0 + x1) / 2));
+      label.style.display = Math.max(x1 - x0, y1 - y0) / unit < SMALL ? "none" : "";
+      label.setAttribute("transform", `translate(${x} ${Math.max(y0, 19 * unit)}) scale(${unit})`);
+    }
+  }
+
+  /** Give the id of the cell that an element belongs to, or null. */
+  idOf(element) {
+    const group = element && element.closest ? element.closest(".cell") : null;
+    return group ? Number(group.dataset.id) : null;
+  }
+
+  /** Say what lies under the pointer. */
+  hint(element, event, view) {
+    const mark = this.marks.get(this.idOf(element));
+    this.tooltip.hidden = !mark;
+    if (!mark) return;
+    const { cell } = mark;
+    const frame = this.stage.element.getBoundingClientRect();
+    const [x, y] = [event.clientX - frame.left, event.clientY - frame.top];
+    const doubt = isUncertain(cell) ? ` · ${words.uncertain}` : "";
+    const parts =
+      view === "segmentation"
+        ? [make("span", { text: `${words.cell} ${cell.id} · ${number(cell.score, 2)}` })]
+        : [chip(groupOf(cell), cell.label), make("span", { text: `${nameOf(cell.label)} ${percent(cell.probability)}${doubt}` })];
+    this.tooltip.replaceChildren(...parts);
+    this.tooltip.classList.toggle("left", x > frame.width / 2);
+    this.tooltip.classList.toggle("above", y > frame.height / 2);
+    this.tooltip.style.translate = `${x}px ${y}px`;
+  }
+}
+
+/** Find the nearest of `cells` from one in the direction of an arrow key, or null. */
+function neighbour(cells, from, key) {
+  const middle = ({ box }) => [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2];
+  const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[key];
+  const start = middle(from);
+  let best = null;
+  for (const cell of cells) {
+    const at = middle(cell);
+    const [x, y] = [at[0] - start[0], at[1] - start[1]];
+    const ahead = x * dx + y * dy;
+    const aside = Math.abs(x * dy) + Math.abs(y * dx);
+    const cost = ahead + 2 * aside;
+    if (cell.id !== from.id && ahead > 0 && aside <= 2 * ahead && (!best || cost < best.cost)) best = { cell, cost };
+  }
+  return best && best.cell;
+}

@@ -1,0 +1,118 @@
+"""Uploaded files: opened or refused in one sentence, and forgotten after an hour."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_urlsafe
+from threading import Lock
+
+import numpy as np
+from gradio.utils import get_upload_folder
+from PIL import Image
+
+from marrow import Analysis, MarrowError, read_image
+from marrow.images import MAX_PIXELS
+
+MIN_SIDE = 32
+"""Fewest pixels on a side: less than one cell at any magnification."""
+
+KEPT = 3600
+"""Seconds for which an upload and what was found in it are kept."""
+
+
+class RefusedError(Exception):
+    """An upload that cannot be used.
+
+    Attributes:
+        reason: key of the sentence in :data:`screen.words.SCREEN`.
+        values: what is filled in there.
+    """
+
+    def __init__(self, reason: str, **values: int) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.values = values
+
+
+def open_upload(path: str | None) -> tuple[np.ndarray, str | None]:
+    """Read an uploaded image.
+
+    Args:
+        path: the file, ``None`` when there is none.
+
+    Returns:
+        ``(height, width, 3)`` uint8 RGB, and the key of a remark about what was converted, if anything.
+
+    Raises:
+        RefusedError: there is no file, it is no image, or it is too large or too small.
+    """
+    if not path:
+        raise RefusedError("no_image")
+    try:
+        with Image.open(path) as image:
+            (width, height), mode = image.size, image.mode
+    except Image.DecompressionBombError:
+        width, height, mode = MAX_PIXELS, 2, ""
+    except Exception as error:  # Pillow's readers raise nearly anything for a damaged file
+        raise RefusedError("not_an_image") from error
+    if width * height > MAX_PIXELS:
+        raise RefusedError("too_large", megapixels=MAX_PIXELS // 1_000_000)
+    if min(width, height) < MIN_SIDE:
+        raise RefusedError("too_small", width=width, height=height, side=MIN_SIDE)
+    try:
+        return read_image(path), {"C": "cmyk", "I": "deep"}.get(mode[0])
+    except MarrowError as error:
+        raise RefusedError("not_an_image") from error
+
+
+def uploaded(path: str) -> str | None:
+    """Give a path that a browser names, if it is that of an upload: no other file of the server is opened for it."""
+    return path if Path(path).resolve().is_relative_to(Path(get_upload_folder()).resolve()) else None
+
+
+@dataclass(frozen=True)
+class Upload:
+    """An analyzed upload: where its file lies, and everything found in it."""
+
+    path: Path
+    analysis: Analysis
+
+
+class Uploads:
+    """Remembers uploads by a key that only their visitor knows, for an hour.
+
+    Args:
+        clock: seconds from any start.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._kept: dict[str, tuple[float, Upload]] = {}
+        self._lock = Lock()
+
+    def keep(self, upload: Upload) -> str:
+        """Remember an upload and give its key."""
+        key = token_urlsafe(12)
+        with self._lock:
+            self._forget_old()
+            self._kept[key] = (self._clock(), upload)
+        return key
+
+    def find(self, key: str) -> Upload:
+        """Give the upload of a key.
+
+        Raises:
+            RefusedError: it has been forgotten, or never was.
+        """
+        with self._lock:
+            self._forget_old()
+            if key not in self._kept:
+                raise RefusedError("forgotten")
+            return self._kept[key][1]
+
+    def _forget_old(self) -> None:
+        oldest = self._clock() - KEPT
+        self._kept = {key: kept for key, kept in self._kept.items() if kept[0] > oldest}

@@ -1,0 +1,160 @@
+"""The viewer: one component with the picture, its outlines as vectors, and every view of the analysis."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from gradio.data_classes import FileData
+from gradio.processing_utils import save_bytes_to_cache
+from PIL import Image
+
+from marrow import Analysis, Models
+from marrow.drawing import GREY, PALETTE
+from marrow.flags import MAX_COMMENT
+from marrow.report import FLOOR, LINEAGES, NOT_IN_DIFFERENTIAL, TARGET, Z95, is_seen_on_marrow
+from marrow.texts import CLASS_NAMES, NOTES
+from screen.words import VIEWER
+
+STATIC = Path(__file__).with_name("static")
+SCRIPTS = ("base.js", "count.js", "stage.js", "overlay.js", "card.js", "report.js", "review.js", "flag.js", "viewer.js")
+"""Joined in this order into the one function that Gradio runs when the component appears."""
+
+LOWEST = 0.05
+"""Confidence of the one analysis of each image; the viewer filters its cells."""
+
+MAX_SHOWN = 2560
+"""Longest side in pixels of the picture that is sent to the browser."""
+
+LINES = {
+    "": ("BLA", "EBO", "ART", "HAC"),
+    "9 4": ("PMO", "NGB", "MON", "BAS"),
+    "12 3 2 3": ("MYB", "NGS", "PLM", "LYI"),
+    "5 3": ("MMZ", "EOS", "LYT", "FGC", "PEB", "ABE"),
+}
+"""Line of each class, as SVG's ``stroke-dasharray`` in screen pixels.
+
+Of the twelve released classes, those with the same line differ in colour for colour-blind eyes too: by at least 30 in
+CIE 1976 L*a*b* under each full deficiency as simulated by Machado et al. 2009 (doi:10.1109/TVCG.2009.113).
+"""
+
+DASHES = {code: dashes for dashes, codes in LINES.items() for code in codes}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the viewer shows.
+
+    Attributes:
+        image: ``(height, width, 3)`` uint8 RGB, the image that was analyzed.
+        analysis: its analysis at ``LOWEST``.
+        key: key of the upload.
+    """
+
+    image: np.ndarray
+    analysis: Analysis
+    key: str
+
+
+class Viewer(gr.HTML):
+    """Shows one analysis in several views; filters and counts in the browser.
+
+    Args:
+        settings: what :func:`make_settings` gives.
+        server_functions: ``export_file`` and ``send_flag``, called by the viewer's buttons.
+    """
+
+    def __init__(self, settings: dict[str, Any], server_functions: list[Callable[..., Any]], **options: Any) -> None:
+        super().__init__(
+            html_template='<div class="mv"></div>',
+            css_template=(STATIC / "viewer.css").read_text(encoding="utf-8"),
+            js_on_load="\n".join((STATIC / name).read_text(encoding="utf-8") for name in SCRIPTS),
+            apply_default_css=False,
+            server_functions=server_functions,
+            settings=settings,
+            **options,
+        )
+        self.settings = settings
+
+    def postprocess(self, value: Shown | None) -> dict[str, Any] | None:
+        """Give the browser the picture, smaller where it is large, and the analysis with its exact scores."""
+        if value is None:
+            return None
+        plain = value.analysis.to_dict()
+        for cell, row in zip(value.analysis.cells, plain["cells"], strict=True):
+            # rounded, a score could lie on the other side of the slider
+            row |= {"score": cell.score, "probability": cell.probability}
+        picture = save_bytes_to_cache(_encode(value.image), "smear.jpg", self.GRADIO_CACHE)
+        return {
+            "key": value.key,
+            "picture": FileData(path=picture, orig_name="smear.jpg").model_dump(),
+            "image": plain["image"],
+            "cells": plain["cells"],
+        }
+
+    def api_info(self) -> dict[str, Any]:
+        """Describe the value, which is for the screen alone."""
+        return {"type": "object"}
+
+
+def make_settings(models: Models) -> dict[str, Any]:
+    """Gather what the viewer must know of the classifier, the rules of the count, and the words.
+
+    Args:
+        models: the networks.
+
+    Returns:
+        Plain values, the same for every image.
+    """
+    config = models.classifier.config
+    return {
+        "labels": list(config.labels),
+        "names": CLASS_NAMES,
+        "words": VIEWER,
+        "notes": NOTES,
+        "colours": {code: "#{:02x}{:02x}{:02x}".format(*PALETTE.get(code, GREY)) for code in config.labels},
+        "dashes": {code: DASHES.get(code, "5 5") for code in config.labels},
+        "rules": {
+            "uncertain_below": config.uncertain_below,
+            "left_out": sorted(NOT_IN_DIFFERENTIAL),
+            "lineages": [{"name": name, "codes": list(codes)} for name, codes in LINEAGES.items()],
+            "myeloid": LINEAGES["granulocytic"],
+            "erythroid": LINEAGES["erythroid"],
+            "floor": FLOOR,
+            "target": TARGET,
+            "z95": Z95,
+            "not_from_marrow": [c for c in config.labels if not is_seen_on_marrow(config, c)],
+            "unknown": [c for c in config.labels if not sum(config.trained_on.get(c, {}).values())],
+        },
+        "lowest": LOWEST,
+        "confidence": max(LOWEST, models.segmenter.config.confidence),
+        "max_comment": MAX_COMMENT,
+        "models": model_names(models),
+    }
+
+
+def model_names(models: Models) -> list[str]:
+    """Name both models, with the start of their commits where they have one."""
+    infos = (models.segmenter.info, models.classifier.info)
+    return [f"{i.repo}@{i.revision[:7]}" if i.revision else i.repo for i in infos]
+
+
+def shown_size(width: int, height: int) -> tuple[int, int]:
+    """Give the size in pixels at which an image is sent to the browser."""
+    scale = min(1.0, MAX_SHOWN / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _encode(image: np.ndarray) -> bytes:
+    picture = Image.fromarray(image)
+    size = shown_size(*picture.size)
+    if size != picture.size:
+        picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    file = io.BytesIO()
+    picture.save(file, "jpeg", quality=90)
+    return file.getvalue()
