@@ -31,8 +31,6 @@ cards: setup  ## render the cards and the README's figures from metrics.json and
 	$(PY) -m training.explain --drawn --out hub/bone-marrow-mobilenet
 	$(PY) -m model_cards.render hub/bone-marrow-mobilenet hub/bone-marrow-yolov8-seg
 	$(PY) -m model_cards.readme
-	$(VENV)/bin/marrow analyze space/examples/crowded_marrow.jpg --out out/figure --format png
-	mkdir -p model_cards/figures && cp out/figure/crowded_marrow.png model_cards/figures/drawn_field.png
 
 publish: setup  ## NAMESPACE=… [DATASET=folder]: push data set, models and Space to the Hub
 	$(PY) -m training.export keras --model hub/bone-marrow-mobilenet --out hub/bone-marrow-mobilenet/model.keras
