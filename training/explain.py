@@ -20,7 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from marrow.classifier import ClassifierConfig
+from marrow.classifier import ClassifierConfig, probabilities
 from marrow.crop import CropConfig, crop_cell, find_centre_cell
 from marrow.errors import MarrowError
 from marrow.images import read_image
@@ -38,7 +38,7 @@ class Explanation:
     Attributes:
         crop: ``(size, size, 3)`` uint8 RGB, what the network saw.
         label: the class it named.
-        probability: of that class, 0 to 1, at the temperature of the model.
+        probability: of that class, 0 to 1, as the runtime gives it for one view.
         evidence: ``(size, size)`` float32, how much each place speaks for the class, relative to the mean of all
             classes; negative where it speaks against it.
     """
@@ -86,8 +86,7 @@ class Explainer:
             crop = crop_cell(image, find_centre_cell(image), self.crop)
         _, logits = self.class_maps(crop[None])
         named = int(logits[0].argmax())
-        scaled = np.exp((logits[0] - logits[0].max()) / self.config.temperature)
-        probability = float(scaled[named] / scaled.sum())
+        probability = float(probabilities(logits[None], self.config.temperature, self.config.none_logit)[0, named])
         return Explanation(crop, self.config.labels[named], probability, self._evidence(crop, named))
 
     def class_maps(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
