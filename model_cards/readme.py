@@ -84,7 +84,7 @@ def near_duplicates() -> str:
         ["images of 171,374 joined with a stranger, at that rate", percent(figures["images_wrongly_joined_from_tail"])],
         ["the same, by the count of joins alone (95 % bound)", percent(figures["images_wrongly_joined_upper_95"])],
     ]
-    caught = [["all", figures["caught"]], *figures["caught_by_change"].items()]
+    caught = [["all", f"{figures['caught']:.4f}"], *figures["caught_by_change"].items()]
     return (
         f"{planted}, planted among {figures['images']:,} real images:\n\n{table(['copy', 'caught'], caught)}\n\n"
         f"The real images among themselves, none of which is a copy of another:\n\n{table(['', ''], strangers)}"
