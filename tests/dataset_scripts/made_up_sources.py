@@ -54,6 +54,7 @@ if __name__ == "__main__":
     script.CHUNK, script.SHARD_BYTES = 100, int(os.environ.get("SHARD_BYTES", script.SHARD_BYTES))
     if "STOP" in os.environ:
         os.setpgrp()
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start without it
         where, calls, name = os.environ["STOP"].split()
         holder, what = {"reading": (script.Scan, "_take"), "writing": (script, "_write_shard")}[where]
         setattr(holder, what, stopping(getattr(holder, what), [1] * int(calls), signal.Signals[name]))
