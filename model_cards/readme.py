@@ -87,7 +87,7 @@ def near_duplicates() -> str:
     caught = [["all", f"{figures['caught']:.4f}"], *figures["caught_by_change"].items()]
     return (
         f"{planted}, planted among {figures['images']:,} real images:\n\n{table(['copy', 'caught'], caught)}\n\n"
-        f"The real images among themselves, none of which is a copy of another:\n\n{table(['', ''], strangers)}"
+        f"The real images among themselves:\n\n{table(['', ''], strangers)}"
     )
 
 
