@@ -20,7 +20,8 @@ from screen.uploads import KEPT, uploaded
 from screen.viewer import STATIC, Shown, Viewer, make_settings, model_names
 from screen.words import SCREEN
 
-EXAMPLES = sorted(Path(__file__).with_name("examples").glob("*.jpg"))
+EXAMPLES_FOLDER = Path(__file__).resolve().with_name("examples")
+EXAMPLES = sorted(EXAMPLES_FOLDER.glob("*.jpg"))
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "sans-serif"]
 WAITING = 20
 """Requests that may wait; who comes later is asked to try again."""
@@ -140,6 +141,7 @@ def main() -> int:
                 quiet=True,
                 ssr_mode=False,
                 max_file_size="50mb",
+                allowed_paths=[str(EXAMPLES_FOLDER)],  # wherever the server was started from
                 i18n=i18n,
                 theme=gr.themes.Soft(primary_hue="teal", neutral_hue="slate", font=FONTS, font_mono=FONTS),
                 css_paths=STATIC / "page.css",

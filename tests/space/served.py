@@ -59,6 +59,7 @@ def environment(segmenter: str, classifier: str, port: str, folder: Path) -> dic
         "MARROW_CLASSIFIER": classifier,
         "MARROW_FLAGS_DIR": str(folder / "flags"),
         "GRADIO_TEMP_DIR": str(folder / "gradio"),
+        "TMPDIR": str(folder),  # Gradio serves any file under it, and the project may lie under the usual one
         "PORT": port,
     }
     without = ("GRADIO_SERVER_NAME", "MARROW_FLAGS_REPO")
