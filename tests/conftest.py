@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ epochs = 3
 batch_size = 16
 size = 65  # odd at every stage of a MobileNetV2
 learning_rate = 2e-3
+outliers = 0.125
 batch_norm_momentum = 0.3  # a few steps must be enough for statistics that let the image through
 """
 
@@ -70,6 +72,16 @@ def cell_set(drawn_cells) -> Path:
 
 
 @pytest.fixture(scope="session")
+def unknown_set(drawn_cells) -> Path:
+    """A data set of cells of no class: artefacts that nobody could name, five to train on and five others."""
+    source, out = drawn_cells.with_name("unnamed"), drawn_cells.with_name("unknown")
+    shutil.copytree(drawn_cells / "ART", source / "NIF")
+    options = ("--classes", "NIF", "--per-class", "all", "--splits", "50/25/25")
+    succeed("dataset_scripts/bone_marrow_12.py", "--data-dir", source, "--out", out, *options)
+    return out
+
+
+@pytest.fixture(scope="session")
 def fields(cell_set) -> Path:
     """A few small fields composed of the drawn cells."""
     out = cell_set.with_name("fields")
@@ -79,12 +91,12 @@ def fields(cell_set) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained_classifier(cell_set, tmp_path_factory) -> Trained:
+def trained_classifier(cell_set, unknown_set, tmp_path_factory) -> Trained:
     """A classifier trained for seconds: it knows little, but every file of a release is there."""
     root = tmp_path_factory.mktemp("classifier")
     trained = Trained(root / "tiny.toml", root / "run", root / "hub" / "bone-marrow-mobilenet")
     trained.config.write_text(CLASSIFIER_CONFIG)
-    train("training.train_classifier", trained, "--data", cell_set)
+    train("training.train_classifier", trained, "--data", cell_set, "--unknown", unknown_set)
     return trained
 
 

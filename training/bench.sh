@@ -8,12 +8,14 @@ if [ ! -d "$work/set" ]; then
         --classes ART BLA EBO EOS LYT MMZ MON MYB NGB NGS PMO
     $PY dataset_scripts/bone_marrow_12.py --data-dir "$BENCHMARKS/marrow" --data-dir "$BENCHMARKS/blood" \
         --data-dir "$work/drawn" --config imbalanced-12 --allow-short --out "$work/set"
+    $PY dataset_scripts/bone_marrow_12.py --data-dir "$BENCHMARKS/marrow" --classes NIF --per-class all --splits 50/25/25 \
+        --out "$work/unknown"
 fi
 if [ ! -d "$work/fields" ]; then
     $PY dataset_scripts/smear_fields.py --data "$work/set" --fields "$BENCHMARKS/fields_bccd" --size 448 --out "$work/fields" \
         --train 900 --validation 60 --test 80 --cells 2000
 fi
-$PY -m training.measure classifier --model hub/bone-marrow-mobilenet --data "$work/set" --benchmarks "$BENCHMARKS"
+$PY -m training.measure classifier --model hub/bone-marrow-mobilenet --data "$work/set" --unknown "$work/unknown" --benchmarks "$BENCHMARKS"
 $PY -m training.measure segmenter --model hub/bone-marrow-yolov8-seg --data "$work/fields" --benchmarks "$BENCHMARKS"
 $PY -m dataset_scripts.benchmark near_duplicates --data "$BENCHMARKS"
 $PY -m dataset_scripts.benchmark masks --data "$BENCHMARKS"

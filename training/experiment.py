@@ -42,6 +42,8 @@ class ClassifierTraining:
         init: ``imagenet``, ``none``, or a ``.weights.h5`` file of the architecture without top.
         augment: change every training view at random; otherwise the plain crop is shown every time.
         augmentation: strength of each random change.
+        outliers: views of none of the classes in every batch, as a share of ``batch_size`` that comes on top; see
+            ``training/outliers.py``.
         views: quarter turns that the runtime looks at and averages, 1 to 4; no part of training.
         seed: of weights, order, augmentation, and the choice of cells.
 
@@ -67,6 +69,7 @@ class ClassifierTraining:
     init: str = "none"
     augment: bool = True
     augmentation: Augmentation = field(default_factory=Augmentation)
+    outliers: float = 0.0
     views: int = 1
     seed: int = 0
 
@@ -76,6 +79,8 @@ class ClassifierTraining:
                 raise MarrowError(f"{name} is {getattr(self, name)!r}: choose one of {', '.join(known)}.")
         if self.epochs < 1 or self.batch_size < 1 or self.imbalance < 1 or not 0 <= self.dropout < 1:
             raise MarrowError("epochs, batch_size and imbalance are at least 1, and dropout is from 0 to below 1.")
+        if not 0 <= self.outliers <= 1:
+            raise MarrowError(f"outliers is {self.outliers}: give a share from 0 to 1.")
         if not 1 <= self.views <= 4:
             raise MarrowError(f"views is {self.views}: give 1 to 4 quarter turns.")
         if self.frozen_blocks and (self.arch != EXPORTED or not 0 < self.frozen_blocks <= 16):

@@ -1,10 +1,11 @@
 """Measure a Hub folder: choose its thresholds on validation data, then write ``metrics.json`` on test data.
 
-python -m training.measure classifier --model hub/bone-marrow-mobilenet --data DATASET [--benchmarks DIR]
+python -m training.measure classifier --model hub/bone-marrow-mobilenet --data DATASET [--unknown DATASET]
+                                   [--benchmarks DIR]
 python -m training.measure segmenter --model hub/bone-marrow-yolov8-seg --data FIELDS [--benchmarks DIR]
 
-``--benchmarks`` names a folder with real images kept out of training: ``marrow/NIF``, ``fields_segpc``,
-``fields_bccd`` and ``wbc_masks``.
+``--benchmarks`` names a folder with real images kept out of training: ``fields_segpc``, ``fields_bccd`` and
+``wbc_masks``.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, required=True, help="Hub folder, as training.export writes it")
     parser.add_argument("--data", required=True, help="data set (classifier) or folder of fields (segmenter)")
     parser.add_argument("--benchmarks", type=Path, help="folder of real images kept out of training")
+    parser.add_argument("--unknown", help="classifier alone: data set of cells of no class, trained or not")
     args = parser.parse_args(argv)
+    options = {"unknown": args.unknown} if args.unknown else {}
     # each import brings half of the machine learning stack
     if args.kind == "classifier":
         from training.measure_classifier import measure
@@ -48,13 +51,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if args.benchmarks and not args.benchmarks.is_dir():
             raise MarrowError(f"There is no folder {args.benchmarks}: name one with --benchmarks, or leave it out.")
-        metrics = measure(args.model, args.data, args.benchmarks)
+        if args.unknown and args.kind != "classifier":
+            raise MarrowError("--unknown is for the classifier: leave it out.")
+        metrics = measure(args.model, args.data, args.benchmarks, **options)
     except MarrowError as error:
         print(f"measure: {error}", file=sys.stderr)
         return 2
     metrics["environment"] = environment()
-    benchmarks = " --benchmarks BENCHMARKS" if args.benchmarks else ""
-    metrics["command"] = f"python -m training.measure {args.kind} --model hub/{args.model.name} --data DATA{benchmarks}"
+    given = "".join(f" --{name} {name.upper()}" for name in ("unknown", "benchmarks") if getattr(args, name))
+    metrics["command"] = f"python -m training.measure {args.kind} --model hub/{args.model.name} --data DATA{given}"
     write_json(args.model / "metrics.json", metrics)
     return 0
 

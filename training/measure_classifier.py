@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from scipy.special import logsumexp
 
 from marrow.analysis import Box
 from marrow.classifier import Classifier, probabilities
-from marrow.crop import find_centre_cell
 from marrow.images import read_image
 from marrow.report import wilson_interval
 from training.bootstrap import RESAMPLES, intervals
@@ -24,14 +24,18 @@ METRICS = Path(__file__).parent / "metrics"
 KNOWN_UNCERTAIN = 0.10  # share of known marrow cells that may become uncertain
 KNOWN_SILENT = 0.05  # share of them that speak up less for all classes together than "none of these" does
 
+FoundCells = tuple[np.ndarray, list[Box]]
+"""An image, and the boxes of cells in it."""
 
-def measure(model: Path, data: str, benchmarks: Path | None) -> dict[str, Any]:
+
+def measure(model: Path, data: str, benchmarks: Path | None, unknown: str | None = None) -> dict[str, Any]:
     """Calibrate a classifier on the validation split and measure it on the test split.
 
     Args:
         model: Hub folder; what :func:`calibrate` chooses is set in its ``config.json``.
         data: data set with the splits ``validation`` and ``test``.
-        benchmarks: folder with ``marrow/NIF`` and ``fields_segpc``, cells of kinds that were never trained.
+        benchmarks: folder with ``fields_segpc``, plasma cells that were never trained.
+        unknown: data set of cells of no class, of which the validation and test splits were never trained.
 
     Returns:
         The figures for ``metrics.json``; real images only, where the set has any.
@@ -46,8 +50,9 @@ def measure(model: Path, data: str, benchmarks: Path | None) -> dict[str, Any]:
     raw = probabilities(classifier.logits(test.raw(classifier.crop.size))[:1], config.temperature)
     uncertain = {key: getattr(config, key) for key in ("uncertain_below", "temperature", "none_logit", "views")}
     uncertain |= _known_uncertain(named, test, config.uncertain_below)
-    if benchmarks is not None:
-        uncertain["unseen"] = _measure_unseen(classifier, benchmarks)
+    unseen = _unknown_cells(unknown) | _plasma_cells(benchmarks)
+    if unseen:
+        uncertain["unseen"] = {name: _uncertain_share(classifier, cells) for name, cells in unseen.items()}
     return {
         "data": {"validation": len(validation), "test": len(test)},
         "test": figures(named, test),
@@ -168,27 +173,32 @@ def _known_uncertain(named: np.ndarray, cells: Cells, bound: float) -> dict[str,
     }
 
 
-def _measure_unseen(classifier: Classifier, benchmarks: Path) -> dict[str, Any]:
-    """Give the share called uncertain of the cells that :func:`unseen_cells` finds."""
-    shares = {}
-    for name, cells in unseen_cells(benchmarks).items():
-        best = np.concatenate([classifier(image, boxes).max(axis=1) for image, boxes in cells])
-        shares[name] = {"n": len(best), "share": float((best < classifier.config.uncertain_below).mean())}
-    return shares
+def _uncertain_share(classifier: Classifier, cells: Sequence[FoundCells]) -> dict[str, Any]:
+    best = np.concatenate([classifier(image, boxes).max(axis=1) for image, boxes in cells])
+    uncertain = int((best < classifier.config.uncertain_below).sum())
+    low, high = wilson_interval(uncertain, len(best))
+    interval = [round(low / 100, 4), round(high / 100, 4)]
+    return {"n": len(best), "share": uncertain / len(best), "interval": interval}
 
 
-def unseen_cells(benchmarks: Path) -> dict[str, list[tuple[np.ndarray, list[Box]]]]:
-    """Read images of cells of kinds that were never trained, with their boxes; a kind without is left out."""
-    nif = [read_image(file) for file in sorted((benchmarks / "marrow" / "NIF").glob("*.jpg"))]
-    plasma = []
-    for file in sorted((benchmarks / "fields_segpc" / "images").glob("*.jpg")):
+def _unknown_cells(unknown: str | None) -> dict[str, list[FoundCells]]:
+    """Read the cells of no class that were not trained, by the code that the data set gives them."""
+    found: dict[str, list[FoundCells]] = {}
+    for split in ("validation", "test") if unknown else ():
+        cells = load_cells(unknown, split)
+        for image, box, label in zip(cells.images, cells.boxes, cells.labels, strict=True):
+            found.setdefault(f"{cells.codes[label]} images not trained on", []).append((image, [box]))
+    return found
+
+
+def _plasma_cells(benchmarks: Path | None) -> dict[str, list[FoundCells]]:
+    """Read the plasma cells of SegPC-2021, a class without any real training image."""
+    found = []
+    for file in sorted((benchmarks / "fields_segpc" / "images").glob("*.jpg")) if benchmarks else ():
         labels = cv2.imread(str(benchmarks / "fields_segpc" / "labels" / f"{file.stem}.png"), cv2.IMREAD_UNCHANGED)
-        plasma.append((read_image(file), boxes_of(labels)))
-    found = {
-        "NIF (not identifiable)": [(image, [find_centre_cell(image)]) for image in nif],
-        "plasma cells (SegPC-2021)": [(image, boxes) for image, boxes in plasma if boxes],
-    }
-    return {name: cells for name, cells in found.items() if cells}
+        if boxes := boxes_of(labels):
+            found.append((read_image(file), boxes))
+    return {"plasma cells (SegPC-2021)": found} if found else {}
 
 
 def boxes_of(labels: np.ndarray) -> list[Box]:

@@ -30,14 +30,16 @@ from training.config import load_config
 from training.experiment import ARCHITECTURES, EXPORTED, ClassifierTraining, chosen_cells
 from training.files import claim_run, output_folder, write_json
 from training.finish import export_and_measure
+from training.objective import ClassAccuracy, make_loss, make_optimizer
+from training.outliers import draw_outlier
 
 
 class TrainingBatches(keras.utils.PyDataset):
     """The batches of one epoch; the same seed and epoch give the same batches on any machine."""
 
-    def __init__(self, cells: Cells, config: ClassifierTraining, epoch: int) -> None:
+    def __init__(self, cells: Cells, unknown: Cells | None, config: ClassifierTraining, epoch: int) -> None:
         super().__init__(workers=2, max_queue_size=8)
-        self.cells, self.config, self.epoch = cells, config, epoch
+        self.cells, self.unknown, self.config, self.epoch = cells, unknown, config, epoch
         n_classes = len(cells.codes)
         balanced = config.balancing == "weights"
         self.weights = class_weights(cells.labels, n_classes) if balanced else np.ones(n_classes, np.float32)
@@ -48,48 +50,37 @@ class TrainingBatches(keras.utils.PyDataset):
         return max(1, len(self.order) // self.config.batch_size)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Give network inputs in -1…1, one-hot labels and sample weights."""
+        """Give network inputs in -1…1, one-hot labels and sample weights; the label of an outlier is all 0."""
         size = self.config.batch_size
         chosen = self.order[index * size : (index + 1) * size]
-        crops = np.stack([self._view(int(i)) for i in chosen])
+        outliers = [self._outlier(index, n) for n in range(round(size * self.config.outliers))]
+        crops = np.stack([self._view(int(i)) for i in chosen] + outliers)
         labels = self.cells.labels[chosen]
-        targets = np.eye(len(self.cells.codes), dtype=np.float32)[labels]
-        return crops / np.float32(127.5) - np.float32(1), targets, self.weights[labels]
+        targets = np.zeros((len(crops), len(self.cells.codes)), np.float32)
+        targets[np.arange(len(labels)), labels] = 1
+        weights = np.append(self.weights[labels], np.ones(len(outliers), np.float32))
+        return crops / np.float32(127.5) - np.float32(1), targets, weights
 
     def _view(self, i: int) -> np.ndarray:
         if not self.config.augment:
             return crop_cell(self.cells.images[i], self.cells.boxes[i], self.config.crop)
         rng = np.random.default_rng((self.config.seed, self.epoch, i))
-        colours = self.colours[rng.integers(len(self.colours))]
+        colours = self._colours(rng)
         image, box = self.cells.images[i], self.cells.boxes[i]
         return augmented_crop(image, box, colours, self.config.crop, self.config.augmentation, rng)
 
+    def _outlier(self, index: int, n: int) -> np.ndarray:
+        rng = np.random.default_rng((self.config.seed, self.epoch, index, n))
+        strength = self.config.augmentation
+        return draw_outlier(self.cells, self.unknown, self._colours(rng), self.config.crop, strength, rng)
 
-def make_optimizer(config: ClassifierTraining, steps: int) -> keras.optimizers.Optimizer:
-    """Build the optimizer, with a cosine schedule after one epoch of warm-up.
-
-    Args:
-        config: the experiment.
-        steps: steps per epoch.
-    """
-    rate = keras.optimizers.schedules.CosineDecay(
-        config.learning_rate / 20,
-        steps * max(config.epochs - 1, 1),
-        alpha=0.01,
-        warmup_target=config.learning_rate,
-        warmup_steps=steps,
-    )
-    match config.optimizer:
-        case "adamw":
-            return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
-        case "sgd":
-            return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
-        case "rmsprop":
-            return keras.optimizers.RMSprop(rate)
-    return keras.optimizers.Adam(rate)
+    def _colours(self, rng: np.random.Generator) -> np.ndarray:
+        return self.colours[rng.integers(len(self.colours))]
 
 
-def train(config: ClassifierTraining, train_cells: Cells, validation: Cells, run_dir: Path) -> keras.Model:
+def train(
+    config: ClassifierTraining, train_cells: Cells, validation: Cells, run_dir: Path, unknown: Cells | None = None
+) -> keras.Model:
     """Train, resuming from the last finished epoch in ``run_dir`` if there is one.
 
     Args:
@@ -97,19 +88,20 @@ def train(config: ClassifierTraining, train_cells: Cells, validation: Cells, run
         train_cells: cells to learn from, as :func:`training.experiment.chosen_cells` leaves them.
         validation: cells to watch; nothing is chosen by them here.
         run_dir: folder for the checkpoint of the last epoch and ``history.jsonl``.
+        unknown: cells of no class, some of the outliers.
 
     Returns:
         The model after the last epoch.
     """
     keras.utils.set_random_seed(config.seed)
     checkpoint = _last_checkpoint(run_dir)
-    steps = len(TrainingBatches(train_cells, config, 0))
+    steps = len(TrainingBatches(train_cells, unknown, config, 0))
     if checkpoint is None:
         model, done = build_model(config, len(train_cells.codes)), 0
         model.compile(
             make_optimizer(config, steps),
-            keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
-            weighted_metrics=["accuracy"],
+            make_loss(config),
+            weighted_metrics=[ClassAccuracy(name="accuracy")],
         )
     else:
         model, done = keras.models.load_model(checkpoint), int(checkpoint.stem.split("-")[1])
@@ -124,7 +116,7 @@ def train(config: ClassifierTraining, train_cells: Cells, validation: Cells, run
     for epoch in range(done, config.epochs):
         start = perf_counter()
         fitted = model.fit(
-            TrainingBatches(train_cells, config, epoch),
+            TrainingBatches(train_cells, unknown, config, epoch),
             shuffle=False,  # Keras' own order would not survive an interruption
             validation_data=(inputs, targets),
             initial_epoch=epoch,
@@ -161,7 +153,9 @@ def history(run_dir: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (run_dir / "history.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
-def save_run(model: keras.Model, config: ClassifierTraining, cells: Cells, run_dir: Path) -> None:
+def save_run(
+    model: keras.Model, config: ClassifierTraining, cells: Cells, run_dir: Path, unknown: Cells | None = None
+) -> None:
     """Write what the export needs: ``model.keras``, ``weights.npz`` (by layer and variable), ``run.json``."""
     # without the optimizer, which only a checkpoint needs
     keras.Model(model.inputs, model.outputs, name=model.name).save(run_dir / "model.keras")
@@ -174,6 +168,7 @@ def save_run(model: keras.Model, config: ClassifierTraining, cells: Cells, run_d
         "crop": asdict(config.crop),
         "codes": cells.codes,
         "trained_on": cells.counts(),
+        "outliers": unknown.counts() if unknown else {},
         "parameters": model.count_params(),
     }
     write_json(run_dir / "run.json", run)
@@ -185,6 +180,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", required=True, help="folder written by bone_marrow_12.py, or a Hub id")
     parser.add_argument("--output-dir", required=True, help="Hub folder to write")
     parser.add_argument("--config", type=Path, help="TOML file, as in training/configs/")
+    parser.add_argument("--unknown", help="data set of cells of no class, as outliers; they need outliers > 0")
     parser.add_argument("--arch", choices=ARCHITECTURES, help="network; mobilenet_v2 alone is exported")
     parser.add_argument("--init", help="imagenet, none, or a .weights.h5 file")
     parser.add_argument("--epochs", type=int)
@@ -194,20 +190,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options = {name: getattr(args, name) for name in ("arch", "init", "epochs", "seed")}
         config = load_config(ClassifierTraining, args.config, **options)
+        if args.unknown and not config.outliers:
+            raise MarrowError("Cells of no class are shown as outliers: set outliers above 0 in the config.")
         out = output_folder(args.output_dir)
         run_dir = output_folder(args.run_dir or Path("runs") / out.name)
         train_cells = chosen_cells(load_cells(args.data, "train"), config)
         validation = load_cells(args.data, "validation")
-        claim_run(run_dir, {"config": asdict(config), "data": args.data})
-        model = train(config, train_cells, validation, run_dir)
-        save_run(model, config, train_cells, run_dir)
+        unknown = load_cells(args.unknown, "train") if args.unknown else None
+        claim_run(run_dir, {"config": asdict(config), "data": args.data, "unknown": args.unknown})
+        model = train(config, train_cells, validation, run_dir, unknown)
+        save_run(model, config, train_cells, run_dir, unknown)
     except MarrowError as error:
         print(f"train_classifier: {error}", file=sys.stderr)
         return 2
     if config.arch != EXPORTED:
         print(f"{run_dir / 'model.keras'} is trained; {EXPORTED} alone is exported to a Hub folder.")
         return 0
-    return export_and_measure("classifier", run_dir, out, args.data)
+    return export_and_measure("classifier", run_dir, out, args.data, args.unknown)
 
 
 if __name__ == "__main__":

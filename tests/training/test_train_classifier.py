@@ -44,6 +44,7 @@ def test_a_run_says_what_it_did(trained_classifier, cell_set):
     assert run["config"]["augmentation"]["jitter"] > 0, "also what was left at its default"
     assert tuple(run["codes"]) == CODES
     assert run["trained_on"] == {code: {"drawn": 8} for code in CODES}
+    assert run["outliers"] == {"NIF": {"unnamed": 5}} and run["config"]["outliers"] == 0.125
     assert [line["epoch"] for line in history(trained_classifier.run_dir)] == [1, 2, 3]
     assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= history(trained_classifier.run_dir)[0].keys()
     weights = np.load(trained_classifier.run_dir / "weights.npz")
@@ -51,9 +52,18 @@ def test_a_run_says_what_it_did(trained_classifier, cell_set):
     assert [path.name for path in trained_classifier.run_dir.glob("epoch-*")] == ["epoch-003.keras"]
 
 
-def test_an_interrupted_run_resumes_and_ends_as_if_it_had_not_been(trained_classifier, cell_set, tmp_path):
+def test_an_interrupted_run_resumes_and_ends_as_if_it_had_not_been(trained_classifier, cell_set, unknown_set, tmp_path):
     run_dir, hub = tmp_path / "run", tmp_path / "hub"
-    places = ("--config", trained_classifier.config, "--run-dir", run_dir, "--output-dir", hub)
+    places = (
+        "--config",
+        trained_classifier.config,
+        "--run-dir",
+        run_dir,
+        "--output-dir",
+        hub,
+        "--unknown",
+        unknown_set,
+    )
     cut = python("-c", CUT_SHORT, "--data", cell_set, *places)
     assert cut.returncode == 9 and len(history(run_dir)) == 1
     assert [path.name for path in run_dir.glob("*.keras")] == ["epoch-001.keras"]
@@ -70,13 +80,21 @@ def test_an_interrupted_run_resumes_and_ends_as_if_it_had_not_been(trained_class
 
 
 def test_bad_input_is_refused_in_one_line(trained_classifier, cell_set, tmp_path):
-    configs = {"unknown": "epochz = 3", "nested": "[augmentation]\nblurr = 1.0", "broken": "epochs = = 3"}
+    configs = {
+        "unknown": "epochz = 3",
+        "plain": "epochs = 1",
+        "outliers": "outliers = 2.0",
+        "nested": "[augmentation]\nblurr = 1.0",
+        "broken": "epochs = = 3",
+    }
     for name, text in configs.items():
         (tmp_path / f"{name}.toml").write_text(text)
     data, out = ["--data", str(cell_set)], ["--output-dir", str(tmp_path / "hub"), "--run-dir", str(tmp_path / "run")]
     other_run = ["--config", str(trained_classifier.config), "--run-dir", str(trained_classifier.run_dir)]
     file = tmp_path / "unknown.toml"
     cases = {
+        "set outliers above 0": [*data, *out, "--config", str(tmp_path / "plain.toml"), "--unknown", str(cell_set)],
+        "a share from 0 to 1": [*data, *out, "--config", str(tmp_path / "outliers.toml")],
         "epochz": [*data, *out, "--config", str(tmp_path / "unknown.toml")],
         "blurr": [*data, *out, "--config", str(tmp_path / "nested.toml")],
         "broken.toml": [*data, *out, "--config", str(tmp_path / "broken.toml")],
@@ -93,6 +111,31 @@ def test_bad_input_is_refused_in_one_line(trained_classifier, cell_set, tmp_path
         assert not any("Traceback" in text or "train_classifier:" in text for text in progress)
     assert len(history(trained_classifier.run_dir)) == 3
     assert not list((tmp_path / "other").iterdir()), "a slip of the pen leaves the run folder free"
+
+
+def test_the_loss_knows_none_of_these_and_the_accuracy_does_not():
+    script = """
+import json
+import numpy as np
+from training.experiment import ClassifierTraining
+from training.objective import ClassAccuracy, make_loss
+labels = np.array([[1, 0, 0], [0, 0, 0], [0, 0, 1]], np.float32)
+logits = np.array([[2, 1, -1], [-3, 0.5, 0], [1, 0, 4]], np.float32)
+values = [make_loss(ClassifierTraining(outliers=n, label_smoothing=0.08))(labels[:, :], logits) for n in (0.1, 0.0)]
+accuracy = ClassAccuracy()
+accuracy.update_state(labels, -logits, np.array([3, 1, 1], np.float32))
+accuracy.update_state(labels, logits, np.array([3, 1, 1], np.float32))
+print(json.dumps([float(value) for value in (*values, accuracy.result())]))
+"""
+    with_none, plain, accuracy = json.loads(succeed("-c", script).stdout.splitlines()[-1])
+    logits = np.array([[2, 1, -1, 0], [-3, 0.5, 0, 0], [1, 0, 4, 0]])
+    targets = np.eye(4)[[0, 3, 2]] * 0.92 + 0.02
+    likely = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    assert with_none == pytest.approx(-(targets * likely).sum(axis=1).mean(), abs=1e-5)
+    likely = logits[:, :3] - np.log(np.exp(logits[:, :3]).sum(axis=1, keepdims=True))
+    targets = np.array([[1, 0, 0], [0, 0, 0], [0, 0, 1]]) * 0.92 + 0.08 / 3
+    assert plain == pytest.approx(-(targets * likely).sum(axis=1).mean(), abs=1e-5)
+    assert accuracy == pytest.approx(0.5), "the outlier in the middle does not count"
 
 
 def test_the_command_ends_with_code_2_and_no_traceback(tmp_path):
