@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from model_cards.render import number, table
+from model_cards.tables import number, table, uncertain_table
 
 ROOT = Path(__file__).resolve().parent.parent
 BENCHMARKS = ROOT / "benchmarks" / "results.json"
@@ -29,7 +29,7 @@ def results() -> str:
             f"{number(segmenter['confidence']['value'])} ({segmenter['confidence']['chosen_on']}):",
             _segmenter_table(segmenter["datasets"]),
             "**Knowing what it has not seen**: share of cells called uncertain, at a bound chosen on validation cells:",
-            _uncertain_table(classifier["uncertain"]),
+            uncertain_table(classifier["uncertain"]),
         ]
     )
 
@@ -58,12 +58,6 @@ def _segmenter_table(datasets: dict[str, dict[str, Any]]) -> str:
         if any(key in figures for key in keys)
     ]
     return table(["images", "number", *keys.values()], rows)
-
-
-def _uncertain_table(uncertain: dict[str, Any]) -> str:
-    rows = [["known marrow cells", None, uncertain["known_marrow"]]]
-    rows += [[name, figures["n"], figures["share"]] for name, figures in uncertain.get("unseen", {}).items()]
-    return table(["cells", "number", "share"], rows)
 
 
 def dataset_blocks() -> dict[str, str]:

@@ -21,7 +21,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from marrow import texts
 from marrow.errors import MarrowError
 from model_cards.segmenter_tables import curve_table, recall_table, results_table
-from model_cards.tables import key_table, leaves, number, table, with_interval
+from model_cards.tables import key_table, leaves, number, table, uncertain_table, with_interval
 
 TEMPLATES = Path(__file__).parent
 DATASET = "NAMESPACE/bone-marrow-12"
@@ -158,14 +158,27 @@ def _classifier(name: str, config: dict[str, Any], metrics: dict[str, Any]) -> t
         "sources": _source_table(totals),
         "unseen": _name_classes(unseen),
         "not_from_marrow": _name_classes([c for c in codes if c not in unseen and c not in from_marrow]),
+        "outliers": _outliers(config.get("outliers", {})),
         "split": key_table(metrics.get("data", {}), ("", "images")),
         "results": _result_table(metrics),
         "per_class": _per_class_table(test),
         "across_sources": _across_sources_table(metrics.get("across_sources", {})),
         "confusion": _confusion_table(test.get("labels", codes), test.get("confusion", [])),
         "by_source": _by_source_table(metrics.get("by_source", {})),
-        "uncertain": _uncertain_table(metrics.get("uncertain", {})),
+        "uncertain": uncertain_table(metrics.get("uncertain", {})),
     }
+
+
+def _outliers(outliers: Mapping[str, Any]) -> str:
+    """Say what else than cells of the classes was shown in training; empty text if nothing was."""
+    if not outliers.get("share"):
+        return ""
+    unknown = outliers["cells"].items()
+    images = "".join(f", {sum(by_source.values())} images of {code}" for code, by_source in unknown)
+    return (
+        f"For every 100 cells {round(100 * outliers['share'])} views of no class were shown too (the ground beside a "
+        f"cell, halves of two cells{images}), whose target is *none of these*."
+    )
 
 
 def _segmenter(name: str, config: dict[str, Any], metrics: dict[str, Any]) -> tuple[ModelCardData, dict[str, Any]]:
@@ -258,17 +271,6 @@ def _across_sources_table(across: Mapping[str, Mapping[str, Mapping[str, Any]]])
 
 def _confusion_table(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
     return table(["", *labels], [[f"**{label}**", *row] for label, row in zip(labels, counts, strict=False)])
-
-
-def _uncertain_table(uncertain: Mapping[str, Any]) -> str:
-    rows = (
-        [["marrow cells of the classes above", None, uncertain["known_marrow"]]]
-        if uncertain.get("known_marrow") is not None
-        else []
-    )
-    unseen = uncertain.get("unseen", {})
-    rows += [[name, figures.get("n"), figures.get("share")] for name, figures in unseen.items()]
-    return table(["cells", "number", "share called uncertain"], rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

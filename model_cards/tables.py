@@ -41,3 +41,12 @@ def with_interval(figures: Mapping[str, Any], name: str) -> str:
     """Write a figure and, where ``figures["intervals"]`` has one, its interval."""
     interval = figures.get("intervals", {}).get(name)
     return number(figures.get(name)) + (f" ({number(interval)})" if interval else "")
+
+
+def uncertain_table(uncertain: Mapping[str, Any]) -> str:
+    """Make the table of the shares of cells called uncertain, from ``uncertain`` in a classifier's ``metrics.json``."""
+    rows = [["known marrow cells", None, uncertain.get("known_marrow")]]
+    for name, figures in uncertain.get("unseen", {}).items():
+        interval = f" ({number(figures['interval'])})" if "interval" in figures else ""
+        rows.append([name, figures["n"], number(figures["share"]) + interval])
+    return table(["cells", "number", "share called uncertain"], [row for row in rows if row[2] is not None])

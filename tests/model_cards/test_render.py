@@ -19,6 +19,7 @@ CLASSIFIER_CONFIG = {
     "temperature": 1.37,
     "uncertain_below": 0.61,
     "trained_on": {"BLA": {"marrow": 612}, "EBO": {"blood": 503}, "PLM": {}},
+    "outliers": {"share": 0.15, "cells": {"NIF": {"marrow": 53, "blood": 4}}},
 }
 CLASSIFIER_METRICS = {
     "data": {"train": 1115, "test": {"marrow": 120, "blood": 99}},
@@ -55,7 +56,7 @@ CLASSIFIER_METRICS = {
     "uncertain": {
         "uncertain_below": 0.61,
         "known_marrow": 0.083,
-        "unseen": {"plasma cells": {"n": 77, "share": 0.604}},
+        "unseen": {"plasma cells": {"n": 77, "share": 0.604}, "NIF": {"n": 25, "share": 0.8, "interval": [0.61, 0.91]}},
     },
     "environment": {"python": "3.11", "packages": {"keras": "3.15.1"}},
     "command": "python -m training.train_classifier --data cells",
@@ -121,7 +122,11 @@ def test_classifier_card_has_every_figure(tmp_path: Path) -> None:
         "| BLA | marrow | 99 | 0.960 (0.901–0.984) | 0.808 |",
         "from 0.071 to 0.022",
         "from 1000 resamples of the\n217 groups",
+        "| known marrow cells | – | 0.083 |",
         "| plasma cells | 77 | 0.604 |",
+        "| NIF | 25 | 0.800 (0.610–0.910) |",
+        "For every 100 cells 15 views of no class were shown too",
+        "halves of two cells, 57 images of NIF)",
         "| packages/keras | 3.15.1 |",
         "python -m training.train_classifier --data cells",
     ):
