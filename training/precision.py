@@ -18,7 +18,7 @@ import argparse
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -76,27 +76,25 @@ def build_variants(model: Path, data: Path, work: Path) -> dict[str, Path]:
     shutil.copy(model / "model.pt", folders["f32"])
     YOLO(folders["f32"] / "model.pt").export(format="onnx", imgsz=size, opset=OPSET, simplify=False)
     store_halved(single, folders["f16"] / "model.onnx")
-    quantise(single, coco_fields(data, "train")[:CALIBRATION], size, folders["int8"] / "model.onnx")
+    fields = coco_fields(data, "train")[:CALIBRATION]
+    quantise(single, (letterbox(field.image(), size)[0] for field in fields), folders["int8"] / "model.onnx")
     return folders
 
 
-def quantise(source: Path, fields: Sequence[TrueField], size: int, target: Path) -> None:
-    """Quantise the convolutions of a segmenter, but for the last ones, whose outputs are boxes, scores and masks.
+def quantise(source: Path, inputs: Iterable[np.ndarray], target: Path) -> None:
+    """Quantise the convolutions of a network, but for the last ones: of a segmenter these give boxes, scores and masks.
 
     Args:
-        source: ONNX file in single precision.
-        fields: to take the ranges of the activations from.
-        size: side of the network's input in pixels.
+        source: ONNX file with one input.
+        inputs: to take the ranges of the activations from.
         target: file to write, with quantise and dequantise nodes, which OpenVINO reads.
     """
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    class Fields(CalibrationDataReader):
+    class Inputs(CalibrationDataReader):
         def __init__(self, name: str) -> None:
-            self._inputs: Iterator[dict[str, np.ndarray]] = (
-                {name: letterbox(field.image(), size)[0]} for field in fields
-            )
+            self._inputs: Iterator[dict[str, np.ndarray]] = ({name: each} for each in inputs)
 
         def get_next(self) -> dict[str, np.ndarray] | None:
             return next(self._inputs, None)
@@ -107,7 +105,7 @@ def quantise(source: Path, fields: Sequence[TrueField], size: int, target: Path)
     quantize_static(
         str(prepared),
         str(target),
-        Fields(graph.input[0].name),
+        Inputs(graph.input[0].name),
         op_types_to_quantize=["Conv"],
         nodes_to_exclude=_last_convolutions(graph),
         per_channel=True,
