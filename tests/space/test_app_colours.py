@@ -7,8 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from marrow.drawing import PALETTE
-from screen.viewer import DASHES
+from marrow.drawing import DASHES, PALETTE
 from tests.space.known_models import CODES
 
 # Machado GM, Oliveira MM, Fernandes LAF. IEEE Trans Vis Comput Graph 2009;15:1291-1298, severity 1.0, linear RGB
