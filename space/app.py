@@ -13,9 +13,10 @@ import gradio as gr
 
 from marrow import MarrowError, Models
 from marrow.cli import default_reference
-from marrow.flags import start_upload, stop_upload
+from marrow.flags import start_upload
 from screen.actions import Actions
 from screen.image_file import ImageFile
+from screen.line import AT_ONCE, LONGEST
 from screen.uploads import KEPT, uploaded
 from screen.viewer import STATIC, Shown, Viewer, make_settings, model_names
 from screen.words import SCREEN
@@ -23,9 +24,6 @@ from screen.words import SCREEN
 EXAMPLES_FOLDER = Path(__file__).resolve().with_name("examples")
 EXAMPLES = sorted(EXAMPLES_FOLDER.glob("*.jpg"))
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "sans-serif"]
-WAITING = 20
-"""Requests that may wait; who comes later is asked to try again."""
-
 i18n = gr.I18n(**SCREEN)
 
 
@@ -56,6 +54,9 @@ def build(models: Models, flags: Path) -> gr.Blocks:
     ) -> Shown | Any:
         return actions.show(uploaded(event.path), request, progress) or gr.skip()
 
+    def explain(asked: dict[str, Any], request: gr.Request) -> dict[str, str]:
+        return actions.explain(asked, request)
+
     def export_file(asked: dict[str, Any], request: gr.Request) -> dict[str, str]:
         return actions.export_file(asked, request)
 
@@ -80,7 +81,7 @@ def build(models: Models, flags: Path) -> gr.Blocks:
                 )
                 examples.click(lambda number: str(EXAMPLES[number]), examples, image, api_visibility="private")
         with gr.Column(visible=False, elem_id="work") as work:
-            viewer = Viewer(make_settings(models), [export_file, send_flag], elem_id="viewer")
+            viewer = Viewer(make_settings(models), [explain, export_file, send_flag], elem_id="viewer")
         image.change(
             show,
             image,
@@ -98,7 +99,8 @@ def build(models: Models, flags: Path) -> gr.Blocks:
             api_visibility="private",
         )
         _add_endpoints(actions, models)
-    return app.queue(max_size=WAITING, default_concurrency_limit=2)
+    # requests wait in a line of ours, which says where they stand; Gradio's takes those whom a full line turns away
+    return app.queue(max_size=LONGEST, default_concurrency_limit=AT_ONCE + LONGEST + 4)
 
 
 def _add_endpoints(actions: Actions, models: Models) -> None:
@@ -159,7 +161,7 @@ def main() -> int:
     try:
         app.block_thread()
     finally:
-        if uploading and (sentence := stop_upload(uploading)):
+        if uploading and (sentence := uploading.stop()):
             print(f"marrow: {sentence}", file=sys.stderr)
     return 0
 

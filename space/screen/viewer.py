@@ -15,7 +15,7 @@ from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
 from marrow import Analysis, Models
-from marrow.drawing import GREY, PALETTE
+from marrow.drawing import DASHES, GREY, OTHER_DASHES, PALETTE, UNCERTAIN_DASHES
 from marrow.flags import MAX_COMMENT
 from marrow.report import FLOOR, LINEAGES, NOT_IN_DIFFERENTIAL, TARGET, Z95, is_seen_on_marrow
 from marrow.texts import CLASS_NAMES, NOTES
@@ -30,20 +30,6 @@ LOWEST = 0.05
 
 MAX_SHOWN = 2560
 """Longest side in pixels of the picture that is sent to the browser."""
-
-LINES = {
-    "": ("BLA", "EBO", "ART", "HAC"),
-    "9 4": ("PMO", "NGB", "MON", "BAS"),
-    "12 3 2 3": ("MYB", "NGS", "PLM", "LYI"),
-    "5 3": ("MMZ", "EOS", "LYT", "FGC", "PEB", "ABE"),
-}
-"""Line of each class, as SVG's ``stroke-dasharray`` in screen pixels.
-
-Of the twelve released classes, those with the same line differ in colour for colour-blind eyes too: by at least 30 in
-CIE 1976 L*a*b* under each full deficiency as simulated by Machado et al. 2009 (doi:10.1109/TVCG.2009.113).
-"""
-
-DASHES = {code: dashes for dashes, codes in LINES.items() for code in codes}
 
 
 @dataclass(frozen=True)
@@ -66,7 +52,7 @@ class Viewer(gr.HTML):
 
     Args:
         settings: what :func:`make_settings` gives.
-        server_functions: ``export_file`` and ``send_flag``, called by the viewer's buttons.
+        server_functions: ``explain``, ``export_file`` and ``send_flag``, called by the viewer.
     """
 
     def __init__(self, settings: dict[str, Any], server_functions: list[Callable[..., Any]], **options: Any) -> None:
@@ -117,8 +103,10 @@ def make_settings(models: Models) -> dict[str, Any]:
         "names": CLASS_NAMES,
         "words": VIEWER,
         "notes": NOTES,
-        "colours": {code: "#{:02x}{:02x}{:02x}".format(*PALETTE.get(code, GREY)) for code in config.labels},
-        "dashes": {code: DASHES.get(code, "5 5") for code in config.labels},
+        "colours": {code: _hex(PALETTE.get(code, GREY)) for code in config.labels},
+        "grey": _hex(GREY),
+        "dashes": {code: _dashes(DASHES.get(code, OTHER_DASHES)) for code in config.labels},
+        "uncertain_dashes": _dashes(UNCERTAIN_DASHES),
         "rules": {
             "uncertain_below": config.uncertain_below,
             "left_out": sorted(NOT_IN_DIFFERENTIAL),
@@ -134,6 +122,8 @@ def make_settings(models: Models) -> dict[str, Any]:
         "lowest": LOWEST,
         "confidence": max(LOWEST, models.segmenter.config.confidence),
         "max_comment": MAX_COMMENT,
+        "crop_reach": 1 + 2 * models.classifier.crop.context,
+        "explains": models.classifier.explains,
         "models": model_names(models),
     }
 
@@ -148,6 +138,15 @@ def shown_size(width: int, height: int) -> tuple[int, int]:
     """Give the size in pixels at which an image is sent to the browser."""
     scale = min(1.0, MAX_SHOWN / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _hex(colour: tuple[int, int, int]) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+def _dashes(lengths: tuple[int, ...]) -> str:
+    """Write the dashes of a line as SVG's ``stroke-dasharray``."""
+    return " ".join(map(str, lengths))
 
 
 def _encode(image: np.ndarray) -> bytes:

@@ -49,11 +49,11 @@ function nameOf(code) {
 }
 
 function colourOf(group) {
-  return settings.colours[group] || "#777777";
+  return settings.colours[group] || settings.grey;
 }
 
 function dashOf(group) {
-  return group === UNCERTAIN ? "1 4" : settings.dashes[group];
+  return group === UNCERTAIN ? settings.uncertain_dashes : settings.dashes[group];
 }
 
 /** Tell whether black reads better on a colour than white (ITU-R BT.601 luma). */
@@ -79,11 +79,11 @@ function chip(group, text = group) {
   return make("span", { class: "chip", style: `background:${colour};color:${isLight(colour) ? "#000" : "#fff"}`, text });
 }
 
-/** Cut a square around a cell out of the picture. */
+/** Cut the square that the classifier sees around a cell out of the picture. */
 function crop(picture, value, cell, side) {
   const [x0, y0, x1, y1] = cell.box;
   const scale = picture.naturalWidth / value.image.width;
-  const reach = Math.max(x1 - x0, y1 - y0, 1) * 1.3;
+  const reach = Math.max(x1 - x0, y1 - y0, 1) * settings.crop_reach;
   const canvas = make("canvas", { width: 2 * side, height: 2 * side, style: `width:${side}px;height:${side}px` });
   const pen = canvas.getContext("2d");
   pen.imageSmoothingQuality = "high";
