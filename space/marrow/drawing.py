@@ -39,6 +39,8 @@ PALETTE: dict[str, Colour] = {
     "LYI": (136, 204, 238),
     "PEB": (68, 119, 170),
 }
+BLACK: Colour = (0, 0, 0)
+WHITE: Colour = (255, 255, 255)
 GREY: Colour = (119, 119, 119)
 """Uncertain cells, and codes without a colour of their own."""
 
@@ -150,8 +152,7 @@ def _points(cell: Cell) -> np.ndarray:
 def _stroke(picture: np.ndarray, cell: Cell, colour: Colour, width: int, dashes: tuple[int, ...] = ()) -> None:
     """Draw an outline on a thin light or dark edge, so that it shows on any stain."""
     ring = np.array([*cell.polygon, cell.polygon[0]])
-    edge = (0, 0, 0) if _is_light(colour) else (255, 255, 255)
-    _lines(picture, [ring], edge, width + max(2, width // 2))
+    _lines(picture, [ring], edge_of(colour), width + max(2, width // 2))
     _lines(picture, _cut(ring, [length * width / 2.5 for length in dashes], width) if dashes else [ring], colour, width)
 
 
@@ -185,9 +186,8 @@ def _label(picture: np.ndarray, analysis: Analysis, text_of: Callable[[Cell], tu
         text, colour = text_of(cell)
         chip = _place(cell, draw.textbbox((0, 0), text, font, anchor="lt"), font.size / 4, canvas.size, taken)
         taken.append(chip)
-        ink = "black" if _is_light(colour) else "white"
         draw.rounded_rectangle(chip, font.size / 4, fill=colour)
-        draw.text(((chip[0] + chip[2]) / 2, (chip[1] + chip[3]) / 2), text, ink, font, anchor="mm")
+        draw.text(((chip[0] + chip[2]) / 2, (chip[1] + chip[3]) / 2), text, ink_on(colour), font, anchor="mm")
     return np.asarray(canvas).copy()
 
 
@@ -207,6 +207,13 @@ def _overlap(a: Chip, b: Chip) -> float:
     return max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))
 
 
-def _is_light(colour: Colour) -> bool:
-    """Tell whether black reads better on a colour than white (ITU-R BT.601 luma)."""
-    return float(np.dot(colour, (0.299, 0.587, 0.114))) > 150
+def ink_on(colour: Colour) -> Colour:
+    """Choose black or white letters for a ground, whichever has the higher contrast (WCAG 2.2, relative luminance)."""
+    share = np.array(colour) / 255
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    return BLACK if linear @ (0.2126, 0.7152, 0.0722) > 0.179 else WHITE
+
+
+def edge_of(colour: Colour) -> Colour:
+    """Choose the thin edge that shows a line on any stain: black around a light one (ITU-R BT.601 luma), else white."""
+    return BLACK if np.dot(colour, (0.299, 0.587, 0.114)) > 150 else WHITE

@@ -43,15 +43,18 @@ class Actions:
         if not path:
             return None
 
+        def step(share: float, text: str) -> None:
+            progress(share, desc=f"{text}\n")  # Gradio adds "- 40.0%", which page.css leaves out with the second line
+
         def tell(before: int, seconds: float) -> None:
             wait = words["wait"].format(seconds=round(seconds)) if seconds >= 1 else ""
-            progress(0, desc=words["waiting"].format(before=before) + wait)
+            step(0, words["waiting"].format(before=before) + wait)
 
         try:
             with self.line.turn(tell):
-                progress(0.1, desc=words["reading"])
+                step(0.1, words["reading"])
                 image, remark = open_upload(path)
-                progress(0.4, desc=words["analyzing"])
+                step(0.4, words["analyzing"])
                 analysis = analyze(image, self.models, LOWEST)
         except RefusedError as error:
             gr.Warning(say(error, request))

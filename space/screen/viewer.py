@@ -15,7 +15,7 @@ from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
 from marrow import Analysis, Models
-from marrow.drawing import DASHES, GREY, OTHER_DASHES, PALETTE, UNCERTAIN_DASHES
+from marrow.drawing import CELL, DASHES, GREY, OTHER_DASHES, PALETTE, UNCERTAIN_DASHES, Colour, edge_of, ink_on
 from marrow.flags import MAX_COMMENT
 from marrow.report import FLOOR, LINEAGES, NOT_IN_DIFFERENTIAL, TARGET, Z95, is_seen_on_marrow
 from marrow.texts import CLASS_NAMES, NOTES
@@ -27,6 +27,9 @@ SCRIPTS = ("base.js", "count.js", "stage.js", "overlay.js", "card.js", "report.j
 
 LOWEST = 0.05
 """Confidence of the one analysis of each image; the viewer filters its cells."""
+
+UNCERTAIN = "?"
+"""Group of the uncertain cells in the browser, beside the codes."""
 
 MAX_SHOWN = 2560
 """Longest side in pixels of the picture that is sent to the browser."""
@@ -100,13 +103,12 @@ def make_settings(models: Models) -> dict[str, Any]:
     config = models.classifier.config
     return {
         "labels": list(config.labels),
+        "uncertain": UNCERTAIN,
         "names": CLASS_NAMES,
         "words": VIEWER,
         "notes": NOTES,
-        "colours": {code: _hex(PALETTE.get(code, GREY)) for code in config.labels},
-        "grey": _hex(GREY),
-        "dashes": {code: _dashes(DASHES.get(code, OTHER_DASHES)) for code in config.labels},
-        "uncertain_dashes": _dashes(UNCERTAIN_DASHES),
+        "looks": {code: _look(PALETTE.get(code, GREY), DASHES.get(code, OTHER_DASHES)) for code in config.labels}
+        | {UNCERTAIN: _look(GREY, UNCERTAIN_DASHES), "cell": _look(CELL, ())},
         "rules": {
             "uncertain_below": config.uncertain_below,
             "left_out": sorted(NOT_IN_DIFFERENTIAL),
@@ -140,13 +142,11 @@ def shown_size(width: int, height: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _hex(colour: tuple[int, int, int]) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*colour)
-
-
-def _dashes(lengths: tuple[int, ...]) -> str:
-    """Write the dashes of a line as SVG's ``stroke-dasharray``."""
-    return " ".join(map(str, lengths))
+def _look(colour: Colour, dashes: tuple[int, ...]) -> dict[str, str]:
+    """Give a group's colour, the letters on it, the edge of its line, and its dashes as SVG's ``stroke-dasharray``."""
+    colours = {"colour": colour, "ink": ink_on(colour), "edge": edge_of(colour)}
+    in_css = {name: "#{:02x}{:02x}{:02x}".format(*value) for name, value in colours.items()}
+    return in_css | {"dashes": " ".join(map(str, dashes)) or "none"}
 
 
 def _encode(image: np.ndarray) -> bytes:

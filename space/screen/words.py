@@ -79,6 +79,7 @@ VIEWER = {
         "me_ratio": "M:E ratio",
         "unreliable": "unreliable",
         "hint": "Point at a cell to see its class, click it for its card.",
+        "hint_touch": "Touch a cell for its card; two fingers zoom.",
         "none": "No cell at this confidence: move the slider to the left.",
         "close": "Close",
         "previous": "Previous cell",
@@ -143,6 +144,7 @@ VIEWER = {
         "me_ratio": "rapport M/E",
         "unreliable": "peu fiable",
         "hint": "Survolez une cellule pour voir sa classe, cliquez dessus pour sa fiche.",
+        "hint_touch": "Touchez une cellule pour sa fiche ; deux doigts agrandissent.",
         "none": "Aucune cellule à ce seuil : déplacez le curseur vers la gauche.",
         "close": "Fermer",
         "previous": "Cellule précédente",
@@ -166,11 +168,11 @@ VIEWER = {
         "bars": "Barre : part du décompte. Trait fin : son intervalle de confiance à 95 % (Wilson).",
         "left_out": "non compté",
         "blast": "blastes",
-        "granulocytic": "granuleuse",
-        "erythroid": "érythroblastique",
-        "monocytic": "monocytaire",
-        "lymphoid": "lymphoïde et plasmocytaire",
-        "other": "autre",
+        "granulocytic": "lignée granuleuse",
+        "erythroid": "lignée érythroblastique",
+        "monocytic": "lignée monocytaire",
+        "lymphoid": "lymphocytes et plasmocytes",
+        "other": "autres",
         "download": "Emporter",
         "review_info": "Les moins sûres d’abord. Cliquez sur une cellule pour la voir dans le frottis.",
         "comment": "Qu’est-ce qui est faux ou instructif ?",
@@ -184,6 +186,28 @@ VIEWER = {
     },
 }
 """Words of the viewer, which are filled in by the browser."""
+
+
+IMAGE = {
+    "en": {
+        "Example": "Example",
+        "Upload file": "Choose a file",
+        "Capture from camera": "Take a picture",
+        "Paste from clipboard": "Paste a picture",
+        "capture photo": "Take the picture",
+        "Click to Access Webcam": "Click to use the camera",
+    },
+    "fr": {
+        "Example": "Exemple",
+        "Upload file": "Choisir un fichier",
+        "Capture from camera": "Prendre une photo",
+        "Paste from clipboard": "Coller une image",
+        "capture photo": "Prendre la photo",
+        "Click to Access Webcam": "Cliquez pour utiliser la caméra",
+        "Cliquez pour télécharger un fichier": "Cliquez pour choisir un fichier",
+    },
+}
+"""What stands for Gradio's own words on its image input, which it does not translate, or not well."""
 
 
 def choose_language(accept_language: str | None) -> str:

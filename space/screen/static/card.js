@@ -77,7 +77,7 @@ function classBar(code, share) {
     { class: "class" },
     make("span", { text: nameOf(code), title: code }),
     make("b", { text: percent(share) }),
-    make("div", { class: "bar" }, make("i", { style: `width:${100 * share}%;background:${colourOf(code)}` })),
+    make("div", { class: "bar" }, make("i", { style: `width:${100 * share}%;background:${lookOf(code).colour}` })),
   );
 }
 

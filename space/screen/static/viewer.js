@@ -203,7 +203,7 @@ function contents(cells, report) {
   if (state.view === "report") return [reportPanel(report, { onDownload: download })];
   if (state.view === "review") return [reviewPanel(cells, state.selected, thumbnail, select)];
   if (state.view === "flag") return [form];
-  const hint = state.selected === null ? make("p", { class: "small hint", text: words.hint }) : null;
+  const hint = state.selected === null ? make("p", { class: "small hint", text: matchMedia("(hover: none)").matches ? words.hint_touch : words.hint }) : null;
   if (state.view === "segmentation") return [figures(report), hint];
   return [figures(report), legend(report, state.hidden, { onToggle: toggle, onAll: all }), hint];
 }
