@@ -18,7 +18,7 @@ function vector(tag, attributes = {}, ...children) {
 function fill(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
-    if (name === "text") node.textContent = value;
+    if (name === "text") node.textContent = String(value).replace(/ (?=[;:?!%»])|(?<=«) /g, "\u00a0"); // as French wants it
     else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else node.setAttribute(name, value === true ? "" : value);
   }
@@ -56,12 +56,12 @@ function lookOf(group) {
 /** Draw a class's sign: a piece of its line. */
 function swatch(group) {
   const { colour, edge, dashes } = lookOf(group);
-  const line = { x1: 1, y1: 7, x2: 25, y2: 7 };
+  const line = { x1: 1, y1: 7, x2: 25, y2: 7, "stroke-dasharray": dashes };
   return vector(
     "svg",
     { class: "swatch", viewBox: "0 0 26 14", "aria-hidden": "true" },
     vector("line", { ...line, stroke: edge, class: "halo" }),
-    vector("line", { ...line, stroke: colour, "stroke-dasharray": dashes }),
+    vector("line", { ...line, stroke: colour }),
   );
 }
 
