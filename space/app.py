@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -13,34 +14,32 @@ import gradio as gr
 
 from marrow import MarrowError, Models
 from marrow.cli import default_reference
-from marrow.flags import start_upload, stop_upload
+from marrow.flags import start_upload
 from screen.actions import Actions
 from screen.image_file import ImageFile
+from screen.line import AT_ONCE, LONGEST
 from screen.uploads import KEPT, uploaded
 from screen.viewer import STATIC, Shown, Viewer, make_settings, model_names
-from screen.words import SCREEN
+from screen.words import IMAGE, SCREEN
 
 EXAMPLES_FOLDER = Path(__file__).resolve().with_name("examples")
 EXAMPLES = sorted(EXAMPLES_FOLDER.glob("*.jpg"))
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "sans-serif"]
-WAITING = 20
-"""Requests that may wait; who comes later is asked to try again."""
+PAGE_SCRIPT = f"() => {{ const words = {json.dumps(IMAGE)};\n{(STATIC / 'page.js').read_text(encoding='utf-8')} }}"
 
 i18n = gr.I18n(**SCREEN)
 
 
-def build(models: Models, flags: Path) -> gr.Blocks:
+def build(actions: Actions) -> gr.Blocks:
     """Lay out the screen and wire it.
 
     Args:
-        models: the networks.
-        flags: folder for the flags.
+        actions: what happens when something is pressed.
 
     Returns:
         The app, not launched; its named endpoints, also MCP tools, are ``/analyze``, ``/segmentation``,
         ``/annotations``, ``/report`` and ``/flag``.
     """
-    actions = Actions(models, flags)
 
     def show(path: str | None, request: gr.Request, progress: gr.Progress = gr.Progress()) -> tuple[Any, ...]:  # noqa: B008
         shown: Shown | None = actions.show(path, request, progress)
@@ -56,6 +55,9 @@ def build(models: Models, flags: Path) -> gr.Blocks:
     ) -> Shown | Any:
         return actions.show(uploaded(event.path), request, progress) or gr.skip()
 
+    def explain(asked: dict[str, Any], request: gr.Request) -> dict[str, str]:
+        return actions.explain(asked, request)
+
     def export_file(asked: dict[str, Any], request: gr.Request) -> dict[str, str]:
         return actions.export_file(asked, request)
 
@@ -65,9 +67,13 @@ def build(models: Models, flags: Path) -> gr.Blocks:
     with gr.Blocks(title="Bone-marrow smear", analytics_enabled=False, delete_cache=(KEPT // 6, KEPT)) as app:
         gr.Markdown(i18n("intro"), elem_id="intro")
         with gr.Column(elem_id="start") as start:
-            # Gradio 6.31 does not translate the label of an image that can be uploaded; this word needs none
             image = ImageFile(
-                label="Image", height=360, sources=["upload", "webcam", "clipboard"], buttons=[], elem_id="image"
+                label="Image",
+                show_label=False,
+                height=380,
+                sources=["upload", "webcam", "clipboard"],
+                buttons=[],
+                elem_id="image",
             )
             if EXAMPLES:
                 # not gr.Examples: it would read the file at once
@@ -80,7 +86,7 @@ def build(models: Models, flags: Path) -> gr.Blocks:
                 )
                 examples.click(lambda number: str(EXAMPLES[number]), examples, image, api_visibility="private")
         with gr.Column(visible=False, elem_id="work") as work:
-            viewer = Viewer(make_settings(models), [export_file, send_flag], elem_id="viewer")
+            viewer = Viewer(make_settings(actions.models), [explain, export_file, send_flag], elem_id="viewer")
         image.change(
             show,
             image,
@@ -97,16 +103,17 @@ def build(models: Models, flags: Path) -> gr.Blocks:
             show_progress="hidden",
             api_visibility="private",
         )
-        _add_endpoints(actions, models)
-    return app.queue(max_size=WAITING, default_concurrency_limit=2)
+        _add_endpoints(actions)
+    # requests wait in a line of ours, which says where they stand; Gradio's takes those whom a full line turns away
+    return app.queue(max_size=LONGEST, default_concurrency_limit=AT_ONCE + LONGEST + 4)
 
 
-def _add_endpoints(actions: Actions, models: Models) -> None:
+def _add_endpoints(actions: Actions) -> None:
     """Offer the actions to programs; nothing of this is on the screen."""
     with gr.Column(visible=False):
         chosen = [
             ImageFile(label="image"),
-            gr.Slider(0, 1, models.segmenter.config.confidence, label="confidence"),
+            gr.Slider(0, 1, actions.models.segmenter.config.confidence, label="confidence"),
         ]
         words = [gr.Textbox(label="comment"), gr.Checkbox(label="consent")]
         picture = gr.Image(label="picture", format="jpeg")
@@ -129,7 +136,7 @@ def main() -> int:
     try:
         models = Models.from_pretrained(default_reference("segmenter"), default_reference("classifier"))
         uploading = start_upload(flags)
-        app = build(models, flags)
+        app = build(Actions(models, flags))
         with (
             open(os.devnull, "w") as nowhere,
             redirect_stdout(nowhere),
@@ -145,6 +152,7 @@ def main() -> int:
                 i18n=i18n,
                 theme=gr.themes.Soft(primary_hue="teal", neutral_hue="slate", font=FONTS, font_mono=FONTS),
                 css_paths=STATIC / "page.css",
+                js=PAGE_SCRIPT,
                 footer_links=["api", "gradio"],
                 mcp_server=True,
             )
@@ -159,7 +167,7 @@ def main() -> int:
     try:
         app.block_thread()
     finally:
-        if uploading and (sentence := stop_upload(uploading)):
+        if uploading and (sentence := uploading.stop()):
             print(f"marrow: {sentence}", file=sys.stderr)
     return 0
 

@@ -124,25 +124,33 @@ def save_transformers(model, size: int, out: Path) -> None:
 
 
 def export_onnx(model, size: int, path: Path) -> None:
-    """Write a torch classifier as ONNX with a free batch size: ``pixels`` in -1…1 to ``logits``."""
+    """Write a torch classifier as ONNX with a free batch size.
+
+    Its input is ``pixels`` in -1…1. Its outputs are ``logits`` and ``maps`` of ``(n, classes, h, w)``, which split the
+    logits over the places of the last feature map: the mean of a map plus the bias of its class is the logit. That is
+    exact where one dense layer follows global average pooling (Zhou et al. 2016, arXiv:1512.04150).
+    """
     import torch
 
-    class Logits(torch.nn.Module):
+    class LogitsAndMaps(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.model = model
 
-        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-            return self.model(pixel_values=pixels).logits
+        def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            features = self.model.mobilenet_v2(pixels).last_hidden_state
+            head = self.model.classifier
+            maps = torch.nn.functional.conv2d(features, head.weight[:, :, None, None])
+            return head(features.mean(dim=(2, 3))), maps
 
     beside = path.with_name(path.name + ".partial")
     torch.onnx.export(
-        Logits().eval(),
+        LogitsAndMaps().eval(),
         (torch.zeros(2, 3, size, size),),
         str(beside),
         input_names=["pixels"],
-        output_names=["logits"],
-        dynamic_axes={"pixels": {0: "batch"}, "logits": {0: "batch"}},
+        output_names=["logits", "maps"],
+        dynamic_axes={name: {0: "batch"} for name in ("pixels", "logits", "maps")},
         opset_version=OPSET,
         # evaluation mode would fold normalisation into the weights, and halving those moves the logits by up to 0.1
         training=torch.onnx.TrainingMode.PRESERVE,

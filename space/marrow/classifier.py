@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import cv2
 import numpy as np
 
 from marrow.analysis import Box, ModelInfo
 from marrow.crop import CropConfig, crop_cell
+from marrow.errors import MarrowError
 from marrow.hub import ModelFolder, resolve
 from marrow.runtime import compile_onnx, read_config
 
 BATCH = 32
+
+SHIFTS = (-11, 0, 11)
+"""Pixels by which a crop is moved to look closer at it; they divide the 32 of a step of the last feature map."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +94,57 @@ class Classifier:
 
     def logits(self, crops: np.ndarray) -> np.ndarray:
         """Give the logits of ``(n, size, size, 3)`` uint8 RGB crops in each view, ``(views, n, len(labels))``."""
+        return np.stack([logits for logits, *_ in self._look(crops)])
+
+    @cached_property
+    def explains(self) -> bool:
+        """Whether ``model.onnx`` has the output ``maps`` that :meth:`explain` needs; older exports have not."""
+        blank = np.zeros((1, self.crop.size, self.crop.size, 3), np.uint8)
+        return len(next(self._look(blank))) > 1
+
+    def explain(self, crop: np.ndarray, code: str) -> np.ndarray:
+        """Say where the evidence for a class lies.
+
+        This is the class activation map (Zhou et al. 2016, arXiv:1512.04150), less the mean of those of all classes,
+        which is all that a softmax sees of it. Its places are 32 pixels apart, so the crop is looked at nine times in
+        each view, a few pixels aside each time, and the maps are laid over each other.
+
+        Args:
+            crop: ``(size, size, 3)`` uint8 RGB, as :func:`marrow.crop.crop_cell` gives it.
+            code: one of ``labels``.
+
+        Returns:
+            ``(size, size)`` float32, in logits: positive where the picture speaks for the class, negative where
+            against.
+
+        Raises:
+            MarrowError: the classifier does not explain.
+        """
+        if not self.explains:
+            raise MarrowError(f"{self.info.repo} explains nothing: its model.onnx has no maps, export it again.")
+        aside = [(dx, dy) for dx in SHIFTS for dy in SHIFTS]
+        size, reach = len(crop), max(SHIFTS)
+        wide = np.pad(crop, ((reach, reach), (reach, reach), (0, 0)), constant_values=self.crop.background)
+        moved = np.stack([wide[reach - dy :, reach - dx :][:size, :size] for dx, dy in aside])
+        evidence = []
+        for turn, (_, maps) in enumerate(self._look(moved)):
+            upright = np.rot90(maps, -turn, axes=(2, 3))
+            relative = upright[:, self.labels.index(code)] - upright.mean(axis=1)
+            step = (size - 1) / (relative.shape[1] - 1)  # the outermost places lie on the outermost pixels
+            for one, (dx, dy) in zip(relative, aside, strict=True):
+                back = np.array([[step, 0, -dx], [0, step, -dy]])
+                # contiguous, since OpenCV takes no view with negative strides
+                one = np.ascontiguousarray(one)
+                evidence.append(cv2.warpAffine(one, back, (size, size), None, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE))
+        return np.mean(evidence, axis=0)
+
+    def _look(self, crops: np.ndarray) -> Iterator[list[np.ndarray]]:
+        """Give the network's outputs for crops in each view, whose maps lie as the view is turned."""
         inputs = crops.transpose(0, 3, 1, 2) / np.float32(127.5) - np.float32(1)
-        turned = (np.ascontiguousarray(np.rot90(inputs, turn, axes=(2, 3))) for turn in range(self.config.views))
-        return np.stack(
-            [np.concatenate([self._network(x[i : i + BATCH])[0] for i in range(0, len(x), BATCH)]) for x in turned]
-        )
+        for turn in range(self.config.views):
+            turned = np.ascontiguousarray(np.rot90(inputs, turn, axes=(2, 3)))
+            batches = [self._network(turned[i : i + BATCH]) for i in range(0, len(turned), BATCH)]
+            yield [np.concatenate(parts) for parts in zip(*batches, strict=True)]
 
 
 def probabilities(logits: np.ndarray, temperature: float = 1, none_logit: float | None = None) -> np.ndarray:

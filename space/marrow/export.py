@@ -89,7 +89,7 @@ def to_coco(analysis: Analysis, file_name: str) -> dict[str, Any]:
 
 
 def encode_png(image: np.ndarray) -> bytes:
-    """Encode ``(height, width, 3)`` uint8 RGB as PNG, with no metadata."""
+    """Encode ``(height, width, 3)`` uint8 RGB, or RGBA, as PNG, with no metadata."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "PNG")
     return buffer.getvalue()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event, Thread
 from uuid import uuid4
 
 import numpy as np
@@ -17,9 +19,15 @@ from huggingface_hub.errors import HTTPError
 from marrow.analysis import Analysis, ModelInfo
 from marrow.errors import MarrowError
 from marrow.export import encode_png
+from marrow.hub import is_away
+
+_LOG = logging.getLogger(__name__)
 
 MAX_COMMENT = 2000
 """Longest comment, in characters."""
+
+RETRY = 60.0
+"""Seconds after which a Hub that was away is asked again."""
 
 PART = ".part"
 """Ending of an entry that is not whole yet."""
@@ -70,51 +78,85 @@ def save_flag(folder: Path, image: np.ndarray, analysis: Analysis, comment: str)
     return entry
 
 
-def start_upload(folder: Path) -> CommitScheduler | None:
-    """Send the flags to the dataset ``MARROW_FLAGS_REPO`` every five minutes, as ``HF_TOKEN`` allows.
-
-    The dataset is made, private, if it is not there. Without both variables the flags stay in ``folder``.
-
-    Returns:
-        The running scheduler, or ``None`` when a variable is not set.
-
-    Raises:
-        MarrowError: the Hub cannot be reached or refuses.
-    """
-    repo, token = os.environ.get("MARROW_FLAGS_REPO"), os.environ.get("HF_TOKEN")
-    if not (repo and token):
-        return None
-    try:
-        return CommitScheduler(
-            repo_id=repo,
-            repo_type="dataset",
-            folder_path=folder,
-            private=True,
-            token=token,
-            ignore_patterns=[f"*{PART}/*"],
-        )
-    except (HTTPError, OSError, ValueError) as error:
-        raise MarrowError(
-            f"The flags cannot be sent to {repo}: check MARROW_FLAGS_REPO and HF_TOKEN, or unset both."
-        ) from error
-
-
-def stop_upload(scheduler: CommitScheduler) -> str | None:
-    """Send the flags that still wait, and stop sending.
+class FlagUpload:
+    """Sends the flags to a dataset of the Hub every five minutes, while it is there; what waits stays in the folder.
 
     Args:
-        scheduler: what :func:`start_upload` gave.
+        folder: where the flags are kept.
+        repo: id of the dataset; it is made, private, if it is not there.
+        token: one that may write to it.
+        retry: seconds after which a Hub that was away is asked again.
+
+    Raises:
+        MarrowError: the Hub refuses.
+    """
+
+    def __init__(self, folder: Path, repo: str, token: str, retry: float = RETRY) -> None:
+        self._folder, self._repo, self._token = folder, repo, token
+        self._retry = retry
+        self._stopped = Event()
+        self._scheduler = self._connect()
+        self._waiting = Thread(target=self._wait_for_hub, daemon=True)
+        self._waiting.start()
+
+    def stop(self) -> str | None:
+        """Send the flags that still wait, and stop sending.
+
+        Returns:
+            ``None`` when everything is sent, otherwise a sentence; what waits stays in the folder.
+        """
+        self._stopped.set()
+        self._waiting.join()
+        try:
+            self._scheduler = self._scheduler or self._connect()
+            if self._scheduler:
+                self._scheduler.trigger().result()
+                return None
+        except (MarrowError, HTTPError, OSError, ValueError, RuntimeError):
+            pass  # said below
+        finally:
+            if self._scheduler:
+                self._scheduler.stop()
+        return f"The last flags could not be sent to {self._repo}: they stay in {self._folder}."
+
+    def _connect(self) -> CommitScheduler | None:
+        """Start the scheduler; ``None`` when the Hub is away."""
+        try:
+            return CommitScheduler(
+                repo_id=self._repo,
+                repo_type="dataset",
+                folder_path=self._folder,
+                private=True,
+                token=self._token,
+                ignore_patterns=[f"*{PART}/*"],
+            )
+        except (HTTPError, OSError, ValueError) as error:
+            if is_away(error):
+                return None
+            raise MarrowError(
+                f"The flags cannot be sent to {self._repo}: check MARROW_FLAGS_REPO and HF_TOKEN, or unset both."
+            ) from error
+
+    def _wait_for_hub(self) -> None:
+        """Ask a Hub that is away again and again; its sentence is logged when it then refuses."""
+        try:
+            while not self._scheduler and not self._stopped.wait(self._retry):
+                self._scheduler = self._connect()
+        except MarrowError as error:
+            _LOG.error("%s", error)
+
+
+def start_upload(folder: Path) -> FlagUpload | None:
+    """Send the flags to the dataset ``MARROW_FLAGS_REPO``, as ``HF_TOKEN`` allows.
 
     Returns:
-        ``None`` when everything is sent, otherwise a sentence; what waits stays in the folder.
+        The running upload, or ``None`` when a variable is not set: the flags stay in ``folder``.
+
+    Raises:
+        MarrowError: the Hub refuses. A Hub that is away is waited for.
     """
-    try:
-        scheduler.trigger().result()
-    except (HTTPError, OSError, ValueError, RuntimeError):
-        return f"The last flags could not be sent to {scheduler.repo_id}: they stay in {scheduler.folder_path}."
-    finally:
-        scheduler.stop()
-    return None
+    repo, token = os.environ.get("MARROW_FLAGS_REPO"), os.environ.get("HF_TOKEN")
+    return FlagUpload(folder, repo, token) if repo and token else None
 
 
 def _name(model: ModelInfo) -> str:

@@ -100,7 +100,7 @@ def _pull(repo: str, revision: str | None) -> ModelFolder:
     except HFValidationError as error:
         raise MarrowError(f"{repo} is neither a folder nor a Hub id like namespace/name.") from error
     except (HTTPError, OfflineModeIsEnabled, LocalEntryNotFoundError) as error:
-        if isinstance(error, HfHubHTTPError) and _is_refusal(error.response.status_code):
+        if not is_away(error):
             raise MarrowError(_refusal(page, error)) from error
         folder = _cached_instead(repo, revision, error)
     except OSError as error:
@@ -142,9 +142,12 @@ def _cached_instead(repo: str, revision: str | None, reason: Exception) -> Path:
     return folder
 
 
-def _is_refusal(status: int) -> bool:
+def is_away(error: Exception) -> bool:
+    """Tell whether an error of the Hub's client means that the Hub cannot answer now, rather than that it refuses."""
     too_many_requests = 429
-    return status < 500 and status != too_many_requests
+    if isinstance(error, HfHubHTTPError):
+        return error.response.status_code >= 500 or error.response.status_code == too_many_requests
+    return isinstance(error, (HTTPError, OfflineModeIsEnabled, LocalEntryNotFoundError))
 
 
 def _refusal(page: str, error: HfHubHTTPError) -> str:

@@ -11,11 +11,13 @@ import gradio as gr
 import numpy as np
 
 from marrow import Analysis, MarrowError, Models, Report, analyze
-from marrow.drawing import draw_annotations, draw_segmentation
-from marrow.export import SUFFIXES, export
+from marrow.crop import crop_cell
+from marrow.drawing import draw_annotations, draw_heat, draw_segmentation
+from marrow.export import SUFFIXES, encode_png, export
 from marrow.flags import MAX_COMMENT, save_flag
 from marrow.report import filter_cells, write_notes
 from marrow.texts import CLASS_NAMES
+from screen.line import Line
 from screen.uploads import RefusedError, Upload, Uploads, open_upload
 from screen.viewer import LOWEST, Shown, shown_size
 from screen.words import SCREEN, choose_language
@@ -33,15 +35,27 @@ class Actions:
         self.models = models
         self.flags = flags
         self.uploads = Uploads()
+        self.line = Line()
 
     def show(self, path: str | None, request: gr.Request, progress: gr.Progress) -> Shown | None:
         """Analyze an upload for the viewer; ``None``, and a sentence on the screen, when that cannot be."""
         words = SCREEN[language_of(request)]
         if not path:
             return None
-        progress(0.1, desc=words["reading"])
+
+        def step(share: float, text: str) -> None:
+            progress(share, desc=f"{text}\n")  # Gradio adds "- 40.0%", which page.css leaves out with the second line
+
+        def tell(before: int, seconds: float) -> None:
+            wait = words["wait"].format(seconds=round(seconds)) if seconds >= 1 else ""
+            step(0, words["waiting"].format(before=before) + wait)
+
         try:
-            image, remark = open_upload(path)
+            with self.line.turn(tell):
+                step(0.1, words["reading"])
+                image, remark = open_upload(path)
+                step(0.4, words["analyzing"])
+                analysis = analyze(image, self.models, LOWEST)
         except RefusedError as error:
             gr.Warning(say(error, request))
             return None
@@ -51,8 +65,6 @@ class Actions:
         if shown_size(width, height) != (width, height):
             size = dict(zip(("width", "height"), shown_size(width, height), strict=True))
             gr.Info(words["shown_smaller"].format(**size))
-        progress(0.4, desc=words["analyzing"])
-        analysis = analyze(image, self.models, LOWEST)
         return Shown(image, analysis, self.uploads.keep(Upload(Path(path), analysis)))
 
     def analyze(self, image: str | None, confidence: float, request: gr.Request) -> dict[str, Any]:
@@ -131,6 +143,27 @@ class Actions:
             raise gr.Error(say(error, request), print_exception=False) from error
         return SCREEN[language_of(request)]["flagged"]
 
+    def explain(self, asked: dict[str, Any], request: gr.Request) -> dict[str, str]:
+        """Give the viewer's card the picture of what the name of a cell rests on.
+
+        Args:
+            asked: ``key`` of the upload, ``confidence``, and ``id`` of the cell.
+            request: the caller's, which chooses the language.
+
+        Returns:
+            ``heat``, a PNG (base64) to lay over the crop, or the ``error`` to show.
+        """
+        try:
+            image, analysis, _ = self._find(asked)
+            cells = [cell for cell in analysis.cells if cell.id == asked["id"]]
+            if not cells:
+                raise RefusedError("forgotten")
+            crop = crop_cell(image, cells[0].box, self.models.classifier.crop)
+            heat = draw_heat(self.models.classifier.explain(crop, cells[0].label))
+            return {"heat": base64.b64encode(encode_png(heat)).decode()}
+        except RefusedError as error:
+            return {"error": say(error, request)}
+
     def export_file(self, asked: dict[str, Any], request: gr.Request) -> dict[str, str]:
         """Give the viewer a file to save.
 
@@ -169,10 +202,12 @@ class Actions:
 
     def _open(self, path: str | None, confidence: float, request: gr.Request) -> tuple[np.ndarray, Analysis]:
         try:
-            image, _ = open_upload(path)
+            with self.line.turn():
+                image, _ = open_upload(path)
+                analysis = analyze(image, self.models, LOWEST)
         except RefusedError as error:
             raise gr.Error(say(error, request), print_exception=False) from error
-        return image, self._at(analyze(image, self.models, LOWEST), confidence)
+        return image, self._at(analysis, confidence)
 
     def _find(self, asked: dict[str, Any]) -> tuple[np.ndarray, Analysis, str]:
         upload = self.uploads.find(str(asked["key"]))

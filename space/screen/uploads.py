@@ -53,9 +53,9 @@ def open_upload(path: str | None) -> tuple[np.ndarray, str | None]:
         raise RefusedError("no_image")
     try:
         with Image.open(path) as image:
-            (width, height), mode = image.size, image.mode
+            (width, height), remark = image.size, _remark(image)
     except Image.DecompressionBombError:
-        width, height, mode = MAX_PIXELS, 2, ""
+        width, height, remark = MAX_PIXELS, 2, None
     except Exception as error:  # Pillow's readers raise nearly anything for a damaged file
         raise RefusedError("not_an_image") from error
     if width * height > MAX_PIXELS:
@@ -63,9 +63,17 @@ def open_upload(path: str | None) -> tuple[np.ndarray, str | None]:
     if min(width, height) < MIN_SIDE:
         raise RefusedError("too_small", width=width, height=height, side=MIN_SIDE)
     try:
-        return read_image(path), {"C": "cmyk", "I": "deep"}.get(mode[0])
+        return read_image(path), remark
     except MarrowError as error:
         raise RefusedError("not_an_image") from error
+
+
+def _remark(image: Image.Image) -> str | None:
+    """Give the key of the remark about an opened image that will be converted."""
+    if image.mode == "CMYK":
+        return "cmyk"
+    # Pillow opens 16-bit colour as 8-bit RGB; its decoder's arguments name what the file holds, as "RGB;16B"
+    return "deep" if image.mode.startswith("I") or ";16" in str(image.tile) else None
 
 
 def uploaded(path: str) -> str | None:

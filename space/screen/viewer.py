@@ -15,7 +15,7 @@ from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
 from marrow import Analysis, Models
-from marrow.drawing import GREY, PALETTE
+from marrow.drawing import CELL, DASHES, GREY, OTHER_DASHES, PALETTE, UNCERTAIN_DASHES, Colour, edge_of, ink_on
 from marrow.flags import MAX_COMMENT
 from marrow.report import FLOOR, LINEAGES, NOT_IN_DIFFERENTIAL, TARGET, Z95, is_seen_on_marrow
 from marrow.texts import CLASS_NAMES, NOTES
@@ -28,22 +28,11 @@ SCRIPTS = ("base.js", "count.js", "stage.js", "overlay.js", "card.js", "report.j
 LOWEST = 0.05
 """Confidence of the one analysis of each image; the viewer filters its cells."""
 
+UNCERTAIN = "?"
+"""Group of the uncertain cells in the browser, beside the codes."""
+
 MAX_SHOWN = 2560
 """Longest side in pixels of the picture that is sent to the browser."""
-
-LINES = {
-    "": ("BLA", "EBO", "ART", "HAC"),
-    "9 4": ("PMO", "NGB", "MON", "BAS"),
-    "12 3 2 3": ("MYB", "NGS", "PLM", "LYI"),
-    "5 3": ("MMZ", "EOS", "LYT", "FGC", "PEB", "ABE"),
-}
-"""Line of each class, as SVG's ``stroke-dasharray`` in screen pixels.
-
-Of the twelve released classes, those with the same line differ in colour for colour-blind eyes too: by at least 30 in
-CIE 1976 L*a*b* under each full deficiency as simulated by Machado et al. 2009 (doi:10.1109/TVCG.2009.113).
-"""
-
-DASHES = {code: dashes for dashes, codes in LINES.items() for code in codes}
 
 
 @dataclass(frozen=True)
@@ -66,7 +55,7 @@ class Viewer(gr.HTML):
 
     Args:
         settings: what :func:`make_settings` gives.
-        server_functions: ``export_file`` and ``send_flag``, called by the viewer's buttons.
+        server_functions: ``explain``, ``export_file`` and ``send_flag``, called by the viewer.
     """
 
     def __init__(self, settings: dict[str, Any], server_functions: list[Callable[..., Any]], **options: Any) -> None:
@@ -114,11 +103,12 @@ def make_settings(models: Models) -> dict[str, Any]:
     config = models.classifier.config
     return {
         "labels": list(config.labels),
+        "uncertain": UNCERTAIN,
         "names": CLASS_NAMES,
         "words": VIEWER,
         "notes": NOTES,
-        "colours": {code: "#{:02x}{:02x}{:02x}".format(*PALETTE.get(code, GREY)) for code in config.labels},
-        "dashes": {code: DASHES.get(code, "5 5") for code in config.labels},
+        "looks": {code: _look(PALETTE.get(code, GREY), DASHES.get(code, OTHER_DASHES)) for code in config.labels}
+        | {UNCERTAIN: _look(GREY, UNCERTAIN_DASHES), "cell": _look(CELL, ())},
         "rules": {
             "uncertain_below": config.uncertain_below,
             "left_out": sorted(NOT_IN_DIFFERENTIAL),
@@ -134,6 +124,8 @@ def make_settings(models: Models) -> dict[str, Any]:
         "lowest": LOWEST,
         "confidence": max(LOWEST, models.segmenter.config.confidence),
         "max_comment": MAX_COMMENT,
+        "crop_reach": 1 + 2 * models.classifier.crop.context,
+        "explains": models.classifier.explains,
         "models": model_names(models),
     }
 
@@ -148,6 +140,13 @@ def shown_size(width: int, height: int) -> tuple[int, int]:
     """Give the size in pixels at which an image is sent to the browser."""
     scale = min(1.0, MAX_SHOWN / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _look(colour: Colour, dashes: tuple[int, ...]) -> dict[str, str]:
+    """Give a group's colour, the letters on it, the edge of its line, and its dashes as SVG's ``stroke-dasharray``."""
+    colours = {"colour": colour, "ink": ink_on(colour), "edge": edge_of(colour)}
+    in_css = {name: "#{:02x}{:02x}{:02x}".format(*value) for name, value in colours.items()}
+    return in_css | {"dashes": " ".join(map(str, dashes)) or "none"}
 
 
 def _encode(image: np.ndarray) -> bytes:

@@ -7,6 +7,9 @@ SCREEN = {
         "intro": "# Bone-marrow smear\nFinds every nucleated cell, outlines it, names its type and counts the "
         "types. For research and teaching; **not for diagnosis**.",
         "examples": "Examples (drawn, not from patients)",
+        "waiting": "{before} before you",
+        "wait": ", about {seconds} s",
+        "busy": "Too many people are waiting: try again in a minute.",
         "reading": "Reading the image",
         "analyzing": "Finding and naming the cells",
         "summary": "{found} found, {total} counted, {uncertain} uncertain; M:E ratio {me_ratio}",
@@ -28,6 +31,9 @@ SCREEN = {
         "intro": "# Frottis de moelle osseuse\nTrouve chaque cellule nucléée, la détoure, la nomme et compte "
         "les types. Pour la recherche et l’enseignement ; **pas pour le diagnostic**.",
         "examples": "Exemples (dessinés, ne venant d’aucun patient)",
+        "waiting": "{before} avant vous",
+        "wait": ", environ {seconds} s",
+        "busy": "Trop de personnes attendent : réessayez dans une minute.",
         "reading": "Lecture de l’image",
         "analyzing": "Recherche et identification des cellules",
         "summary": "{found} trouvées, {total} comptées, {uncertain} incertaines ; rapport M/E {me_ratio}",
@@ -73,6 +79,7 @@ VIEWER = {
         "me_ratio": "M:E ratio",
         "unreliable": "unreliable",
         "hint": "Point at a cell to see its class, click it for its card.",
+        "hint_touch": "Touch a cell for its card; two fingers zoom.",
         "none": "No cell at this confidence: move the slider to the left.",
         "close": "Close",
         "previous": "Previous cell",
@@ -84,6 +91,8 @@ VIEWER = {
         "why_alone": "No other class reaches 1 %.",
         "why_uncertain": "Uncertain, so in no count: its best probability is below {bound}.",
         "why_not_marrow": "The classifier has never seen this class in a marrow image.",
+        "why_heat": "The yellower a place, the more it spoke for “{name}” against the other classes.",
+        "heat": "What the name rests on",
         "why_left_out": "Not a cell of the differential, so in no percentage.",
         "interval": "95 % CI",
         "interval_long": "95 % confidence interval (Wilson)",
@@ -135,6 +144,7 @@ VIEWER = {
         "me_ratio": "rapport M/E",
         "unreliable": "peu fiable",
         "hint": "Survolez une cellule pour voir sa classe, cliquez dessus pour sa fiche.",
+        "hint_touch": "Touchez une cellule pour sa fiche ; deux doigts agrandissent.",
         "none": "Aucune cellule à ce seuil : déplacez le curseur vers la gauche.",
         "close": "Fermer",
         "previous": "Cellule précédente",
@@ -146,6 +156,8 @@ VIEWER = {
         "why_alone": "Aucune autre classe n’atteint 1 %.",
         "why_uncertain": "Incertaine, donc dans aucun décompte : sa meilleure probabilité est inférieure à {bound}.",
         "why_not_marrow": "Classe jamais vue sur une image de moelle pendant l’apprentissage.",
+        "why_heat": "Plus un endroit est jaune, plus il a plaidé pour « {name} » contre les autres classes.",
+        "heat": "Ce sur quoi repose le nom",
         "why_left_out": "N’entre pas dans la formule, donc dans aucun pourcentage.",
         "interval": "IC à 95 %",
         "interval_long": "intervalle de confiance à 95 % (Wilson)",
@@ -156,11 +168,11 @@ VIEWER = {
         "bars": "Barre : part du décompte. Trait fin : son intervalle de confiance à 95 % (Wilson).",
         "left_out": "non compté",
         "blast": "blastes",
-        "granulocytic": "granuleuse",
-        "erythroid": "érythroblastique",
-        "monocytic": "monocytaire",
-        "lymphoid": "lymphoïde et plasmocytaire",
-        "other": "autre",
+        "granulocytic": "lignée granuleuse",
+        "erythroid": "lignée érythroblastique",
+        "monocytic": "lignée monocytaire",
+        "lymphoid": "lymphocytes et plasmocytes",
+        "other": "autres",
         "download": "Emporter",
         "review_info": "Les moins sûres d’abord. Cliquez sur une cellule pour la voir dans le frottis.",
         "comment": "Qu’est-ce qui est faux ou instructif ?",
@@ -174,6 +186,28 @@ VIEWER = {
     },
 }
 """Words of the viewer, which are filled in by the browser."""
+
+
+IMAGE = {
+    "en": {
+        "Example": "Example",
+        "Upload file": "Choose a file",
+        "Capture from camera": "Take a picture",
+        "Paste from clipboard": "Paste a picture",
+        "capture photo": "Take the picture",
+        "Click to Access Webcam": "Click to use the camera",
+    },
+    "fr": {
+        "Example": "Exemple",
+        "Upload file": "Choisir un fichier",
+        "Capture from camera": "Prendre une photo",
+        "Paste from clipboard": "Coller une image",
+        "capture photo": "Prendre la photo",
+        "Click to Access Webcam": "Cliquez pour utiliser la caméra",
+        "Cliquez pour télécharger un fichier": "Cliquez pour choisir un fichier",
+    },
+}
+"""What stands for Gradio's own words on its image input, which it does not translate, or not well."""
 
 
 def choose_language(accept_language: str | None) -> str:

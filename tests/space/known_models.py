@@ -48,11 +48,11 @@ def make_segmenter(folder: Path, discs: list[tuple[int, int, int, float]] = DISC
     return _write(folder, config, nodes, constants, {"images": (1, 3, 320, 320)}, outputs)
 
 
-def make_classifier(folder: Path) -> Path:
-    """Red makes a segmented neutrophil, blue an erythroblast, grey neither for certain."""
-    weights = np.zeros((3, 12))
-    weights[:, CODES.index("NGS")] = (20, -10, -10)
-    weights[:, CODES.index("EBO")] = (-10, -10, 20)
+def make_classifier(folder: Path, maps: bool = True) -> Path:
+    """Red makes a segmented neutrophil, blue an erythroblast, grey neither for certain; maps lie 32 pixels apart."""
+    weights = np.zeros((12, 3, 1, 1))
+    weights[CODES.index("NGS"), :, 0, 0] = (20, -10, -10)
+    weights[CODES.index("EBO"), :, 0, 0] = (-10, -10, 20)
     config = {
         "id2label": {str(i): code for i, code in enumerate(CODES)},
         "crop": {},
@@ -61,11 +61,19 @@ def make_classifier(folder: Path) -> Path:
         "trained_on": {code: {"marrow": 100} for code in CODES} | {"EBO": {"blood": 100}, "PLM": {}},
     }
     nodes = [
-        helper.make_node("ReduceMean", ["image", "axes"], ["colour"], keepdims=0),
-        helper.make_node("MatMul", ["colour", "weights"], ["logits"]),
+        helper.make_node("ReduceMean", ["image", "axes"], ["colour"]),
+        helper.make_node("Conv", ["colour", "weights"], ["column"]),
+        helper.make_node("Flatten", ["column"], ["logits"]),
+        helper.make_node("Conv", ["image", "weights"], ["everywhere"]),
+        helper.make_node(
+            "AveragePool", ["everywhere"], ["maps"], kernel_shape=[33, 33], strides=[32, 32], pads=[16, 16, 16, 16]
+        ),
     ]
+    outputs = {"logits": ("n", len(CODES)), "maps": ("n", len(CODES), "rows", "columns")}
+    if not maps:
+        nodes, outputs = nodes[:3], {"logits": outputs["logits"]}
     constants = {"axes": np.array([2, 3], np.int64), "weights": weights}
-    return _write(folder, config, nodes, constants, {"image": ("n", 3, "h", "w")}, {"logits": ("n", len(CODES))})
+    return _write(folder, config, nodes, constants, {"image": ("n", 3, "h", "w")}, outputs)
 
 
 def _write(folder: Path, config: dict, nodes: list, constants: dict, inputs: dict, outputs: dict) -> Path:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
@@ -51,9 +52,15 @@ def test_what_is_converted_is_said(tmp_path, smear):
     Image.fromarray(smear).convert("CMYK").save(tmp_path / "a.tif")
     Image.fromarray(smear[..., 0].astype(np.uint16) * 257).save(tmp_path / "b.png")
     Image.fromarray(smear).save(tmp_path / "c.png")
+    cv2.imwrite(str(tmp_path / "d.png"), smear[..., ::-1].astype(np.uint16) * 257)
+    cv2.imwrite(str(tmp_path / "e.tif"), smear[..., ::-1].astype(np.uint16) * 257)
+    cv2.imwrite(str(tmp_path / "f.tif"), smear[..., ::-1].astype(np.uint16) * 257, [cv2.IMWRITE_TIFF_COMPRESSION, 1])
     assert open_upload(str(tmp_path / "a.tif"))[1] == "cmyk"
     image, remark = open_upload(str(tmp_path / "b.png"))
     assert remark == "deep" and np.array_equal(image[..., 0], smear[..., 0])
+    for name in ("d.png", "e.tif", "f.tif"):
+        image, remark = open_upload(str(tmp_path / name))
+        assert remark == "deep" and np.array_equal(image, smear), name
     assert open_upload(str(tmp_path / "c.png"))[1] is None
 
 

@@ -7,8 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from marrow.drawing import PALETTE
-from screen.viewer import DASHES
+from marrow.drawing import CELL, DASHES, GREY, PALETTE, ink_on
 from tests.space.known_models import CODES
 
 # Machado GM, Oliveira MM, Fernandes LAF. IEEE Trans Vis Comput Graph 2009;15:1291-1298, severity 1.0, linear RGB
@@ -36,10 +35,24 @@ def test_classes_with_the_same_line_differ_in_colour(eyes):
         assert difference > 30, (one, other)
 
 
+def test_letters_can_be_read_on_every_colour():
+    """WCAG 2.2, 1.4.3: a contrast of at least 4.5 to 1."""
+    for colour in (*PALETTE.values(), GREY, CELL):
+        dark, light = sorted(_luminance(one) for one in (colour, ink_on(colour)))
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, colour
+
+
+def _luminance(colour: tuple[int, int, int]) -> float:
+    return float(TO_XYZ[1] @ _linear(colour))
+
+
+def _linear(colour: tuple[int, int, int]) -> np.ndarray:
+    share = np.array(colour) / 255
+    return np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+
+
 def _lab(colour: tuple[int, int, int], eyes: np.ndarray) -> np.ndarray:
     """CIE 1976 L*a*b* of an sRGB colour as it is seen, white point D65."""
-    share = np.array(colour) / 255
-    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
-    x, y, z = TO_XYZ @ (eyes @ linear).clip(0, 1) / (0.9505, 1.0, 1.089)
+    x, y, z = TO_XYZ @ (eyes @ _linear(colour)).clip(0, 1) / (0.9505, 1.0, 1.089)
     fx, fy, fz = (np.cbrt(v) if v > 0.008856 else 7.787 * v + 16 / 116 for v in (x, y, z))
     return np.array([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)])

@@ -8,6 +8,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -95,6 +96,22 @@ def test_flags_that_cannot_be_sent_stay(model_folders, smear_file, tmp_path):
     (entry,) = server.flags.glob("data/*/metadata.jsonl")
     assert json.loads(entry.read_text())["comment"] == "kept"
     assert "The last flags could not be sent to tester/bone-marrow-flags" in server.log.read_text()
+
+
+def test_the_space_starts_while_the_hub_is_away(model_folders, smear_file, tmp_path):
+    with HubServer() as hub:
+        variables = hub.environment(tmp_path / "home", MARROW_FLAGS_REPO="tester/bone-marrow-flags")
+        port = urlsplit(hub.url).port
+    own = {key: value for key, value in variables.items() if key.startswith(("HF_", "MARROW_FLAGS_REPO"))}
+    for server in serve(tmp_path, *map(str, model_folders), **own):
+        client = Client(server.url, verbose=False)
+        assert "Thank you" in client.predict(handle_file(smear_file), 0.5, "early", True, api_name="/flag")
+        (entry,) = server.flags.glob("data/*")
+        back = HubServer(port=port)
+        back.start()
+    sent = back.read("datasets", "tester/bone-marrow-flags", f"data/{entry.name}/metadata.jsonl")
+    back.close()
+    assert json.loads(sent)["comment"] == "early"
 
 
 def test_the_tools_are_described(server):

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.space.known_models import make_segmenter
+from tests.space.known_models import make_classifier, make_segmenter
 from tests.space.served import (
     EXAMPLES,
     PATIENCE,
@@ -111,10 +111,44 @@ def test_a_click_opens_the_card_and_escape_closes_it(smear_page):
     expect(card.locator(".class").first).to_contain_text("erythroblast")
     expect(card).to_contain_text("never seen this class in a marrow image")
     expect(card).to_contain_text("49 px across")
-    colour = card.locator("canvas").evaluate("c => [...c.getContext('2d').getImageData(104, 104, 1, 1).data]")
+    colour = card.locator("canvas").first.evaluate("c => [...c.getContext('2d').getImageData(104, 104, 1, 1).data]")
     assert colour[2] > 150 > colour[0]  # the crop shows the bluish disc
     smear_page.locator("#viewer .stage").press("Escape")
     expect(card).to_have_count(0)
+
+
+def test_the_card_shows_what_the_name_rests_on(smear_page):
+    asked: list[str] = []
+    smear_page.on("request", lambda request: asked.append(request.url))
+    _cell(smear_page, 3).click()
+    heat = smear_page.locator("#viewer .card .heat[data-ready]")
+    expect(heat).to_be_visible(timeout=PATIENCE)
+    pixel = "c => [...c.getContext('2d').getImageData(104, 104, 1, 1).data].slice(0, 3)"
+    plain, laid_over = (
+        smear_page.locator("#viewer .card canvas").first.evaluate(pixel),
+        heat.evaluate(pixel),
+    )
+    assert laid_over[0] > plain[0] + 50 and laid_over[2] < plain[2] - 50  # the bluish disc speaks for it: yellow
+    expect(smear_page.locator("#viewer .card")).to_contain_text(
+        "The yellower a place, the more it spoke for “erythroblast” against the other classes."
+    )
+    assert len(asked) == 1
+    smear_page.get_by_role("button", name="Previous cell").click()
+    expect(heat).to_be_visible(timeout=PATIENCE)
+    smear_page.get_by_role("button", name="Next cell").click()
+    expect(heat).to_be_visible()
+    assert len(asked) == 2, "a cell is asked about once"
+
+
+def test_a_classifier_without_maps_has_a_card_without(browser, model_folders, smear_file, tmp_path):
+    mapless = make_classifier(tmp_path / "mapless", maps=False)
+    for server in serve(tmp_path, str(model_folders[0]), str(mapless)):
+        with browser.new_context(locale="en-GB") as context:
+            page = visit(context.new_page(), server.url)
+            upload(page, smear_file)
+            _cell(page, 3).click()
+            expect(page.locator("#viewer .card")).to_contain_text("cell 3")
+            expect(page.locator("#viewer .card canvas")).to_have_count(1)
 
 
 def test_a_file_dropped_on_the_viewer_is_the_next_image(smear_page, smear):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from marrow import Analysis, analyze
-from marrow.drawing import GREY, PALETTE, draw_annotations, draw_segmentation
+from marrow.drawing import DASHES, GREY, HEAT, PALETTE, draw_annotations, draw_heat, draw_segmentation
 from tests.space.known_models import DISCS
 
 
@@ -46,6 +46,32 @@ def test_each_class_has_its_colour_and_uncertain_cells_are_grey(smear, analysis)
         assert _pixels(unsure, colour) == 0
     assert _pixels(sure, GREY) == 0
     assert 300 < _pixels(unsure, GREY)
+
+
+@pytest.mark.parametrize("code", ["BLA", "PMO", "MYB", "MMZ"])
+def test_each_class_has_its_line(analysis, code):
+    """Around one disc, the line has as many gaps as its pattern; a whole one has none."""
+    radius, line = 400, 8  # which a picture of this size gets
+    angles = np.linspace(0, 2 * np.pi, 720, endpoint=False)
+    ring = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    box = (880.0, 880.0, 1680.0, 1680.0)
+    cell = replace(analysis.cells[0], label=code, box=box, polygon=tuple(map(tuple, 1280 + radius * ring)))
+    alone = replace(analysis, width=2560, height=2560, cells=(cell,))
+    picture = draw_annotations(np.full((2560, 2560, 3), 128, np.uint8), alone)
+    x, y = np.round(1280 + radius * ring).astype(int).T
+    drawn = np.abs(picture[y, x].astype(int) - PALETTE[code]).max(axis=1) < 60
+    patterns = 2 * np.pi * radius / (sum(DASHES[code]) * line / 2.5) if DASHES[code] else 0
+    assert (np.diff(np.append(drawn, drawn[0]).astype(int)) == -1).sum() == pytest.approx(
+        patterns * len(DASHES[code]) / 2, abs=1
+    )
+
+
+def test_heat_is_one_colour_and_as_opaque_as_the_evidence_is_strong():
+    heat = draw_heat(np.array([[4.0, 2.0], [0.0, -8.0]], np.float32))
+    assert (heat[..., :3] == HEAT).all()
+    assert heat[0, 0, 3] == pytest.approx(2 * heat[0, 1, 3], abs=1) and 100 < heat[0, 0, 3] < 200
+    assert (heat[1, :, 3] == 0).all()
+    assert (draw_heat(np.full((2, 2), -1.0))[..., 3] == 0).all()
 
 
 @pytest.mark.parametrize("side", [320, 1000, 3000])

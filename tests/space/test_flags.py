@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -22,13 +23,33 @@ from pathlib import Path
 from marrow import MarrowError
 from marrow.flags import start_upload
 try:
-    scheduler = start_upload(Path(sys.argv[1]))
+    upload = start_upload(Path(sys.argv[1]))
 except MarrowError as error:
     sys.exit(str(error))
-scheduler.trigger().result()
+if problem := upload.stop():
+    sys.exit(problem)
 from datasets import load_dataset
 print(load_dataset("tester/bone-marrow-flags", split="train")["comment"])
-scheduler.stop()
+"""
+
+# The Hub comes back on the port that the parent names once it has said that it was away.
+RETURN = """
+import sys, time
+from pathlib import Path
+from marrow.flags import FlagUpload
+from tests.hub_server import HubError, HubServer
+folder, port = Path(sys.argv[1]), int(sys.argv[2])
+upload = FlagUpload(folder, "tester/bone-marrow-flags", "hf_tester", retry=0.1)
+(entry,) = folder.glob("data/*")
+with HubServer(port=port) as hub:
+    for _ in range(200):
+        time.sleep(0.1)
+        try:
+            hub.read("datasets", "tester/bone-marrow-flags", f"data/{entry.name}/metadata.jsonl")
+        except (KeyError, HubError):
+            continue
+        print("arrived", upload.stop())
+        break
 """
 
 
@@ -91,12 +112,31 @@ def test_flags_reach_the_dataset_whole(smear, analysis, tmp_path):
             hub.read("datasets", "tester/bone-marrow-flags", "data/half.part/image.png")
 
 
-def test_a_hub_that_is_away_is_said_in_one_sentence(tmp_path):
+def test_a_hub_that_was_away_at_the_start_gets_the_flags_when_it_is_back(smear, analysis, tmp_path):
+    save_flag(tmp_path / "flags", smear, analysis, "kept")
+    with HubServer() as hub:
+        environment = hub.environment(tmp_path / "home")
+        port = urlsplit(hub.url).port
+    command = [sys.executable, "-c", RETURN, str(tmp_path / "flags"), str(port)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.stdout == "arrived None\n", done.stderr
+
+
+def test_a_hub_that_stays_away_is_said_at_the_end(smear, analysis, tmp_path):
+    save_flag(tmp_path / "flags", smear, analysis, "kept")
     with HubServer() as hub:
         environment = hub.environment(tmp_path / "home", MARROW_FLAGS_REPO="tester/bone-marrow-flags")
     done = _upload(environment, tmp_path)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("The flags cannot be sent to tester/bone-marrow-flags: check")
+    assert done.stderr.splitlines()[-1].startswith("The last flags could not be sent to tester/bone-marrow-flags")
+
+
+def test_a_hub_that_refuses_ends_the_start(tmp_path):
+    with HubServer() as hub:
+        environment = hub.environment(tmp_path / "home", MARROW_FLAGS_REPO="somebody-else/bone-marrow-flags")
+        done = _upload(environment, tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("The flags cannot be sent to somebody-else/bone-marrow-flags: check")
 
 
 def _upload(environment: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:

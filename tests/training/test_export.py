@@ -80,9 +80,12 @@ def test_onnx_has_the_logits_of_the_transformers_model(
 ):
     session = onnxruntime.InferenceSession(trained_classifier.hub / "model.onnx")
     crops = keras_outputs.crops[:batch]
-    (logits,) = session.run(["logits"], {"pixels": network_input(crops)})
-    assert logits.shape == (batch, 12)
+    logits, maps = session.run(["logits", "maps"], {"pixels": network_input(crops)})
+    assert logits.shape == (batch, 12) and maps.shape == (batch, 12, 3, 3)
     assert np.abs(logits - torch_logits(transformers_classifier, crops)).max() < 1e-4
+    bias = transformers_classifier.classifier.bias.detach().numpy()
+    assert np.abs(maps.mean(axis=(2, 3)) + bias - logits).max() < 1e-5, "the maps add up to the logits"
+    assert maps.std(axis=(2, 3)).min() > 0
 
 
 def test_the_runtime_gives_its_probabilities(trained_classifier, transformers_classifier, keras_outputs):

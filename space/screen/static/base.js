@@ -3,7 +3,7 @@
 const settings = props.settings;
 const language = (navigator.language || "en").toLowerCase().startsWith("fr") ? "fr" : "en";
 const words = settings.words[language];
-const UNCERTAIN = "?"; // group of the uncertain cells, beside the codes
+const UNCERTAIN = settings.uncertain; // group of the uncertain cells, beside the codes
 
 /** Make an element: attributes, `text`, and `on…` listeners by name; then its children. */
 function make(tag, attributes = {}, ...children) {
@@ -18,7 +18,7 @@ function vector(tag, attributes = {}, ...children) {
 function fill(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
-    if (name === "text") node.textContent = value;
+    if (name === "text") node.textContent = String(value).replace(/ (?=[;:?!%»])|(?<=«) /g, "\u00a0"); // as French wants it
     else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else node.setAttribute(name, value === true ? "" : value);
   }
@@ -48,42 +48,34 @@ function nameOf(code) {
   return code === UNCERTAIN ? words.uncertain : settings.names[language][code] || code;
 }
 
-function colourOf(group) {
-  return settings.colours[group] || "#777777";
-}
-
-function dashOf(group) {
-  return group === UNCERTAIN ? "1 4" : settings.dashes[group];
-}
-
-/** Tell whether black reads better on a colour than white (ITU-R BT.601 luma). */
-function isLight(colour) {
-  const [red, green, blue] = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
-  return 0.299 * red + 0.587 * green + 0.114 * blue > 150;
+/** Give the colour, ink, edge and dashes of a class, of the uncertain cells, or of a "cell" without a name. */
+function lookOf(group) {
+  return settings.looks[group] || settings.looks[UNCERTAIN];
 }
 
 /** Draw a class's sign: a piece of its line. */
 function swatch(group) {
-  const line = { x1: 1, y1: 7, x2: 25, y2: 7, stroke: colourOf(group), "stroke-dasharray": dashOf(group) };
+  const { colour, edge, dashes } = lookOf(group);
+  const line = { x1: 1, y1: 7, x2: 25, y2: 7, "stroke-dasharray": dashes };
   return vector(
     "svg",
     { class: "swatch", viewBox: "0 0 26 14", "aria-hidden": "true" },
-    vector("line", { ...line, stroke: isLight(colourOf(group)) ? "#000" : "#fff", class: "halo" }),
-    vector("line", line),
+    vector("line", { ...line, stroke: edge, class: "halo" }),
+    vector("line", { ...line, stroke: colour }),
   );
 }
 
 /** Write a code on its colour. */
 function chip(group, text = group) {
-  const colour = colourOf(group);
-  return make("span", { class: "chip", style: `background:${colour};color:${isLight(colour) ? "#000" : "#fff"}`, text });
+  const { colour, ink } = lookOf(group);
+  return make("span", { class: "chip", style: `background:${colour};color:${ink}`, text });
 }
 
-/** Cut a square around a cell out of the picture. */
+/** Cut the square that the classifier sees around a cell out of the picture. */
 function crop(picture, value, cell, side) {
   const [x0, y0, x1, y1] = cell.box;
   const scale = picture.naturalWidth / value.image.width;
-  const reach = Math.max(x1 - x0, y1 - y0, 1) * 1.3;
+  const reach = Math.max(x1 - x0, y1 - y0, 1) * settings.crop_reach;
   const canvas = make("canvas", { width: 2 * side, height: 2 * side, style: `width:${side}px;height:${side}px` });
   const pen = canvas.getContext("2d");
   pen.imageSmoothingQuality = "high";

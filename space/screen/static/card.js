@@ -1,7 +1,9 @@
 // The card of the selected cell, and the legend.
 
-/** Make the card of a cell: crop, three best classes, size, and what its name rests on. */
-function cellCard(picture, value, cell, { onClose, onStep }) {
+const CROP = 104; // side in pixels
+
+/** Make the card of a cell: crop, three best classes, size, and what its name rests on, which `heat` gives or will. */
+function cellCard(picture, value, cell, heat, { onClose, onStep }) {
   const best = Object.entries(cell.probabilities)
     .sort((a, b) => b[1] - a[1])
     .slice(0, 3);
@@ -23,10 +25,20 @@ function cellCard(picture, value, cell, { onClose, onStep }) {
     make(
       "div",
       { class: "facts" },
-      crop(picture, value, cell, 104),
+      crop(picture, value, cell, CROP),
       make("div", { class: "classes" }, ...best.map(([code, share]) => classBar(code, share))),
     ),
-    make("p", { class: "why", text: explain(cell, best) }),
+    make(
+      "div",
+      { class: "facts" },
+      heat ? heatOver(crop(picture, value, cell, CROP), heat) : null,
+      make(
+        "div",
+        { class: "why" },
+        make("p", { text: explain(cell, best) }),
+        heat ? make("p", { class: "small", text: heat.error || format(words.why_heat, { name: nameOf(cell.label) }) }) : null,
+      ),
+    ),
     make(
       "dl",
       {},
@@ -43,13 +55,29 @@ function cellCard(picture, value, cell, { onClose, onStep }) {
   );
 }
 
+/** Lay the heat map over a crop; the disc is what the classifier saw. */
+function heatOver(canvas, { image }) {
+  fill(canvas, { class: "heat", role: "img", "aria-label": words.heat, title: words.heat, "data-ready": Boolean(image) }, []);
+  if (image) canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+  return canvas;
+}
+
+/** Read the server's answer: `{image}`, or `{error}` as it came. */
+async function loadHeat({ heat, error }) {
+  if (error) return { error };
+  const image = new Image();
+  image.src = `data:image/png;base64,${heat}`;
+  await image.decode();
+  return { image };
+}
+
 function classBar(code, share) {
   return make(
     "div",
     { class: "class" },
     make("span", { text: nameOf(code), title: code }),
     make("b", { text: percent(share) }),
-    make("div", { class: "bar" }, make("i", { style: `width:${100 * share}%;background:${colourOf(code)}` })),
+    make("div", { class: "bar" }, make("i", { style: `width:${100 * share}%;background:${lookOf(code).colour}` })),
   );
 }
 

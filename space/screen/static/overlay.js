@@ -1,6 +1,6 @@
 // The outlines: one group per cell, made once per image; views, slider and legend only change their attributes.
 
-const SMALL = 30; // a cell narrower than this on the screen carries no label
+const SMALL = 36; // a cell narrower than this on the screen carries no label
 
 class Overlay {
   constructor(stage) {
@@ -48,15 +48,14 @@ class Overlay {
   _dress(mark, view) {
     const { cell, group, halo, line, text, plate } = mark;
     const plain = view === "segmentation";
-    const kind = plain ? null : groupOf(cell);
-    const colour = plain ? "#00a0b4" : colourOf(kind);
-    const light = isLight(colour);
+    const kind = plain ? "cell" : groupOf(cell);
+    const { colour, ink, edge, dashes } = lookOf(kind);
     mark.view = view;
     group.style.setProperty("--colour", colour);
-    fill(halo, { stroke: light ? "#000" : "#fff" }, []);
-    fill(line, { "stroke-dasharray": plain ? "none" : dashOf(kind) || "none" }, []);
+    fill(halo, { stroke: edge }, []);
+    fill(line, { "stroke-dasharray": dashes }, []);
     text.textContent = plain ? number(cell.score, 2) : cell.label + (kind === UNCERTAIN ? "?" : "");
-    fill(text, { fill: light ? "#000" : "#fff" }, []);
+    fill(text, { fill: ink }, []);
     mark.width = 8 + 7 * text.textContent.length;
     fill(plate, { x: -mark.width / 2, width: mark.width, fill: colour }, []);
   }

@@ -102,7 +102,7 @@ function classRow(code, report, most) {
   const bar = make(
     "div",
     { class: "bar wide" },
-    make("i", { style: `width:${share(report.percent[code])};background:${colourOf(code)}` }),
+    make("i", { style: `width:${share(report.percent[code])};background:${lookOf(code).colour}` }),
     make("s", { style: `left:${share(low)};width:${share(high - low)}` }),
   );
   return make(

@@ -1,5 +1,6 @@
 // The viewer as a whole: what is looked at, and who shows it.
 
+const STAY = 150; // milliseconds on a cell before the server is asked about it
 const VIEWS = ["segmentation", "annotations", "report", "review"];
 
 const state = { view: "annotations", confidence: settings.confidence, hidden: new Set(), selected: null };
@@ -19,6 +20,7 @@ const stage = new Stage({
 });
 const overlay = new Overlay(stage);
 let thumbnails = new Map(); // crops of the review by cell
+let heats = new Map(); // what the names rest on, by cell: {}, then {image} or {error}
 let form = null; // of the flag, kept while one looks at other views
 
 host.replaceChildren(
@@ -71,7 +73,7 @@ function load() {
   if (!value || value.key === state.key) return; // Gradio may tell of the same value twice
   Object.assign(state, { key: value.key, selected: null, hidden: new Set(), confidence: settings.confidence, view: "annotations" });
   slider.value = state.confidence;
-  thumbnails = new Map();
+  [thumbnails, heats] = [new Map(), new Map()];
   form = flagPanel(ask);
   picture.src = value.picture.url;
   stage.open(value.picture.url, value.image.width, value.image.height);
@@ -138,6 +140,20 @@ async function ask(what, values) {
   }
 }
 
+/** Give the heat map of a cell, which is asked for where one stays on the cell. */
+function heatOf(cell) {
+  if (!settings.explains) return null;
+  if (!heats.has(cell.id)) {
+    const mine = heats.set(cell.id, {});
+    setTimeout(async () => {
+      if (state.selected !== cell.id) return mine.delete(cell.id);
+      mine.set(cell.id, await loadHeat(await ask("explain", { id: cell.id })));
+      if (mine === heats) draw();
+    }, STAY);
+  }
+  return heats.get(cell.id);
+}
+
 async function download(kind) {
   message.textContent = saveFile(await ask("export_file", { format: kind }));
 }
@@ -172,7 +188,7 @@ function thumbnail(cell) {
 
 function card() {
   const cell = props.value.cells.find((other) => other.id === state.selected);
-  return cell && cellCard(picture, props.value, cell, { onClose: () => select(null), onStep: step });
+  return cell && cellCard(picture, props.value, cell, heatOf(cell), { onClose: () => select(null), onStep: step });
 }
 
 function contents(cells, report) {
@@ -187,7 +203,7 @@ function contents(cells, report) {
   if (state.view === "report") return [reportPanel(report, { onDownload: download })];
   if (state.view === "review") return [reviewPanel(cells, state.selected, thumbnail, select)];
   if (state.view === "flag") return [form];
-  const hint = state.selected === null ? make("p", { class: "small hint", text: words.hint }) : null;
+  const hint = state.selected === null ? make("p", { class: "small hint", text: matchMedia("(hover: none)").matches ? words.hint_touch : words.hint }) : null;
   if (state.view === "segmentation") return [figures(report), hint];
   return [figures(report), legend(report, state.hidden, { onToggle: toggle, onAll: all }), hint];
 }
