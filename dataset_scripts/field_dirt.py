@@ -45,7 +45,9 @@ def random_padding(size: int, rng: np.random.Generator) -> tuple[int, int, int, 
     return (*strips, 0, 0) if rng.random() < 0.7 else (0, 0, *strips)
 
 
-def padded(image: np.ndarray, labels: np.ndarray, padding: tuple[int, ...], rng: np.random.Generator):
+def padded(
+    image: np.ndarray, labels: np.ndarray, padding: tuple[int, ...], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Pad a picture with plain black or grey, and its labels with 0."""
     grey = 0.0 if rng.random() < 0.3 else rng.uniform(40, 235)
     colour = (grey + rng.normal(0, 8, 3) * (grey > 0)).clip(0, 255)

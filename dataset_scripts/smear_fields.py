@@ -161,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--size", type=int, default=640, help="side of a composed field in pixels")
     parser.add_argument("--cells", type=int, default=3000, help="most cells to use of each source and split")
     parser.add_argument("--overlap", type=_share, default=0.3, help="most of a cell that may lie under others")
-    parser.add_argument("--empty", type=_share, default=0.125, help="share of fields without nucleated cells")
+    parser.add_argument("--empty", type=_share, default=0.15, help="share of fields without nucleated cells")
     parser.add_argument("--outlines", metavar="MODEL", help="segmenter to outline the cells with; colour by default")
     parser.add_argument(
         "--fields",
