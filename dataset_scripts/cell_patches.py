@@ -16,6 +16,7 @@ SOLIDITY = 0.92  # area of a mask over the area of its convex hull
 NEAR = 9  # pixels; a neighbour nearer to the centre cell is pasted with it
 NEIGHBOUR_SIZES = (0.4, 2.5)  # of the centre cell's area; smaller ones are mostly platelets and debris
 MARGIN = 6
+EDGE = 5  # pixels; the outline of a cell that the border cuts may end a little before it
 MIN_GROUND = 0.02  # share of an image that whole red cells must cover for it to serve as ground
 STAINED = 0.12  # total optical density from which something lies on the smear
 
@@ -93,7 +94,7 @@ def _whole(mask: np.ndarray) -> bool:
     if len(contours) != 1:
         return False
     x, y, w, h = cv2.boundingRect(contours[0])
-    inside = x > 1 and y > 1 and x + w < width - 1 and y + h < height - 1
+    inside = x > EDGE and y > EDGE and x + w < width - EDGE and y + h < height - EDGE
     return inside and mask.sum() >= SOLIDITY * cv2.contourArea(cv2.convexHull(contours[0]))
 
 

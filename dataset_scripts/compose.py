@@ -9,6 +9,8 @@ import numpy as np
 from scipy.ndimage import find_objects
 
 from dataset_scripts.cell_patches import Ground, Patch, drawn_ground, drawn_patch, match_ground, quilted_ground
+from dataset_scripts.field_dirt import padded, random_padding, with_droplets, with_haze
+from dataset_scripts.pale_cells import faded, nucleus_of, plasma_cell, random_dye
 from dataset_scripts.synthetic_cells import CODES
 
 NOT_NUCLEATED = {"ART"}
@@ -16,6 +18,11 @@ DIAMETERS = (30.0, 250.0)  # of a composed cell in pixels; the larger end only i
 MOST_CELLS = 120
 TRIES = 12
 SMALLEST = 40  # pixels of a cell that must be seen for it to be outlined
+HUDDLE = (0.0, 0.5, 0.9)  # share of cells that are put beside another: scattered, in groups, in clusters
+# shares of the fields with these, and of the cells in such a field
+DRAWN_FIELDS, PLASMA_FIELDS, PLASMA_CELLS, FADED_FIELDS = 0.15, 0.25, 0.4, 0.25
+PADDED, WITH_DROPLETS = 0.12, 0.2
+FADED = (0.25, 0.8)  # of the cytoplasm's optical density that is left
 
 
 @dataclass(frozen=True)
@@ -48,9 +55,12 @@ def compose_field(
     *,
     overlap: float = 0.3,
     empty: bool = False,
-    drawn_share: float = 0.15,
+    mixed: bool = True,
 ) -> Field:
     """Compose one field.
+
+    What is no nucleated cell is pasted without an outline: platelets and their clumps, stain deposits, and smudges,
+    which stay out of a differential count.
 
     Args:
         stock: cells and grounds to use.
@@ -58,7 +68,7 @@ def compose_field(
         rng: source of randomness.
         overlap: most of any cell that may lie under others, 0 to 1; each field has its own limit up to that.
         empty: leave the nucleated cells out: red cells, platelets and ground only.
-        drawn_share: share of fields with drawn cells.
+        mixed: mix in what is drawn or altered: cells, artefacts, plasma cells, haze, fat droplets, padding.
 
     Returns:
         A field of one source's cells on real or drawn ground. The typical diameter of its cells is drawn
@@ -71,28 +81,72 @@ def compose_field(
     smallest, largest = DIAMETERS[0], max(DIAMETERS[0], min(DIAMETERS[1], 0.45 * size))
     diameter = float(np.exp(rng.uniform(np.log(smallest), np.log(largest))))
     scale = diameter / float(np.median([patch.diameter for patch in patches]))
-    canvas = _ground(stock.grounds[source], size, scale, diameter, rng)
+    padding = random_padding(size, rng) if mixed and rng.random() < PADDED else (0, 0, 0, 0)
+    height, width = size - sum(padding[:2]), size - sum(padding[2:])
+    ground = _ground(stock.grounds[source], height, width, scale, diameter, mixed, rng)
     cover = 0.0 if empty else rng.uniform(0.03, 0.8)
-    number = 0 if empty else min(MOST_CELLS, 1 + round(cover * size**2 / (np.pi * diameter**2 / 4)))
-    drawn = rng.random() < drawn_share
-    chosen = [
-        drawn_patch(rng, CODES) if drawn and rng.random() < 0.5 else patches[rng.integers(len(patches))]
-        for _ in range(number)
-    ]
-    if empty:
-        artefacts = [patch for patch in patches if patch.code in NOT_NUCLEATED]
-        chosen = [artefacts[rng.integers(len(artefacts))] for _ in range(int(rng.integers(0, 9))) if artefacts]
-    canvas = _Canvas(canvas, overlap * rng.random())
+    number = 0 if empty else min(MOST_CELLS, 1 + round(cover * height * width / (np.pi * diameter**2 / 4)))
+    chosen = _artefacts(patches, number, mixed, rng) + _cells(patches, number, mixed, rng)
+    rng.shuffle(chosen)
+    canvas = _Canvas(ground, overlap * rng.random(), float(rng.choice(HUDDLE)))
     for patch in chosen:
-        zoom = np.clip(patch.diameter * scale * np.exp(rng.normal(0, 0.06)), smallest, largest) / patch.diameter
+        zoom = scale * np.exp(rng.normal(0, 0.06))
+        if patch.code not in NOT_NUCLEATED:
+            zoom = np.clip(patch.diameter * zoom, smallest, largest) / patch.diameter
         canvas.paste(patch, float(zoom), rng)
-    return canvas.field(diameter, rng)
+    field = canvas.field(diameter, rng)
+    return Field(*padded(field.image, field.labels, padding, rng), field.hidden) if any(padding) else field
 
 
-def _ground(grounds: list[Ground], size: int, scale: float, diameter: float, rng: np.random.Generator) -> np.ndarray:
+def _cells(patches: list[Patch], number: int, mixed: bool, rng: np.random.Generator) -> list[Patch]:
+    """Choose the cells of a field, some of them drawn, with plasma cells' cytoplasm, or faded."""
+    drawn, plasma, pale = (mixed and rng.random() < share for share in (DRAWN_FIELDS, PLASMA_FIELDS, FADED_FIELDS))
+    dye, strength = random_dye(rng), rng.uniform(*FADED) if pale else 1.0
+    chosen = []
+    for _ in range(number):
+        patch = patches[rng.integers(len(patches))]
+        if drawn and rng.random() < 0.5:
+            patch = drawn_patch(rng, CODES)
+        elif plasma and rng.random() < PLASMA_CELLS:
+            patch = _plasma_cell(patches, dye, rng)
+        chosen.append(faded(patch, strength) if pale else patch)
+    return chosen
+
+
+def _plasma_cell(patches: list[Patch], dye: np.ndarray, rng: np.random.Generator) -> Patch:
+    """Draw a plasma cell around the nucleus of one of the patches, or wholly where none has a round one."""
+    for _ in range(TRIES):
+        patch = patches[rng.integers(len(patches))]
+        if patch.code not in NOT_NUCLEATED and (nucleus := nucleus_of(patch)) is not None:
+            return plasma_cell(patch, nucleus, dye, rng)
+    return drawn_patch(rng, ["PLM"])
+
+
+def _artefacts(patches: list[Patch], cells: int, mixed: bool, rng: np.random.Generator) -> list[Patch]:
+    """Choose what lies among the cells without being one; more of it where there are no cells."""
+    real = [patch for patch in patches if patch.code in NOT_NUCLEATED]
+    found = [real[rng.integers(len(real))] for _ in range(int(rng.integers(0, 9)) if real and not cells else 0)]
+    if mixed:
+        found += [drawn_patch(rng, ["ART"]) for _ in range(rng.poisson(0.6 + 0.05 * cells + 2 * (not cells)))]
+    return found
+
+
+def _ground(
+    grounds: list[Ground],
+    height: int,
+    width: int,
+    scale: float,
+    diameter: float,
+    mixed: bool,
+    rng: np.random.Generator,
+) -> np.ndarray:
     if grounds and rng.random() < 0.5:
-        return quilted_ground(grounds, size, size, scale, rng)
-    return drawn_ground(size, size, 0.8 * diameter, rng)
+        ground = quilted_ground(grounds, height, width, scale, rng)
+        if mixed and rng.random() < 0.6:
+            ground = with_haze(ground, diameter, rng)
+    else:
+        ground = drawn_ground(height, width, 0.8 * diameter, rng)
+    return with_droplets(ground, diameter, rng) if mixed and rng.random() < WITH_DROPLETS else ground
 
 
 class _Canvas:
@@ -101,15 +155,18 @@ class _Canvas:
     Args:
         ground: ``(height, width, 3)`` RGB to start from.
         overlap: most of a cell that may be hidden.
+        huddle: share of the cells that are put beside another.
     """
 
-    def __init__(self, ground: np.ndarray, overlap: float) -> None:
+    def __init__(self, ground: np.ndarray, overlap: float, huddle: float) -> None:
         self._image = ground.astype(np.float32)
         self._colour = np.percentile(ground[::4, ::4].reshape(-1, 3), 85, axis=0)
         self._labels = np.zeros(ground.shape[:2], np.int32)
         self._areas = [0]  # of each cell inside the field, as if nothing lay on it
         self._seen = [0]  # of each cell, what is visible
         self._overlap = overlap
+        self._huddle = huddle
+        self._discs: list[tuple[float, float, float]] = []  # row, column and radius of each cell
 
     def paste(self, patch: Patch, scale: float, rng: np.random.Generator) -> None:
         """Paste a patch where it hides no more of any cell than allowed; gives up after some tries."""
@@ -117,10 +174,9 @@ class _Canvas:
         height, width = cells.shape
         size = self._labels.shape
         whole = (cells > 0).sum()
+        radius = patch.diameter * scale / 2
         for _ in range(TRIES):
-            y, x = (
-                int(rng.integers(-side // 2, limit - side // 2)) for side, limit in zip(cells.shape, size, strict=True)
-            )
+            y, x = self._corner(cells.shape, radius, rng)
             place = np.s_[max(0, y) : max(0, min(size[0], y + height)), max(0, x) : max(0, min(size[1], x + width))]
             cut = np.s_[
                 max(0, -y) : max(0, -y) + place[0].stop - place[0].start,
@@ -134,7 +190,24 @@ class _Canvas:
                 region = self._image[place]
                 region += alpha[cut][..., None] * (piece[cut] - region)
                 self._label(under, new, patch.code in NOT_NUCLEATED)
+                if patch.code not in NOT_NUCLEATED:
+                    self._discs.append((y + height / 2, x + width / 2, radius))
                 return
+
+    def _corner(self, shape: tuple[int, int], radius: float, rng: np.random.Generator) -> tuple[int, int]:
+        """Choose the row and column of a piece's corner: anywhere, or so that its cell touches another."""
+        if self._discs and rng.random() < self._huddle:
+            row, column, other = self._discs[rng.integers(len(self._discs))]
+            way, far = rng.uniform(0, 2 * np.pi), (radius + other) * rng.uniform(0.8, 1.1)
+            return (
+                int(np.clip(row + far * np.sin(way), 0, self._labels.shape[0]) - shape[0] / 2),
+                int(np.clip(column + far * np.cos(way), 0, self._labels.shape[1]) - shape[1] / 2),
+            )
+        y, x = (
+            int(rng.integers(-side // 2, limit - side // 2))
+            for side, limit in zip(shape, self._labels.shape, strict=True)
+        )
+        return y, x
 
     def _allowed(self, covered: np.ndarray, new_area: int) -> bool:
         covered = covered.copy()

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,7 +33,7 @@ from marrow.images import to_rgb
 if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dataset_scripts.cell_outlines import cell_labels
+from dataset_scripts.cell_outlines import cell_labels, labels_of_all
 from dataset_scripts.cell_patches import Ground, Patch, cut_ground, cut_patch
 from dataset_scripts.compose import NOT_NUCLEATED, Stock, compose_field
 from dataset_scripts.field_formats import read_fields, write_coco, write_field
@@ -40,6 +41,7 @@ from dataset_scripts.field_formats import read_fields, write_coco, write_field
 SPLITS = ("train", "validation", "test")
 GROUND_IMAGES = 400
 WORKERS = 2
+BATCH = 16  # cells that a worker cuts out at a time
 
 Value = TypeVar("Value")
 
@@ -66,12 +68,14 @@ def make_stock(data: str, split: str, limit: int, model: str | None = None) -> S
     sources = np.array(part["source"])
     for source in sorted(set(sources)):
         rows = part.select(np.flatnonzero(sources == source)[:limit])
-        images = (to_rgb(image) for image in rows["image"])
-        codes = [names[label] for label in rows["label"]]
         patches[source], grounds[source] = [], []
+        batches = (
+            [(to_rgb(image), names[label]) for image, label in zip(batch["image"], batch["label"], strict=True)]
+            for batch in rows.iter(BATCH)
+        )
         with ProcessPoolExecutor(WORKERS) as pool:
-            pieces = pool.map(partial(_cut, model=model), images, codes, chunksize=20)
-            for patch, ground in tqdm(pieces, total=len(codes), desc=f"{split} {source}"):
+            pieces = pool.map(partial(_cut, model=model), batches)
+            for patch, ground in tqdm(chain.from_iterable(pieces), total=len(rows), desc=f"{split} {source}"):
                 if patch:
                     patches[source].append(patch)
                 if ground and len(grounds[source]) < GROUND_IMAGES:
@@ -82,9 +86,13 @@ def make_stock(data: str, split: str, limit: int, model: str | None = None) -> S
     return Stock(patches, grounds)
 
 
-def _cut(image: np.ndarray, code: str, model: str | None) -> tuple[Patch | None, Ground | None]:
-    labels = cell_labels(image, None if code in NOT_NUCLEATED else model)
-    return cut_patch(image, labels, code), cut_ground(image, labels)
+def _cut(cells: Sequence[tuple[np.ndarray, str]], model: str | None) -> list[tuple[Patch | None, Ground | None]]:
+    nucleated = iter(labels_of_all([image for image, code in cells if code not in NOT_NUCLEATED], model))
+    pieces = []
+    for image, code in cells:
+        labels = cell_labels(image) if code in NOT_NUCLEATED else next(nucleated)
+        pieces.append((cut_patch(image, labels, code), cut_ground(image, labels)))
+    return pieces
 
 
 _stock: Stock  # of the worker process
@@ -153,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--size", type=int, default=640, help="side of a composed field in pixels")
     parser.add_argument("--cells", type=int, default=3000, help="most cells to use of each source and split")
     parser.add_argument("--overlap", type=_share, default=0.3, help="most of a cell that may lie under others")
-    parser.add_argument("--empty", type=_share, default=0.125, help="share of fields without nucleated cells")
+    parser.add_argument("--empty", type=_share, default=0.15, help="share of fields without nucleated cells")
     parser.add_argument("--outlines", metavar="MODEL", help="segmenter to outline the cells with; colour by default")
     parser.add_argument(
         "--fields",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +12,8 @@ from marrow.analysis import Detection, ModelInfo
 from marrow.hub import ModelFolder, resolve
 from marrow.runtime import compile_onnx, read_config
 
-FINE = 2
-SMOOTHING = 0.2  # share of a box; what is narrower leaks from the cell. Raises the mean IoU by 0.01 (validation)
+FINEST = 3.0  # most pixels of an outline's grid in one of the input, so that a huge image takes no minutes
+SMOOTHING = 0.2  # share of a box; what is narrower leaks from the cell. Raises the mean IoU by 0.007 (validation)
 GREY = 114  # the colour of ultralytics' letterbox
 
 
@@ -74,18 +73,30 @@ class Segmenter:
         boxes, scores, coefficients = _keep(rows[0], confidence, self.config.iou, len(self.config.labels))
         depth, *grid = prototypes[0].shape
         logits = (coefficients @ prototypes[0].reshape(depth, -1)).reshape(-1, *grid)
-        limit = np.array(image.shape[1::-1], float)
+        view = _View(image.shape[1::-1], scale, offset, size // grid[0])
+        found = (_detection(logit, box, score, view) for logit, box, score in zip(logits, boxes, scores, strict=True))
+        return [detection for detection in found if detection is not None]
 
-        def to_image(points: np.ndarray) -> np.ndarray:
-            return ((points - offset) / scale).clip(0, limit)
 
-        outlines = [_outline(logit, size // grid[0], box) for logit, box in zip(logits, boxes, strict=True)]
-        found = (
-            _detection(outline, box, score, to_image)
-            for outline, box, score in zip(outlines, boxes, scores, strict=True)
-            if outline is not None
-        )
-        return [detection for detection in found if detection.area > 0]  # none in the grey border
+@dataclass(frozen=True)
+class _View:
+    """Where an image lies in the network's input.
+
+    Attributes:
+        limit: width and height of the image in pixels.
+        scale: pixels of the input in one of the image.
+        offset: left and top of the image in the input.
+        stride: pixels of the input in one of the mask logits.
+    """
+
+    limit: tuple[int, int]
+    scale: float
+    offset: tuple[int, int]
+    stride: int
+
+    def to_image(self, points: np.ndarray) -> np.ndarray:
+        """Bring ``(n, 2)`` points of the input into the image."""
+        return ((points - self.offset) / self.scale).clip(0, self.limit)
 
 
 def letterbox(image: np.ndarray, size: int) -> tuple[np.ndarray, float, tuple[int, int]]:
@@ -123,42 +134,43 @@ def _keep(rows: np.ndarray, confidence: float, iou: float, n_classes: int) -> tu
     return corners[order], scores[order], rows[order, 4 + n_classes :]
 
 
-def _outline(logits: np.ndarray, stride: int, box: np.ndarray) -> np.ndarray | None:
-    """Outline a cell in its box, from mask logits on a grid of ``stride`` pixels.
+def _detection(logits: np.ndarray, box: np.ndarray, score: float, view: _View) -> Detection | None:
+    """Outline a cell, from the logits of its mask, in pixels of the image; ``None`` for a mask without area.
 
-    Only the part under the box is enlarged, to ``FINE`` times the input's resolution: OpenCV's contours run through
-    pixel centres, and at the input's own resolution they would lie half a pixel inside the cell.
-
-    Returns:
-        ``(n, 2)`` float x and y in pixels of the network's input; ``None`` for a mask without area.
+    As with ultralytics' ``retina_masks`` the logits are brought to the image's own pixels, and the mask ends at those
+    whose numbers lie in the box. The outline runs through the middles of its outermost pixels, so that filling it as
+    ``cv2.fillPoly`` does gives the mask again.
     """
-    height, width = logits.shape
-    x0, y0 = np.floor(box[:2] / stride).astype(int).clip(1, (width - 1, height - 1)) - 1
-    x1, y1 = np.ceil(box[2:] / stride).astype(int).clip(1, (width - 1, height - 1)) + 1
-    zoom = stride * FINE
-    part = cv2.resize(logits[y0:y1, x0:x1], None, fx=zoom, fy=zoom, interpolation=cv2.INTER_LINEAR)
-    mask = np.zeros(part.shape, np.uint8)
-    origin = np.array([x0, y0]) * stride
-    left, top, right, bottom = ((box - np.tile(origin, 2)) * FINE).round().astype(int).clip(0)
-    mask[top:bottom, left:right] = part[top:bottom, left:right] > 0
-    width = int(SMOOTHING * min(right - left, bottom - top)) | 1
-    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
+    corners = view.to_image(box.reshape(2, 2))
+    pixel = max(1.0, 1 / (FINEST * view.scale))  # pixels of the image in one of the mask
+    first, last = np.ceil(corners / pixel).astype(int)
+    if (last <= first).any():
+        return None
+    step = pixel * view.scale / view.stride
+    start = ((first + 0.5) * pixel * view.scale + view.offset) / view.stride - 0.5
+    matrix = np.array([[step, 0, start[0]], [0, step, start[1]]])
+    size = (last - first).tolist()
+    part = cv2.warpAffine(
+        logits, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+    )
+    mask = np.pad((part > 0).astype(np.uint8), 1)
+    mask = _opened(mask, SMOOTHING * min(size) / 2)
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     contour = max(contours, key=cv2.contourArea, default=None)
     if contour is None or cv2.contourArea(contour) == 0:
         return None
-    contour = cv2.approxPolyDP(contour, 0.5, True)
-    return (contour[:, 0] + 0.5) / FINE + origin
-
-
-def _detection(
-    outline: np.ndarray, box: np.ndarray, score: float, to_image: Callable[[np.ndarray], np.ndarray]
-) -> Detection:
-    """Bring a cell into pixels of the image."""
-    points = to_image(outline)
+    points = (cv2.approxPolyDP(contour, 0.5, True)[:, 0] + first - 0.5) * pixel
     return Detection(
-        box=tuple(to_image(box.reshape(2, 2)).ravel().tolist()),
-        polygon=tuple(map(tuple, points.tolist())),
-        area=float(cv2.contourArea(points.astype(np.float32))),
+        box=tuple(corners.ravel().tolist()),
+        polygon=tuple(map(tuple, points.clip(0, view.limit).tolist())),
+        area=float(cv2.contourArea(contour) + cv2.arcLength(contour, True) / 2) * pixel**2,
         score=float(score),
     )
+
+
+def _opened(mask: np.ndarray, radius: float) -> np.ndarray:
+    """Morphological opening with a disc, by distances: as fast for a wide disc as for a narrow one."""
+    core = cv2.distanceTransform(mask, cv2.DIST_L2, 5) > radius
+    if not core.any():
+        return np.zeros_like(mask)
+    return mask * (cv2.distanceTransform(1 - core.astype(np.uint8), cv2.DIST_L2, 5) <= radius).astype(np.uint8)

@@ -121,16 +121,19 @@ def test_a_damaged_network_is_refused(model_folders, tmp_path):
 
 
 # where the grey border is a multiple of 4 px, as ultralytics rounds it to whole cells of its mask grid
-@pytest.mark.parametrize("shape", [(480, 640), (640, 400), (960, 1280)])
-def test_it_agrees_with_ultralytics_on_the_released_weights(shape):
+def test_it_agrees_with_ultralytics_on_the_released_weights():
     if not (RELEASE / "model.onnx").is_file():
         pytest.skip("needs hub/bone-marrow-yolov8-seg: the released segmenter")
-    image = draw_field(np.random.default_rng(21), *shape, 8).image
-    assert_agreement(RELEASE, image)
+    overlaps = [
+        agreement(RELEASE, draw_field(np.random.default_rng(seed), *shape, 8).image)
+        for shape in ((480, 640), (640, 400), (960, 1280))
+        for seed in (20, 21, 22)
+    ]
+    assert np.mean(np.concatenate(overlaps)) >= 0.98
 
 
-def assert_agreement(folder: Path, image: np.ndarray) -> None:
-    """``marrow`` on ``model.onnx`` finds what ``YOLO("model.pt")`` finds."""
+def agreement(folder: Path, image: np.ndarray) -> list[float]:
+    """``marrow`` on ``model.onnx`` finds what ``YOLO("model.pt")`` finds; gives the overlaps of the masks."""
     from ultralytics import YOLO
 
     segmenter = Segmenter.from_pretrained(str(folder))
@@ -139,7 +142,7 @@ def assert_agreement(folder: Path, image: np.ndarray) -> None:
     (theirs,) = YOLO(folder / "model.pt")(
         image[..., ::-1], imgsz=size, conf=0.5, iou=overlap, rect=False, retina_masks=True, verbose=False
     )
-    assert len(theirs) > 3 and abs(len(ours) - len(theirs)) <= 1
+    assert len(theirs) > 3 and len(ours) == len(theirs)
     masks = [filled(detection, image.shape[:2]) for detection in ours]
     boxes = np.array([detection.box for detection in ours])
     overlaps = []
@@ -149,5 +152,4 @@ def assert_agreement(folder: Path, image: np.ndarray) -> None:
         if overlaps[-1] > 0.8:
             # bfloat16 may prefer the other of two equally good candidates for a cell
             assert boxes[best] == pytest.approx(box, abs=0.05 * float((box[2:] - box[:2]).max()))
-    common = sorted(overlaps, reverse=True)[: min(len(ours), len(theirs))]
-    assert np.mean(common) >= 0.95, overlaps
+    return overlaps
