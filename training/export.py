@@ -53,6 +53,7 @@ def export_classifier(run_dir: Path, out: Path) -> None:
     config = read_json(out / "config.json")
     config |= {"crop": run["crop"], "views": run["config"].get("views", 1), "trained_on": run["trained_on"]}
     config |= {"temperature": 1.0, "none_logit": None, "uncertain_below": 0.0}
+    config["outliers"] = {"share": run["config"].get("outliers", 0), "cells": run.get("outliers", {})}
     config["initial_weights"] = Path(run["config"]["init"]).name
     write_json(out / "config.json", config)
     export_onnx(model, run["crop"]["size"], out / "model.onnx")
@@ -211,7 +212,7 @@ def export_segmenter(run_dir: Path, out: Path) -> None:
             "model_type": "yolov8-seg",
             "input_size": size,
             "confidence": previous.get("confidence", 0.5),
-            "iou": 0.6,
+            "iou": 0.5,
             "labels": ["cell"],
             "trained_on": run["trained_on"],
         },
