@@ -22,7 +22,6 @@ from training.measure import update_config
 
 METRICS = Path(__file__).parent / "metrics"
 KNOWN_UNCERTAIN = 0.10  # share of known marrow cells that may become uncertain
-KNOWN_SILENT = 0.05  # share of them that speak up less for all classes together than "none of these" does
 
 FoundCells = tuple[np.ndarray, list[Box]]
 """An image, and the boxes of cells in it."""
@@ -82,7 +81,7 @@ def calibrate(model: Path, validation: Cells) -> None:
     marrow = np.array(["marrow" in source for source in validation.sources])
     known = marrow if marrow.any() else np.ones(len(validation), bool)
     temperature = fit_temperature(logits, validation.labels)
-    none_logit = round(float(np.quantile(evidence(logits, temperature)[:, known], KNOWN_SILENT)), 3)
+    none_logit = round(float(np.quantile(evidence(logits, temperature)[:, known], KNOWN_UNCERTAIN)), 3)
     best = probabilities(logits, temperature, none_logit).max(axis=1)[known]
     bound = float(np.floor(np.quantile(best, KNOWN_UNCERTAIN) * 1000) / 1000)
     update_config(model, temperature=temperature, none_logit=none_logit, uncertain_below=round(bound, 3))

@@ -27,7 +27,7 @@ class Stage {
       button("−", words.zoom_out, () => this.zoom(1 / STEP)),
       button("⤢", words.whole, () => this.fit()),
     );
-    this.element = make("div", { class: "frame" }, this.svg, this.buttons);
+    this.element = make("div", { class: "frame" }, this.svg);
     Object.assign(this, { size: [1, 1], centre: [0.5, 0.5], unit: 1, fitted: true });
     this.pointers = new Map();
     this._listen();
