@@ -13,7 +13,7 @@ if [ ! -d "$work/set" ]; then
 fi
 if [ ! -d "$work/fields" ]; then
     $PY dataset_scripts/smear_fields.py --data "$work/set" --fields "$BENCHMARKS/fields_bccd" --size 448 --out "$work/fields" \
-        --train 900 --validation 60 --test 80 --cells 2000
+        --train 1300 --validation 80 --test 80 --outlines hub/bone-marrow-yolov8-seg
 fi
 $PY -m training.measure classifier --model hub/bone-marrow-mobilenet --data "$work/set" --unknown "$work/unknown" --benchmarks "$BENCHMARKS"
 $PY -m training.measure segmenter --model hub/bone-marrow-yolov8-seg --data "$work/fields" --benchmarks "$BENCHMARKS"
