@@ -18,8 +18,8 @@ from huggingface_hub.errors import HTTPError
 
 from marrow.analysis import Analysis, ModelInfo
 from marrow.errors import MarrowError
-from marrow.export import encode_png
 from marrow.hub import is_away
+from marrow.images import encode_png
 
 _LOG = logging.getLogger(__name__)
 

@@ -83,6 +83,7 @@ class Viewer(gr.HTML):
             "key": value.key,
             "picture": FileData(path=picture, orig_name="smear.jpg").model_dump(),
             "image": plain["image"],
+            "models": plain["models"],
             "cells": plain["cells"],
         }
 
