@@ -15,7 +15,7 @@ from PIL import Image
 from marrow.analysis import Analysis, ModelInfo, Report
 from marrow.case import Case, count_case
 from marrow.drawing import PALETTE, draw_annotations
-from marrow.report import ERYTHROID, FLOOR, LINEAGES, MYELOID, NOT_IN_DIFFERENTIAL, TARGET, wilson_interval, write_notes
+from marrow.report import FLOOR, LINEAGES, NOT_IN_DIFFERENTIAL, TARGET, wilson_interval, write_notes
 from marrow.texts import CLASS_NAMES, LINEAGE_NAMES, PAGE
 
 PICTURE_SIDE = 1600
@@ -52,6 +52,8 @@ tr.sum > * { font-weight: bold }
 i.chip { display: inline-block; width: 3mm; height: 3mm; margin-right: 2mm; border: .2mm solid #555 }
 .small { font-size: 8.5pt }
 .images td, .images th { padding: .6mm 1mm; font-size: 8.5pt }
+.images th + th { writing-mode: vertical-rl; transform: rotate(180deg) }
+.images td:first-child { min-width: 30mm }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 1mm 4mm; margin: 0 }
 dt { color: #555 }
 dd { margin: 0; overflow-wrap: anywhere }
@@ -192,12 +194,12 @@ def _definitions(report: Report, language: str) -> list[str]:
     words = PAGE[language]
 
     def those(codes: Iterable[str]) -> str:
-        return " + ".join(code for code in report.counts if code in codes)
+        return " + ".join(code for code in codes if code in report.counts)
 
     lines = [
-        words["define_counted"].format(codes=those(NOT_IN_DIFFERENTIAL)),
+        words["define_counted"].format(codes=those(sorted(NOT_IN_DIFFERENTIAL))),
         words["define_uncertain"].format(bound=_percent(report.uncertain_below, language)),
-        words["define_me"].format(myeloid=those(MYELOID), erythroid=those(ERYTHROID)),
+        words["define_me"].format(myeloid=those(LINEAGES["granulocytic"]), erythroid=those(LINEAGES["erythroid"])),
         words["define_interval"],
         words["define_target"].format(floor=FLOOR, target=TARGET),
     ]
