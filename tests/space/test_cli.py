@@ -53,9 +53,13 @@ def assert_refused(result: Result, *words: str) -> None:
 def test_analyze_writes_every_format_and_a_line_per_image(marrow, smear_file, tmp_path):
     other = smear_file.with_name("other.jpg")
     Image.open(smear_file).save(other)
-    result = marrow("analyze", smear_file, other, "--out", "out", "--format", "json,csv,coco,png")
+    result = marrow("analyze", smear_file, other, "--out", "out", "--format", "json,csv,coco,png,yolo,crops,print")
     assert (result.returncode, result.stderr) == (0, "")
-    names = [f"{stem}{end}" for stem in ("other", "smear") for end in (".coco.json", ".csv", ".json", ".png")]
+    names = [
+        f"{stem}{end}"
+        for stem in ("other", "smear")
+        for end in (".coco.json", ".crops.zip", ".csv", ".html", ".json", ".png", ".yolo.zip")
+    ]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
     first, second, last = result.stdout.splitlines()
     assert first == f"[1/2] {smear_file}: 4 cells, 4 counted, 0 uncertain; NGS 3, EBO 1"
