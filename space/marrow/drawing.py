@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from marrow.analysis import Analysis, Cell
+from marrow.analysis import Analysis, Cell, Detection
 
 Colour = tuple[int, int, int]
 Chip = tuple[float, float, float, float]
@@ -112,6 +112,41 @@ def draw_annotations(image: np.ndarray, analysis: Analysis) -> np.ndarray:
     return _label(picture, analysis, lambda cell: _look(cell, analysis)[:2])
 
 
+def draw_mask(analysis: Analysis) -> np.ndarray:
+    """Fill every outline with the id of its cell.
+
+    Args:
+        analysis: the analysis.
+
+    Returns:
+        ``(height, width)`` uint16, 0 between the cells; where two overlap, that of the later one.
+    """
+    mask = np.zeros((analysis.height, analysis.width), np.uint16)
+    for cell in analysis.cells:
+        fill_outline(mask, cell, cell.id)
+    return mask
+
+
+def fill_outline(
+    mask: np.ndarray, outline: Detection, value: int = 1, scale: float = 1, shift: tuple[float, float] = (0, 0)
+) -> np.ndarray:
+    """Fill an outline.
+
+    Args:
+        mask: ``(height, width)`` uint8 or uint16 to draw into.
+        outline: of a cell, in pixels of its image.
+        value: for the pixels inside.
+        scale: pixels of the mask in one of the image.
+        shift: left and top of the mask in the image.
+
+    Returns:
+        The mask.
+    """
+    fraction = 4  # bits
+    points = (np.array(outline.polygon) - shift) * scale - 0.5  # pixels count by their middles
+    return cv2.fillPoly(mask, [np.round(points * 2**fraction).astype(np.int32)], value, cv2.LINE_8, fraction)
+
+
 def draw_heat(evidence: np.ndarray) -> np.ndarray:
     """Draw where the evidence for a class lies, to be laid over the crop.
 
@@ -129,13 +164,9 @@ def draw_heat(evidence: np.ndarray) -> np.ndarray:
 
 def _look(cell: Cell, analysis: Analysis) -> tuple[str, Colour, tuple[int, ...]]:
     """Label, colour and dashes of a cell."""
-    if _is_uncertain(cell, analysis):
+    if analysis.is_uncertain(cell):
         return f"{cell.label}?", GREY, UNCERTAIN_DASHES
     return cell.label, PALETTE.get(cell.label, GREY), DASHES.get(cell.label, OTHER_DASHES)
-
-
-def _is_uncertain(cell: Cell, analysis: Analysis) -> bool:
-    return cell.probability < analysis.report.uncertain_below
 
 
 def _sizes(analysis: Analysis) -> tuple[int, float]:

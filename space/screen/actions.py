@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -10,17 +9,17 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from marrow import Analysis, MarrowError, Models, Report, analyze
-from marrow.crop import crop_cell
-from marrow.drawing import draw_annotations, draw_heat, draw_segmentation
-from marrow.export import SUFFIXES, encode_png, export
-from marrow.flags import MAX_COMMENT, save_flag
+from marrow import Analysis, Models, Report, analyze
+from marrow.drawing import draw_annotations, draw_segmentation
+from marrow.export import export
 from marrow.report import filter_cells, write_notes
 from marrow.texts import CLASS_NAMES
+from screen.language import language_of, say
 from screen.line import Line
+from screen.review import Review, share
 from screen.uploads import RefusedError, Upload, Uploads, open_upload
 from screen.viewer import LOWEST, Shown, shown_size
-from screen.words import SCREEN, choose_language
+from screen.words import SCREEN
 
 
 class Actions:
@@ -36,6 +35,7 @@ class Actions:
         self.flags = flags
         self.uploads = Uploads()
         self.line = Line()
+        self.review = Review(models, flags, self.uploads, self.line)
 
     def show(self, path: str | None, request: gr.Request, progress: gr.Progress) -> Shown | None:
         """Analyze an upload for the viewer; ``None``, and a sentence on the screen, when that cannot be."""
@@ -138,67 +138,10 @@ class Actions:
         """
         pixels, analysis = self._open(image, confidence, request)
         try:
-            self._save_flag(pixels, analysis, comment, consent)
+            share(self.flags, pixels, analysis, comment, consent)
         except RefusedError as error:
             raise gr.Error(say(error, request), print_exception=False) from error
         return SCREEN[language_of(request)]["flagged"]
-
-    def explain(self, asked: dict[str, Any], request: gr.Request) -> dict[str, str]:
-        """Give the viewer's card the picture of what the name of a cell rests on.
-
-        Args:
-            asked: ``key`` of the upload, ``confidence``, and ``id`` of the cell.
-            request: the caller's, which chooses the language.
-
-        Returns:
-            ``heat``, a PNG (base64) to lay over the crop, or the ``error`` to show.
-        """
-        try:
-            image, analysis, _ = self._find(asked)
-            cells = [cell for cell in analysis.cells if cell.id == asked["id"]]
-            if not cells:
-                raise RefusedError("forgotten")
-            crop = crop_cell(image, cells[0].box, self.models.classifier.crop)
-            heat = draw_heat(self.models.classifier.explain(crop, cells[0].label))
-            return {"heat": base64.b64encode(encode_png(heat)).decode()}
-        except RefusedError as error:
-            return {"error": say(error, request)}
-
-    def export_file(self, asked: dict[str, Any], request: gr.Request) -> dict[str, str]:
-        """Give the viewer a file to save.
-
-        Args:
-            asked: ``key`` of the upload, ``confidence``, and ``format``, a key of ``marrow.export.SUFFIXES``.
-            request: the caller's, which chooses the language.
-
-        Returns:
-            ``name`` and ``content`` (base64) of the file, or the ``error`` to show.
-        """
-        try:
-            pixels, analysis, name = self._find(asked)
-            kind = asked["format"] if asked["format"] in SUFFIXES else "json"
-            with tempfile.TemporaryDirectory() as folder:
-                (file,) = export(analysis, pixels, name, Path(folder), [kind])
-                return {"name": file.name, "content": base64.b64encode(file.read_bytes()).decode()}
-        except RefusedError as error:
-            return {"error": say(error, request)}
-
-    def send_flag(self, asked: dict[str, Any], request: gr.Request) -> dict[str, str]:
-        """Save the flag of the viewer's form.
-
-        Args:
-            asked: ``key`` of the upload, ``confidence``, ``comment`` and ``consent``.
-            request: the caller's, which chooses the language.
-
-        Returns:
-            The sentence of ``thanks``, or the ``error`` to show.
-        """
-        try:
-            pixels, analysis, _ = self._find(asked)
-            self._save_flag(pixels, analysis, str(asked["comment"]), asked["consent"] is True)
-        except RefusedError as error:
-            return {"error": say(error, request)}
-        return {"thanks": SCREEN[language_of(request)]["flagged"]}
 
     def _open(self, path: str | None, confidence: float, request: gr.Request) -> tuple[np.ndarray, Analysis]:
         try:
@@ -207,27 +150,7 @@ class Actions:
                 analysis = analyze(image, self.models, LOWEST)
         except RefusedError as error:
             raise gr.Error(say(error, request), print_exception=False) from error
-        return image, self._at(analysis, confidence)
-
-    def _find(self, asked: dict[str, Any]) -> tuple[np.ndarray, Analysis, str]:
-        upload = self.uploads.find(str(asked["key"]))
-        if not upload.path.is_file():
-            raise RefusedError("forgotten")
-        image, _ = open_upload(str(upload.path))
-        return image, self._at(upload.analysis, float(asked["confidence"])), upload.path.name
-
-    def _at(self, analysis: Analysis, confidence: float) -> Analysis:
-        return filter_cells(analysis, confidence, self.models.classifier.config)
-
-    def _save_flag(self, image: np.ndarray, analysis: Analysis, comment: str, consent: bool) -> None:
-        if not consent:
-            raise RefusedError("no_consent")
-        if len(comment) > MAX_COMMENT:
-            raise RefusedError("comment_too_long", characters=MAX_COMMENT)
-        try:
-            save_flag(self.flags, image, analysis, comment)
-        except MarrowError as error:
-            raise RefusedError("not_saved") from error
+        return image, filter_cells(analysis, confidence)
 
     def _markdown(self, report: Report, language: str) -> str:
         words, names = SCREEN[language], CLASS_NAMES[language]
@@ -244,19 +167,9 @@ class Actions:
                 share = f"{decimal(report.percent[code])}|{low:.0f}–{high:.0f}"
             rows.append(f"{names.get(code, code)}|{code}|{n}|{share}")
         figures = {name: getattr(report, name) for name in ("found", "total", "uncertain")}
-        notes = write_notes(report, self.models.classifier.config, language)
+        notes = write_notes(report, language)
         head = words["summary"].format(**figures, me_ratio=ratio)
         return "\n".join([head, "", *(f"|{row}|" for row in rows), "", *(f"- {note}" for note in notes)])
-
-
-def language_of(request: gr.Request) -> str:
-    """Choose the language of a request: ``"en"`` or ``"fr"``."""
-    return choose_language(request.headers.get("accept-language"))
-
-
-def say(error: RefusedError, request: gr.Request) -> str:
-    """Give the sentence of a refusal in the language of the request."""
-    return SCREEN[language_of(request)][error.reason].format(**error.values)
 
 
 def cache() -> str:
