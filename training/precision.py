@@ -211,7 +211,8 @@ def markdown(result: Mapping[str, Any]) -> str:
     said = (
         f"Measured on {result['n_images']} composed test fields by OpenVINO on {result['machine']['cores']} cores. The "
         f"fastest within {TOLERANCE:g} of the mask mAP50 of f32 and within {LOST_AGREEMENT:g} of its overlap with "
-        f"ultralytics is {result['chosen']}. That overlap is between its masks from `model.pt` and the ones from `model.onnx`, on the same input, at the same confidence."
+        f"ultralytics is {result['chosen']}. That overlap is between its masks from `model.pt` and the ones from "
+        "`model.onnx`, on the same input, at the same confidence."
     )
     return f"{table(['precision', *COLUMNS.values()], rows)}\n\n{said}\n"
 
