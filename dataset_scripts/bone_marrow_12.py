@@ -83,6 +83,10 @@ class DatasetError(Exception):
     """The input cannot give the set that was asked for; the message is one sentence."""
 
 
+class NoImagesError(DatasetError):
+    """The sources hold no image of the classes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One image.
@@ -297,7 +301,8 @@ def find_images(sources: Sequence[Path], classes: Sequence[str]) -> tuple[list[R
         of images of each other class.
 
     Raises:
-        DatasetError: a source is missing or of no known kind, or there are no images.
+        NoImagesError: there are no images.
+        DatasetError: a source is missing or of no known kind.
     """
     if len({source.resolve() for source in sources}) < len(sources):
         raise DatasetError("The same source is given twice: name each --data-dir once.")
@@ -322,7 +327,7 @@ def find_images(sources: Sequence[Path], classes: Sequence[str]) -> tuple[list[R
             else:
                 rows.append(Row(root, path, code, unique, place, stamp))
     if not rows:
-        raise DatasetError(
+        raise NoImagesError(
             f"No images in {', '.join(map(str, sources)) or 'no source'}: expected {LAYOUT}; "
             f"the public archive is at {ARCHIVE}."
         )
