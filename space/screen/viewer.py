@@ -55,7 +55,7 @@ class Viewer(gr.HTML):
 
     Args:
         settings: what :func:`make_settings` gives.
-        server_functions: those of :class:`screen.actions.Actions` that the viewer calls.
+        server_functions: those of :class:`screen.review.Review`, which the viewer calls.
     """
 
     def __init__(self, settings: dict[str, Any], server_functions: list[Callable[..., Any]], **options: Any) -> None:
@@ -83,6 +83,7 @@ class Viewer(gr.HTML):
             "key": value.key,
             "picture": FileData(path=picture, orig_name="smear.jpg").model_dump(),
             "image": plain["image"],
+            "models": plain["models"],
             "cells": plain["cells"],
         }
 
