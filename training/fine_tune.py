@@ -87,10 +87,15 @@ class Published:
         except (OSError, SafetensorError) as error:
             raise MarrowError(f"The weights of {self.name} cannot be read ({error}): fetch them again.") from error
 
-    def history(self) -> dict[str, str]:
-        """Say where a model that goes on from this one comes from, for its ``config.json``."""
+    def history(self, counts: dict[str, dict[str, int]]) -> dict[str, Any]:
+        """Say where a model that goes on from this one comes from, for its ``config.json``.
+
+        Args:
+            counts: number of cells that it is trained on, by code and source; what this one has seen counts too.
+        """
         before = read_json(self.folder / "config.json").get("initial_weights", "none")
-        return {"resumed_from": self.name, "initial_weights": before}
+        seen = {code: {**self.config.trained_on.get(code, {}), **sources} for code, sources in counts.items()}
+        return {"resumed_from": self.name, "initial_weights": before, "trained_on": seen}
 
     def digest(self) -> str:
         """Give the SHA-256 of its weights."""

@@ -225,7 +225,7 @@ def save_run(
         "outliers": unknown.counts() if unknown else {},
         "parameters": model.count_params(),
     }
-    write_json(run_dir / "run.json", run | (published.history() if published else {}))
+    write_json(run_dir / "run.json", run | (published.history(run["trained_on"]) if published else {}))
 
 
 def _experiment(args: argparse.Namespace) -> tuple[Published | None, ClassifierTraining]:
