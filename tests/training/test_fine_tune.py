@@ -156,9 +156,18 @@ def test_training_starts_from_exactly_the_published_function(trained_classifier,
 
 @pytest.fixture(scope="module")
 def fine_tuned(trained_classifier, cell_set, unknown_set, flags, tiny, tmp_path_factory) -> Path:
-    """The folder that holds the run, and the Hub folder that came of it: fine-tuned without a break."""
+    """The folder that holds a run, which was cut short and went on, and the Hub folder that came of it."""
     root = tmp_path_factory.mktemp("tuned")
-    succeed(*command(trained_classifier, cell_set, unknown_set, flags, tiny), *places(root))
+    given = command(trained_classifier, cell_set, unknown_set, flags, tiny)
+    cut = python("-c", CUT_SHORT, *given[2:], *places(root))
+    assert cut.returncode == 9 and len(history(root / "run")) == 1
+    more = shutil.copytree(flags, root / "bone-marrow-flags")
+    shutil.copytree(
+        more / "data" / "20261124T120000Z-0a1b2c3d" / "crops" / "LYT", more / "data" / "x" / "crops" / "MON"
+    )
+    others = command(trained_classifier, cell_set, unknown_set, more, tiny)
+    assert_refused(python(*others, *places(root)), "another config or other data")
+    assert "resuming after epoch 1" in succeed(*given, *places(root)).stdout
     return root
 
 
@@ -182,24 +191,7 @@ def test_the_new_model_says_what_it_was_trained_on_and_from(fine_tuned, trained_
     weights, before = (np.load(folder / "weights.npz") for folder in (fine_tuned / "run", trained_classifier.run_dir))
     moved = np.abs(weights["logits/kernel"] - before["logits/kernel"]).max()
     assert 1e-4 < moved < 0.1, "trained, from where the other ended"
-
-
-def test_an_interrupted_fine_tuning_goes_on(
-    fine_tuned, trained_classifier, cell_set, unknown_set, flags, tiny, tmp_path
-):
-    given = command(trained_classifier, cell_set, unknown_set, flags, tiny)
-    cut = python("-c", CUT_SHORT, *given[2:], *places(tmp_path))
-    assert cut.returncode == 9 and len(history(tmp_path / "run")) == 1
-    more = shutil.copytree(flags, tmp_path / "bone-marrow-flags")
-    shutil.copytree(
-        more / "data" / "20261124T120000Z-0a1b2c3d" / "crops" / "LYT", more / "data" / "x" / "crops" / "MON"
-    )
-    others = command(trained_classifier, cell_set, unknown_set, more, tiny)
-    assert_refused(python(*others, *places(tmp_path)), "another config or other data")
-    resumed = succeed(*given, *places(tmp_path))
-    assert "resuming after epoch 1" in resumed.stdout
-    weights, expected = (np.load(root / "run" / "weights.npz") for root in (tmp_path, fine_tuned))
-    assert max(np.abs(weights[name] - expected[name]).max() for name in expected.files) < 1e-5
+    assert [line["epoch"] for line in history(fine_tuned / "run")] == [1, 2]
 
 
 def test_bad_input_is_refused_in_one_line(trained_classifier, cell_set, flags, tiny, drawn_cells, tmp_path):
