@@ -50,7 +50,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SEGMENTER = ROOT / "hub" / "bone-marrow-yolov8-seg"
 # log gain of the optical density of red, green and blue: redder nuclei and browner red cells, as of an acid buffer
 DYE = np.array([-0.6, -0.15, 0.6], np.float32)
-STRENGTHS = tuple(round(0.2 * i, 1) for i in range(1, 11))
+STRENGTHS = (0.4, 0.8, 1.2, 1.6, 2.0, 2.4, 2.8, 3.2)
 LOSS = 0.15  # of the accuracy
 TRIED = 15  # cells of each class that a stain is tried on
 PATCHES = 250  # cells of each source to compose fields from
