@@ -8,6 +8,10 @@ Reads single-cell images in the layout of the public archive (Matek et al. 2021,
 a zip of either, or a CSV file of ``path,label``. The nearest folder named like a class is the label. Every image is
 read once. Run it, or import :class:`BoneMarrow12`; it needs ``datasets``, ``ImageHash`` and
 ``opencv-python-headless``, and nothing else of this project.
+
+Cells that a person corrected in the Space are sources too: the zip of crops that it gives away, and its folder of
+flags, ``FLAGS/data/TIME-ID/crops/CODE/*.png``, also as pulled from the Hub. The crops of one flagged image share its
+stain and neighbours, so they stay on one side of the split.
 """
 
 from __future__ import annotations
@@ -61,6 +65,8 @@ LAYOUT = "DATA_DIR/CODE/…/*.jpg, where CODE is the class (" + " ".join(CODES_1
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp"}
 NO_CELLS = {"thumbs.db", "desktop.ini"}
+FLAG_FILES = {"image.png", "mask.png"}  # of a flagged field, beside its crops
+UNFINISHED = ".part"  # ending of the folder of a flag that is still being written
 MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I"}
 MAX_PIXELS = 25_000_000
 MAX_BYTES = 256_000_000
@@ -75,6 +81,10 @@ SHARD_BYTES = 400_000_000
 
 class DatasetError(Exception):
     """The input cannot give the set that was asked for; the message is one sentence."""
+
+
+class NoImagesError(DatasetError):
+    """The sources hold no image of the classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +261,8 @@ def build_rows(config: BoneMarrowConfig, store: Path, keep_bytes: bool = False) 
     print_skipped(skipped)
     _refuse_short(Counter(row.code for row in kept), config)
     groups, duplicates = group_duplicates(scan, kept, config.workers)
-    rows = split_by_group([replace(row, group=group) for row, group in zip(kept, groups, strict=True)], config)
+    grouped = [replace(row, group=group) for row, group in zip(kept, groups, strict=True)]
+    rows = split_by_group(join_flagged(grouped), config)
     audit = {
         "version": VERSION,
         "config": config.name,
@@ -261,7 +272,7 @@ def build_rows(config: BoneMarrowConfig, store: Path, keep_bytes: bool = False) 
         "skipped": dict(sorted(skipped.items())),
         "dropped_by_balancing": _dropped(by_class, kept, scan),
         "splits": {code: {s: sum(r.code == code and r.split == s for r in rows) for s in SPLITS} for code in by_class},
-        "near_duplicates": duplicates | _largest_groups(rows),
+        "near_duplicates": duplicates | _largest_groups(grouped),
     }
     return Build(rows, audit, scan)
 
@@ -290,7 +301,8 @@ def find_images(sources: Sequence[Path], classes: Sequence[str]) -> tuple[list[R
         of images of each other class.
 
     Raises:
-        DatasetError: a source is missing or of no known kind, or there are no images.
+        NoImagesError: there are no images.
+        DatasetError: a source is missing or of no known kind.
     """
     if len({source.resolve() for source in sources}) < len(sources):
         raise DatasetError("The same source is given twice: name each --data-dir once.")
@@ -305,14 +317,17 @@ def find_images(sources: Sequence[Path], classes: Sequence[str]) -> tuple[list[R
         unique = name if names.count(name) == 1 else f"{source.resolve().parent.name}-{name}"
         for root, path, label, stamp in _listing(source):
             code = next((codes[part] for part in map(_plain_name, reversed(label)) if part in codes), None)
+            image = PurePosixPath(path).suffix.lower() in SUFFIXES
+            if code is None and (not image or PurePosixPath(path).name in FLAG_FILES):
+                continue
             if code not in classes:
                 other[code or "no class"] += 1
-            elif PurePosixPath(path).suffix.lower() not in SUFFIXES:
+            elif not image:
                 skipped[_name(Row(root, path, code, unique))] = "not the name of an image"
             else:
                 rows.append(Row(root, path, code, unique, place, stamp))
     if not rows:
-        raise DatasetError(
+        raise NoImagesError(
             f"No images in {', '.join(map(str, sources)) or 'no source'}: expected {LAYOUT}; "
             f"the public archive is at {ARCHIVE}."
         )
@@ -377,7 +392,11 @@ def _list_csv(source: Path) -> Iterator[tuple[str, str, Sequence[str], tuple[int
 
 def _hidden(path: str) -> bool:
     parts = PurePosixPath(path).parts
-    return parts[-1].casefold() in NO_CELLS or any(part.startswith((".", "__MACOSX")) for part in parts)
+    return (
+        parts[-1].casefold() in NO_CELLS
+        or any(part.startswith((".", "__MACOSX")) for part in parts)
+        or any(part.endswith(UNFINISHED) for part in parts[:-1])
+    )
 
 
 def _stamp(file: Path) -> tuple[int, int]:
@@ -638,6 +657,25 @@ def group_duplicates(scan: Scan, rows: Sequence[Row], workers: int) -> tuple[lis
     }
     numbers = {group: number for number, group in enumerate(dict.fromkeys(groups.tolist()))}
     return [numbers[group] for group in groups.tolist()], figures
+
+
+def join_flagged(rows: Sequence[Row]) -> list[Row]:
+    """Join the groups of all cells of one flagged image, and so of one that was flagged twice."""
+    ends = [(row.group, (row.root, entry)) for row in rows if (entry := _flag_entry(row))]
+    first: dict[tuple[str, str], int] = {}
+    joined = [(group, first.setdefault(entry, group)) for group, entry in ends]
+    if not joined:
+        return list(rows)
+    size = 1 + max(row.group for row in rows)
+    _, parts = connected_components(coo_array((np.ones(len(joined)), np.array(joined).T), (size, size)), directed=False)
+    numbers: dict[int, int] = {}
+    return [replace(row, group=numbers.setdefault(int(parts[row.group]), len(numbers))) for row in rows]
+
+
+def _flag_entry(row: Row) -> str | None:
+    """Give the folder of the flagged image that a row was cut from, ``None`` for any other row."""
+    parts = PurePosixPath(row.path).parts
+    return "/".join(parts[:-3]) if len(parts) > 3 and parts[-3] == "crops" else None
 
 
 def compare_all(scan: Scan, rows: Sequence[Row], workers: int) -> Iterator[tuple[int, int, float]]:

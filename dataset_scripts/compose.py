@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -33,11 +33,13 @@ class Field:
         image: ``(height, width, 3)`` uint8 RGB.
         labels: ``(height, width)`` int32, 0 for ground, ``i`` for the visible part of cell ``i``.
         hidden: ``(cells,)`` share of each cell that lies under others, 0 to 1; empty where it is not known.
+        codes: class code of each cell, ``""`` for a neighbour that was pasted with another; empty where none is known.
     """
 
     image: np.ndarray
     labels: np.ndarray
     hidden: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    codes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ def compose_field(
     overlap: float = 0.3,
     empty: bool = False,
     mixed: bool = True,
+    diameters: tuple[float, float] = DIAMETERS,
 ) -> Field:
     """Compose one field.
 
@@ -69,16 +72,17 @@ def compose_field(
         overlap: most of any cell that may lie under others, 0 to 1; each field has its own limit up to that.
         empty: leave the nucleated cells out: red cells, platelets and ground only.
         mixed: mix in what is drawn or altered: cells, artefacts, plasma cells, haze, fat droplets, padding.
+        diameters: of the cells in pixels.
 
     Returns:
         A field of one source's cells on real or drawn ground. The typical diameter of its cells is drawn
-        log-uniformly from ``DIAMETERS``, up to 0.45 of the field; within a field the cells keep their proportions.
+        log-uniformly from ``diameters``, up to 0.45 of the field; within a field the cells keep their proportions.
     """
     sources = sorted(stock.patches)
     weights = np.sqrt([len(stock.patches[source]) for source in sources])
     source = str(rng.choice(sources, p=weights / weights.sum()))
     patches = stock.patches[source]
-    smallest, largest = DIAMETERS[0], max(DIAMETERS[0], min(DIAMETERS[1], 0.45 * size))
+    smallest, largest = diameters[0], max(diameters[0], min(diameters[1], 0.45 * size))
     diameter = float(np.exp(rng.uniform(np.log(smallest), np.log(largest))))
     scale = diameter / float(np.median([patch.diameter for patch in patches]))
     padding = random_padding(size, rng) if mixed and rng.random() < PADDED else (0, 0, 0, 0)
@@ -95,7 +99,10 @@ def compose_field(
             zoom = np.clip(patch.diameter * zoom, smallest, largest) / patch.diameter
         canvas.paste(patch, float(zoom), rng)
     field = canvas.field(diameter, rng)
-    return Field(*padded(field.image, field.labels, padding, rng), field.hidden) if any(padding) else field
+    if not any(padding):
+        return field
+    image, labels = padded(field.image, field.labels, padding, rng)
+    return replace(field, image=image, labels=labels)
 
 
 def _cells(patches: list[Patch], number: int, mixed: bool, rng: np.random.Generator) -> list[Patch]:
@@ -162,6 +169,7 @@ class _Canvas:
         self._image = ground.astype(np.float32)
         self._colour = np.percentile(ground[::4, ::4].reshape(-1, 3), 85, axis=0)
         self._labels = np.zeros(ground.shape[:2], np.int32)
+        self._codes = [""]
         self._areas = [0]  # of each cell inside the field, as if nothing lay on it
         self._seen = [0]  # of each cell, what is visible
         self._overlap = overlap
@@ -189,7 +197,7 @@ class _Canvas:
                 self._seen = [seen - hidden for seen, hidden in zip(self._seen, covered, strict=True)]
                 region = self._image[place]
                 region += alpha[cut][..., None] * (piece[cut] - region)
-                self._label(under, new, patch.code in NOT_NUCLEATED)
+                self._label(under, new, patch.code)
                 if patch.code not in NOT_NUCLEATED:
                     self._discs.append((y + height / 2, x + width / 2, radius))
                 return
@@ -219,12 +227,13 @@ class _Canvas:
             (hidden[touched] <= self._overlap * areas[touched]).all() and covered.sum() <= self._overlap * new_area
         )
 
-    def _label(self, under: np.ndarray, new: np.ndarray, artefact: bool) -> None:
-        if artefact:
+    def _label(self, under: np.ndarray, new: np.ndarray, code: str) -> None:
+        if code in NOT_NUCLEATED:
             under[new > 0] = 0
             return
         for cell in np.unique(new[new > 0]):
             under[new == cell] = len(self._areas)
+            self._codes.append(code if cell == 1 else "")
             area = int((new == cell).sum())
             self._areas.append(area)
             self._seen.append(area)
@@ -232,7 +241,7 @@ class _Canvas:
     def field(self, diameter: float, rng: np.random.Generator) -> Field:
         """Photograph what was composed."""
         labels = np.zeros_like(self._labels)
-        hidden = []
+        hidden, codes = [], []
         for cell, place in enumerate(find_objects(self._labels), start=1):
             if place is None:
                 continue
@@ -241,8 +250,9 @@ class _Canvas:
             area = stats[largest, cv2.CC_STAT_AREA]
             if area >= SMALLEST:
                 hidden.append(1 - area / self._areas[cell])
+                codes.append(self._codes[cell])
                 labels[place][regions == largest] = len(hidden)
-        return Field(_photograph(self._image, diameter, rng), labels, np.array(hidden))
+        return Field(_photograph(self._image, diameter, rng), labels, np.array(hidden), tuple(codes))
 
 
 def _turned(

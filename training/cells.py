@@ -91,13 +91,24 @@ def load_cells(data: str, split: str, per_class: int | None = None, seed: int = 
     if per_class is not None:
         chosen = at_most(np.array(part["label"]), per_class, np.random.default_rng((seed, 7)))
         part = part.select(np.flatnonzero(chosen))
-    cv2.setNumThreads(1)
-    with ThreadPoolExecutor(2) as pool:
-        images = [to_rgb(image) for image in tqdm(part["image"], desc=f"reading {split}", disable=None)]
-        boxes = list(tqdm(pool.map(find_centre_cell, images), total=len(images), desc="finding cells", disable=None))
+    images = [to_rgb(image) for image in tqdm(part["image"], desc=f"reading {split}", disable=None)]
     names = tuple(part.features["label"].names)
     groups = tuple(part["group"]) if "group" in part.column_names else ()
-    return Cells(images, boxes, np.array(part["label"]), tuple(part["source"]), names, groups)
+    return cells_from(images, np.array(part["label"], int), tuple(part["source"]), names, groups)
+
+
+def cells_from(
+    images: list[np.ndarray],
+    labels: np.ndarray,
+    sources: tuple[str, ...],
+    codes: tuple[str, ...],
+    groups: tuple[int, ...] = (),
+) -> Cells:
+    """Find the cell in the middle of each image; the arguments are those of :class:`Cells`."""
+    cv2.setNumThreads(1)
+    with ThreadPoolExecutor(2) as pool:
+        boxes = list(tqdm(pool.map(find_centre_cell, images), total=len(images), desc="finding cells", disable=None))
+    return Cells(images, boxes, labels, sources, codes, groups)
 
 
 def real_cells(cells: Cells) -> Cells:

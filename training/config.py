@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,16 +13,19 @@ from marrow.errors import MarrowError
 Config = TypeVar("Config")
 
 
-def load_config(kind: type[Config], path: Path | None, **overrides: Any) -> Config:
+def load_config(
+    kind: type[Config], path: Path | None, fixed: Mapping[str, Any] | None = None, **overrides: Any
+) -> Config:
     """Read an experiment file.
 
     Args:
         kind: dataclass to make; a table of the file fills the field of its name, a dataclass or a dict.
         path: TOML file; ``None`` gives the defaults.
+        fixed: values that the model brings with it; neither the file nor the command line may say anything else.
         overrides: values from the command line that win over the file; ``None`` leaves the file's.
 
     Raises:
-        MarrowError: the file cannot be read, or has an unknown key or a value of the wrong kind.
+        MarrowError: the file cannot be read, has an unknown key or a value of the wrong kind, or contradicts ``fixed``.
     """
     values: dict[str, Any] = {}
     if path is not None:
@@ -30,6 +34,9 @@ def load_config(kind: type[Config], path: Path | None, **overrides: Any) -> Conf
         except (OSError, tomllib.TOMLDecodeError) as error:
             raise MarrowError(f"The config {path} cannot be read: {error}.") from error
     values |= {key: value for key, value in overrides.items() if value is not None}
+    for key, value in (fixed or {}).items():
+        if values.setdefault(key, value) != value:
+            raise MarrowError(f"{key} is {values[key]!r}, but {value!r} in the model to go on from: leave {key} out.")
     return _filled(kind, values)
 
 

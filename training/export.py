@@ -54,7 +54,9 @@ def export_classifier(run_dir: Path, out: Path) -> None:
     config |= {"crop": run["crop"], "views": run["config"].get("views", 1), "trained_on": run["trained_on"]}
     config |= {"temperature": 1.0, "none_logit": None, "uncertain_below": 0.0}
     config["outliers"] = {"share": run["config"].get("outliers", 0), "cells": run.get("outliers", {})}
-    config["initial_weights"] = Path(run["config"]["init"]).name
+    config["initial_weights"] = run.get("initial_weights") or Path(run["config"]["init"]).name
+    if "resumed_from" in run:
+        config["resumed_from"] = run["resumed_from"]
     write_json(out / "config.json", config)
     export_onnx(model, run["crop"]["size"], out / "model.onnx")
 
@@ -265,14 +267,18 @@ def export_keras(model: Path, out: Path) -> None:
     logits = keras.layers.Dense(len(config["id2label"]), name="logits")(features)
     network = keras.Model(base.input, logits, name="classifier")
     tensors = {k: v.astype(np.float32) for k, v in load_file(model / "model.safetensors").items()}
-    _fill_keras(network, tensors)
+    fill_keras(network, tensors)
     beside = out.with_name(out.stem + ".partial.keras")
     network.save(beside)
     os.replace(beside, out)
 
 
-def _fill_keras(network, tensors: dict[str, np.ndarray]) -> None:
-    """Set the weights of a Keras MobileNetV2 from Transformers tensors, both in the order of the layers."""
+def fill_keras(network, tensors: dict[str, np.ndarray]) -> None:
+    """Set the weights of a Keras MobileNetV2 classifier from Transformers tensors, both in the order of the layers.
+
+    Raises:
+        KeyError, ValueError: a tensor is missing or has another shape.
+    """
     order = _transformers_order(tensors)
     convolutions = [layer for layer in network.layers if "Conv2D" in type(layer).__name__]
     norms = [layer for layer in network.layers if type(layer).__name__ == "BatchNormalization"]

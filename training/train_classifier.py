@@ -2,6 +2,9 @@
 
 python -m training.train_classifier --data FOLDER_OR_ID --output-dir hub/bone-marrow-mobilenet [--config FILE]
 
+``--resume-from REF --extra-data FLAGS`` goes on from a published classifier instead, with cells that people corrected;
+see ``training/fine_tune.py``.
+
 Runs on Keras' tensorflow backend, and on its torch backend with ``KERAS_BACKEND=torch``. Any architecture of
 ``training/architectures.py`` can be trained; ``mobilenet_v2`` alone is exported.
 """
@@ -12,10 +15,13 @@ import argparse
 import json
 import os
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -28,7 +34,18 @@ from training.architectures import build_model
 from training.cells import Cells, augmented_crop, class_weights, colour_statistics, load_cells
 from training.config import load_config
 from training.experiment import ARCHITECTURES, EXPORTED, ClassifierTraining, chosen_cells
+from training.export import fill_keras
 from training.files import claim_run, output_folder, write_json
+from training.fine_tune import (
+    CONFIG,
+    FineTuning,
+    Published,
+    cells_digest,
+    joined,
+    load_corrected,
+    mixed_order,
+    pull_published,
+)
 from training.finish import export_and_measure
 from training.objective import ClassAccuracy, make_loss, make_optimizer
 from training.outliers import draw_outlier
@@ -37,14 +54,25 @@ from training.outliers import draw_outlier
 class TrainingBatches(keras.utils.PyDataset):
     """The batches of one epoch; the same seed and epoch give the same batches on any machine."""
 
-    def __init__(self, cells: Cells, unknown: Cells | None, config: ClassifierTraining, epoch: int) -> None:
+    def __init__(
+        self, cells: Cells, unknown: Cells | None, config: ClassifierTraining, epoch: int, corrected: int = 0
+    ) -> None:
         super().__init__(workers=2, max_queue_size=8)
         self.cells, self.unknown, self.config, self.epoch = cells, unknown, config, epoch
         n_classes = len(cells.codes)
+        if corrected:
+            self.order = mixed_order(len(cells) - corrected, corrected, config, epoch)
+        else:
+            self.order = np.random.default_rng((config.seed, epoch)).permutation(len(cells))
+        seen: defaultdict[int, count[int]] = defaultdict(count)
+        self.showings = [next(seen[i]) for i in self.order]
         balanced = config.balancing == "weights"
-        self.weights = class_weights(cells.labels, n_classes) if balanced else np.ones(n_classes, np.float32)
-        self.order = np.random.default_rng((config.seed, epoch)).permutation(len(cells))
-        self.colours = [colour_statistics(image) for image in cells.images[:: max(1, len(cells) // 500)]]
+        self.weights = (
+            class_weights(cells.labels[self.order], n_classes) if balanced else np.ones(n_classes, np.float32)
+        )
+        # with corrected cells their stain too, as often as they are shown
+        models = self.order if corrected else np.arange(len(cells))
+        self.colours = [colour_statistics(cells.images[i]) for i in models[:: max(1, len(models) // 500)]]
 
     def __len__(self) -> int:
         return max(1, len(self.order) // self.config.batch_size)
@@ -52,19 +80,20 @@ class TrainingBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Give network inputs in -1…1, one-hot labels and sample weights; the label of an outlier is all 0."""
         size = self.config.batch_size
-        chosen = self.order[index * size : (index + 1) * size]
+        place = slice(index * size, (index + 1) * size)
+        chosen = self.order[place]
         outliers = [self._outlier(index, n) for n in range(round(size * self.config.outliers))]
-        crops = np.stack([self._view(int(i)) for i in chosen] + outliers)
+        crops = np.stack([*map(self._view, chosen, self.showings[place]), *outliers])
         labels = self.cells.labels[chosen]
         targets = np.zeros((len(crops), len(self.cells.codes)), np.float32)
         targets[np.arange(len(labels)), labels] = 1
         weights = np.append(self.weights[labels], np.ones(len(outliers), np.float32))
         return crops / np.float32(127.5) - np.float32(1), targets, weights
 
-    def _view(self, i: int) -> np.ndarray:
+    def _view(self, i: int, showing: int) -> np.ndarray:
         if not self.config.augment:
             return crop_cell(self.cells.images[i], self.cells.boxes[i], self.config.crop)
-        rng = np.random.default_rng((self.config.seed, self.epoch, i))
+        rng = np.random.default_rng((self.config.seed, self.epoch, int(i), showing))
         colours = self._colours(rng)
         image, box = self.cells.images[i], self.cells.boxes[i]
         return augmented_crop(image, box, colours, self.config.crop, self.config.augmentation, rng)
@@ -79,7 +108,13 @@ class TrainingBatches(keras.utils.PyDataset):
 
 
 def train(
-    config: ClassifierTraining, train_cells: Cells, validation: Cells, run_dir: Path, unknown: Cells | None = None
+    config: ClassifierTraining,
+    train_cells: Cells,
+    validation: Cells,
+    run_dir: Path,
+    unknown: Cells | None = None,
+    published: Published | None = None,
+    corrected: int = 0,
 ) -> keras.Model:
     """Train, resuming from the last finished epoch in ``run_dir`` if there is one.
 
@@ -89,15 +124,22 @@ def train(
         validation: cells to watch; nothing is chosen by them here.
         run_dir: folder for the checkpoint of the last epoch and ``history.jsonl``.
         unknown: cells of no class, some of the outliers.
+        published: classifier whose weights the training starts from.
+        corrected: how many of the last training cells people corrected; ``config`` is a :class:`FineTuning` then.
 
     Returns:
         The model after the last epoch.
+
+    Raises:
+        MarrowError: the weights of ``published`` do not fit.
     """
     keras.utils.set_random_seed(config.seed)
     checkpoint = _last_checkpoint(run_dir)
-    steps = len(TrainingBatches(train_cells, unknown, config, 0))
+    steps = len(TrainingBatches(train_cells, unknown, config, 0, corrected))
     if checkpoint is None:
         model, done = build_model(config, len(train_cells.codes)), 0
+        if published:
+            _start_from(published, model)
         model.compile(
             make_optimizer(config, steps),
             make_loss(config),
@@ -116,7 +158,7 @@ def train(
     for epoch in range(done, config.epochs):
         start = perf_counter()
         fitted = model.fit(
-            TrainingBatches(train_cells, unknown, config, epoch),
+            TrainingBatches(train_cells, unknown, config, epoch, corrected),
             shuffle=False,  # Keras' own order would not survive an interruption
             validation_data=(inputs, targets),
             initial_epoch=epoch,
@@ -126,6 +168,13 @@ def train(
         figures = {name: float(values[-1]) for name, values in fitted.history.items()}
         _save_checkpoint(model, run_dir, epoch + 1, figures | {"seconds": round(perf_counter() - start, 2)})
     return model
+
+
+def _start_from(published: Published, model: keras.Model) -> None:
+    try:
+        fill_keras(model, published.tensors())
+    except (KeyError, ValueError) as error:
+        raise MarrowError(f"The weights of {published.name} are not those of a {EXPORTED} of full width.") from error
 
 
 def network_input(cells: Cells, config: ClassifierTraining) -> np.ndarray:
@@ -154,7 +203,12 @@ def history(run_dir: Path) -> list[dict[str, float]]:
 
 
 def save_run(
-    model: keras.Model, config: ClassifierTraining, cells: Cells, run_dir: Path, unknown: Cells | None = None
+    model: keras.Model,
+    config: ClassifierTraining,
+    cells: Cells,
+    run_dir: Path,
+    unknown: Cells | None = None,
+    published: Published | None = None,
 ) -> None:
     """Write what the export needs: ``model.keras``, ``weights.npz`` (by layer and variable), ``run.json``."""
     # without the optimizer, which only a checkpoint needs
@@ -171,7 +225,26 @@ def save_run(
         "outliers": unknown.counts() if unknown else {},
         "parameters": model.count_params(),
     }
-    write_json(run_dir / "run.json", run)
+    write_json(run_dir / "run.json", run | (published.history(run["trained_on"]) if published else {}))
+
+
+def _experiment(args: argparse.Namespace) -> tuple[Published | None, ClassifierTraining]:
+    """Give the classifier to go on from, if any, and the experiment; both from the command line.
+
+    Raises:
+        MarrowError: the options do not go together, or one of them is wrong.
+    """
+    options = {name: getattr(args, name) for name in ("arch", "init", "epochs", "seed")}
+    if bool(args.resume_from) != bool(args.extra_data):
+        raise MarrowError("--resume-from and --extra-data go together: the model, and what was corrected.")
+    if args.resume_from:
+        published = pull_published(args.resume_from)
+        config = load_config(FineTuning, args.config or CONFIG, published.options(), **options)
+    else:
+        published, config = None, load_config(ClassifierTraining, args.config, **options)
+    if args.unknown and not config.outliers:
+        raise MarrowError("Cells of no class are shown as outliers: set outliers above 0 in the config.")
+    return published, config
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -181,6 +254,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--output-dir", required=True, help="Hub folder to write")
     parser.add_argument("--config", type=Path, help="TOML file, as in training/configs/")
     parser.add_argument("--unknown", help="data set of cells of no class, as outliers; they need outliers > 0")
+    parser.add_argument("--resume-from", metavar="REF", help="classifier to go on from: Hub id, id@revision or folder")
+    parser.add_argument(
+        "--extra-data", metavar="FLAGS", help="corrected cells: folder of flags, zip of crops, or a set"
+    )
     parser.add_argument("--arch", choices=ARCHITECTURES, help="network; mobilenet_v2 alone is exported")
     parser.add_argument("--init", help="imagenet, none, or a .weights.h5 file")
     parser.add_argument("--epochs", type=int)
@@ -188,18 +265,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--run-dir", help="checkpoints; default runs/<name of the output folder>")
     args = parser.parse_args(argv)
     try:
-        options = {name: getattr(args, name) for name in ("arch", "init", "epochs", "seed")}
-        config = load_config(ClassifierTraining, args.config, **options)
-        if args.unknown and not config.outliers:
-            raise MarrowError("Cells of no class are shown as outliers: set outliers above 0 in the config.")
+        published, config = _experiment(args)
         out = output_folder(args.output_dir)
         run_dir = output_folder(args.run_dir or Path("runs") / out.name)
+        started_with: dict[str, Any] = {"config": asdict(config), "data": args.data, "unknown": args.unknown}
+        corrected = None
+        if published:
+            if out.resolve() == published.folder.resolve():
+                raise MarrowError(f"{out} holds the model to go on from: name another --output-dir.")
+            corrected = load_corrected(args.extra_data, published.config.labels)
+            started_with |= {"weights": published.digest(), "corrected": cells_digest(corrected)}
         train_cells = chosen_cells(load_cells(args.data, "train"), config)
         validation = load_cells(args.data, "validation")
         unknown = load_cells(args.unknown, "train") if args.unknown else None
-        claim_run(run_dir, {"config": asdict(config), "data": args.data, "unknown": args.unknown})
-        model = train(config, train_cells, validation, run_dir, unknown)
-        save_run(model, config, train_cells, run_dir, unknown)
+        if corrected:
+            train_cells = joined(train_cells, corrected)
+        claim_run(run_dir, started_with)
+        model = train(config, train_cells, validation, run_dir, unknown, published, len(corrected or ()))
+        save_run(model, config, train_cells, run_dir, unknown, published)
     except MarrowError as error:
         print(f"train_classifier: {error}", file=sys.stderr)
         return 2
