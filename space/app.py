@@ -64,6 +64,9 @@ def build(actions: Actions) -> gr.Blocks:
     def send_flag(asked: dict[str, Any], request: gr.Request) -> dict[str, str]:
         return actions.send_flag(asked, request)
 
+    def open_saved(asked: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+        return actions.open_saved(asked, request)
+
     with gr.Blocks(title="Bone-marrow smear", analytics_enabled=False, delete_cache=(KEPT // 6, KEPT)) as app:
         gr.Markdown(i18n("intro"), elem_id="intro")
         with gr.Column(elem_id="start") as start:
@@ -86,7 +89,9 @@ def build(actions: Actions) -> gr.Blocks:
                 )
                 examples.click(lambda number: str(EXAMPLES[number]), examples, image, api_visibility="private")
         with gr.Column(visible=False, elem_id="work") as work:
-            viewer = Viewer(make_settings(actions.models), [explain, export_file, send_flag], elem_id="viewer")
+            viewer = Viewer(
+                make_settings(actions.models), [explain, export_file, send_flag, open_saved], elem_id="viewer"
+            )
         image.change(
             show,
             image,

@@ -27,20 +27,58 @@ class Detection:
 
 
 @dataclass(frozen=True)
-class Cell(Detection):
-    """A detected cell and the name the classifier gave it.
+class Edit:
+    """What a person made of a cell.
 
     Attributes:
-        id: number within the analysis, from 1, in order of falling score.
-        label: code of the most probable class.
-        probability: probability of that class, 0 to 1, after temperature scaling.
-        probabilities: probability of every class of the classifier, by code; they add up to 1.
+        at: when, UTC, ISO 8601, as ``"2026-11-23T12:00:00Z"``.
+        by: name of the reviewer; ``None`` when none was given.
+        label: the code that the person gave or confirmed; ``None`` when they left the name to the model.
+        shape: how the outline came about, ``"added"``, ``"merged"`` or ``"split"``; ``None`` when it is the model's.
+            Of a removed cell, how it went: ``"deleted"``, ``"merged"`` or ``"split"``.
+        made_from: ids of the removed cells that it was merged or split from.
+    """
+
+    at: str
+    by: str | None = None
+    label: str | None = None
+    shape: str | None = None
+    made_from: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cell(Detection):
+    """A detected cell and its name.
+
+    Attributes:
+        id: number within the analysis, from 1, in order of falling score; those of cells that a person made go on
+            after the highest ever used.
+        label: the name that counts: the code that a person gave, otherwise that of the most probable class.
+        probability: what the classifier gave to ``label``, 0 to 1, after temperature scaling.
+        probabilities: what it gave to every class, by code, whatever a person says; they add up to 1, or to less where
+            none of the classes fits.
+        edited: what a person made of it; ``None`` when nothing.
     """
 
     id: int
     label: str
     probability: float
     probabilities: dict[str, float]
+    edited: Edit | None = None
+
+    @property
+    def model_label(self) -> str:
+        """The code that the classifier finds most probable."""
+        return max(self.probabilities, key=self.probabilities.__getitem__)
+
+    @property
+    def is_named(self) -> bool:
+        """Whether a person gave or confirmed the name."""
+        return self.edited is not None and self.edited.label is not None
+
+    def is_uncertain(self, below: float) -> bool:
+        """Tell whether the name is too doubtful to count: a probability under ``below``, and no person's word."""
+        return self.probability < below and not self.is_named
 
 
 @dataclass(frozen=True)
@@ -52,13 +90,31 @@ class ModelInfo:
 
 
 @dataclass(frozen=True)
+class CountRules:
+    """What a count must know of the classifier that named the cells.
+
+    Attributes:
+        labels: its codes, in the order of its outputs.
+        uncertain_below: best probability below which a cell is uncertain, 0 to 1.
+        not_from_marrow: codes that it never saw in a real marrow image.
+        unknown: codes of which it never saw an image at all.
+    """
+
+    labels: tuple[str, ...]
+    uncertain_below: float
+    not_from_marrow: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Report:
-    """The differential count of one analysis; see :func:`marrow.report.make_report` for the rules.
+    """A differential count; see :func:`marrow.report.make_report` for the rules.
 
     Attributes:
         found: number of cells in the analysis.
+        edited: number of cells that a person changed, confirmed, made or removed.
         total: number of cells in the differential, the denominator of ``percent``.
-        uncertain: number of cells whose best probability is below the classifier's ``uncertain_below``.
+        uncertain: number of cells that no person named and whose probability is below ``uncertain_below``.
         counts: number of certain cells by code, for every code of the classifier (0 included).
         percent: share of ``total`` by code, 0 to 100, for every code that belongs in a differential.
         intervals: 95 % Wilson interval of each percentage, ``(low, high)``, 0 to 100.
@@ -66,10 +122,12 @@ class Report:
         me_ratio: myeloid to erythroid ratio, ``None`` when no erythroid cell was counted.
         uncertain_below: best probability below which a cell is uncertain, 0 to 1.
         not_from_marrow: codes that the classifier never saw in a real marrow image.
+        unknown: codes of which it never saw an image at all.
         notes: sentences (English) that a reader of the figures must know.
     """
 
     found: int
+    edited: int
     total: int
     uncertain: int
     counts: dict[str, int]
@@ -79,7 +137,13 @@ class Report:
     me_ratio: float | None
     uncertain_below: float
     not_from_marrow: tuple[str, ...]
+    unknown: tuple[str, ...]
     notes: tuple[str, ...]
+
+    @property
+    def rules(self) -> CountRules:
+        """The rules that were counted by."""
+        return CountRules(tuple(self.counts), self.uncertain_below, self.not_from_marrow, self.unknown)
 
 
 @dataclass(frozen=True)
@@ -92,8 +156,9 @@ class Analysis:
         segmenter: weights that found the cells.
         classifier: weights that named them.
         confidence: segmenter score below which a cell was left out, 0 to 1.
-        cells: the cells, by falling score.
+        cells: the cells, by falling score; those that a person made come last.
         report: the differential count over ``cells``.
+        removed: what a person deleted, merged or split, each with its ``edited``, so that nothing found is lost.
     """
 
     width: int
@@ -103,6 +168,29 @@ class Analysis:
     confidence: float
     cells: tuple[Cell, ...]
     report: Report = field(repr=False)
+    removed: tuple[Cell, ...] = ()
+
+    @classmethod
+    def from_dict(cls, plain: Any, rules: CountRules | None = None) -> Analysis:
+        """Read back what :meth:`to_dict` gives, or gave before there were edits; nothing in it is believed unseen.
+
+        Args:
+            plain: the plain values.
+            rules: to count by; those that the values themselves name when ``None``.
+
+        Returns:
+            The analysis, equal to the one that was saved to the rounding of the JSON, counted anew.
+
+        Raises:
+            MarrowError: it is not an analysis; the message says what is wrong.
+        """
+        from marrow.saved import read_analysis  # which builds on this file
+
+        return read_analysis(plain, rules)
+
+    def is_uncertain(self, cell: Cell) -> bool:
+        """Tell whether the name of one of the cells is too doubtful to count."""
+        return cell.is_uncertain(self.report.uncertain_below)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the analysis as plain values, in the layout of the JSON file (see README, "JSON")."""
@@ -110,7 +198,8 @@ class Analysis:
             "image": {"width": self.width, "height": self.height},
             "models": {"segmenter": asdict(self.segmenter), "classifier": asdict(self.classifier)},
             "confidence": self.confidence,
-            "cells": [_cell_to_dict(cell) for cell in self.cells],
+            "cells": [cell_to_dict(cell) for cell in self.cells],
+            "removed": [cell_to_dict(cell) for cell in self.removed],
             "report": asdict(self.report),
         }
 
@@ -119,7 +208,8 @@ class Analysis:
         return json.dumps(self.to_dict(), indent=1)
 
 
-def _cell_to_dict(cell: Cell) -> dict[str, Any]:
+def cell_to_dict(cell: Cell) -> dict[str, Any]:
+    """Give a cell as plain values, in the layout of the JSON file."""
     return {
         "id": cell.id,
         "box": [round(v, 1) for v in cell.box],
@@ -129,4 +219,10 @@ def _cell_to_dict(cell: Cell) -> dict[str, Any]:
         "label": cell.label,
         "probability": round(cell.probability, 4),
         "probabilities": {code: round(p, 4) for code, p in cell.probabilities.items()},
+        "edited": _edit_to_dict(cell.edited) if cell.edited else None,
     }
+
+
+def _edit_to_dict(edit: Edit) -> dict[str, Any]:
+    plain = asdict(edit)
+    return plain | {"from": list(plain.pop("made_from"))}

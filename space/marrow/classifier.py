@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from marrow.analysis import Box, ModelInfo
+from marrow.analysis import Box, CountRules, ModelInfo
 from marrow.crop import CropConfig, crop_cell
 from marrow.errors import MarrowError
 from marrow.hub import ModelFolder, resolve
@@ -49,6 +49,17 @@ class ClassifierConfig:
     def labels(self) -> tuple[str, ...]:
         """The class codes in the order of the network's outputs."""
         return tuple(self.id2label[str(i)] for i in range(len(self.id2label)))
+
+    @property
+    def rules(self) -> CountRules:
+        """What a differential count must know of the classifier."""
+        seen = {code: [source for source, n in self.trained_on.get(code, {}).items() if n] for code in self.labels}
+        return CountRules(
+            labels=self.labels,
+            uncertain_below=self.uncertain_below,
+            not_from_marrow=tuple(c for c, sources in seen.items() if not any("marrow" in name for name in sources)),
+            unknown=tuple(c for c, sources in seen.items() if not sources),
+        )
 
 
 class Classifier:

@@ -129,13 +129,9 @@ def draw_heat(evidence: np.ndarray) -> np.ndarray:
 
 def _look(cell: Cell, analysis: Analysis) -> tuple[str, Colour, tuple[int, ...]]:
     """Label, colour and dashes of a cell."""
-    if _is_uncertain(cell, analysis):
+    if analysis.is_uncertain(cell):
         return f"{cell.label}?", GREY, UNCERTAIN_DASHES
     return cell.label, PALETTE.get(cell.label, GREY), DASHES.get(cell.label, OTHER_DASHES)
-
-
-def _is_uncertain(cell: Cell, analysis: Analysis) -> bool:
-    return cell.probability < analysis.report.uncertain_below
 
 
 def _sizes(analysis: Analysis) -> tuple[int, float]:

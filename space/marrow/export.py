@@ -61,7 +61,7 @@ def to_csv(analysis: Analysis) -> str:
     writer.writerow(head + [f"p_{code}" for code in codes])
     for cell in analysis.cells:
         probabilities = [round(cell.probabilities[code], 4) for code in codes]
-        names = [cell.id, cell.label, round(cell.probability, 4), int(_is_uncertain(cell, analysis))]
+        names = [cell.id, cell.label, round(cell.probability, 4), int(analysis.is_uncertain(cell))]
         shape = [round(cell.score, 4), *(round(v, 1) for v in cell.box), round(cell.area, 1)]
         writer.writerow(names + shape + probabilities)
     return rows.getvalue()
@@ -129,9 +129,5 @@ def _coco_annotation(cell: Cell, category: int, analysis: Analysis) -> dict[str,
         "iscrowd": 0,
         "score": round(cell.score, 4),
         "probability": round(cell.probability, 4),
-        "uncertain": _is_uncertain(cell, analysis),
+        "uncertain": analysis.is_uncertain(cell),
     }
-
-
-def _is_uncertain(cell: Cell, analysis: Analysis) -> bool:
-    return cell.probability < analysis.report.uncertain_below

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,12 +37,7 @@ def analyze(image: np.ndarray, models: Models, confidence: float | None = None) 
     Returns:
         The analysis, in pixels of ``image``.
     """
-    detections = models.segmenter(image, confidence)
-    probabilities = models.classifier(image, [detection.box for detection in detections])
-    cells = tuple(
-        _name(number, detection, row, models.classifier.labels)
-        for number, (detection, row) in enumerate(zip(detections, probabilities, strict=True), start=1)
-    )
+    cells = name_cells(image, models.segmenter(image, confidence), models.classifier)
     return Analysis(
         width=image.shape[1],
         height=image.shape[0],
@@ -49,7 +45,22 @@ def analyze(image: np.ndarray, models: Models, confidence: float | None = None) 
         classifier=models.classifier.info,
         confidence=models.segmenter.config.confidence if confidence is None else confidence,
         cells=cells,
-        report=make_report(cells, models.classifier.config),
+        report=make_report(cells, models.classifier.config.rules),
+    )
+
+
+def name_cells(image: np.ndarray, detections: Sequence[Detection], classifier: Classifier) -> tuple[Cell, ...]:
+    """Name detected cells of one image, and number them from 1.
+
+    Args:
+        image: ``(height, width, 3)`` uint8 RGB.
+        detections: the cells, in pixels of ``image``.
+        classifier: the network that names them.
+    """
+    rows = classifier(image, [detection.box for detection in detections])
+    return tuple(
+        _name(number, detection, row, classifier.labels)
+        for number, (detection, row) in enumerate(zip(detections, rows, strict=True), start=1)
     )
 
 

@@ -7,12 +7,12 @@ reports. Int J Lab Hematol 2008;30:349-364 ("ICSH 2008" below).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import sqrt
 
-from marrow.analysis import Analysis, Cell, Report
-from marrow.classifier import ClassifierConfig
+from marrow.analysis import Analysis, Cell, CountRules, Report
 from marrow.texts import NOTES
 
 NOT_IN_DIFFERENTIAL = frozenset({"ART", "KSC", "NIF", "OTH"})
@@ -44,48 +44,53 @@ Z95 = 1.959964
 """Two-sided 95 % quantile of the normal distribution."""
 
 
-def make_report(cells: Sequence[Cell], config: ClassifierConfig) -> Report:
+def make_report(cells: Sequence[Cell], rules: CountRules, removed: Sequence[Cell] = ()) -> Report:
     """Count the cells of an analysis.
 
-    A cell whose best probability is below ``config.uncertain_below`` is uncertain and in no count. ``total``
-    and ``percent`` run over the certain cells that belong in a marrow differential (not
+    A cell whose probability is below ``rules.uncertain_below`` is uncertain and in no count, unless a person named it.
+    ``total`` and ``percent`` run over the certain cells that belong in a marrow differential (not
     ``NOT_IN_DIFFERENTIAL``).
 
     Args:
         cells: the named cells.
-        config: the classifier that named them: its labels, its threshold, and what it was trained on.
+        rules: labels and threshold of the classifier that named them, and what it never saw.
+        removed: cells that a person took away; they are in no count but ``edited``.
 
     Returns:
         The report, with English notes.
     """
-    certain = [cell.label for cell in cells if cell.probability >= config.uncertain_below]
-    counts = {code: certain.count(code) for code in config.labels}
+    certain = Counter(cell.label for cell in cells if not cell.is_uncertain(rules.uncertain_below))
+    counts = {code: certain[code] for code in rules.labels}
     counted = {code: n for code, n in counts.items() if code not in NOT_IN_DIFFERENTIAL}
     total = sum(counted.values())
     report = Report(
         found=len(cells),
+        edited=sum(cell.edited is not None for cell in cells) + len(removed),
         total=total,
-        uncertain=len(cells) - len(certain),
+        uncertain=len(cells) - certain.total(),
         counts=counts,
         percent={code: 100 * n / total if total else 0.0 for code, n in counted.items()},
         intervals={code: wilson_interval(n, total) for code, n in counted.items()},
         lineages={name: sum(counted.get(code, 0) for code in codes) for name, codes in LINEAGES.items()},
         me_ratio=_me_ratio(counts),
-        uncertain_below=config.uncertain_below,
-        not_from_marrow=tuple(code for code in config.labels if not is_seen_on_marrow(config, code)),
+        uncertain_below=rules.uncertain_below,
+        not_from_marrow=rules.not_from_marrow,
+        unknown=rules.unknown,
         notes=(),
     )
-    return replace(report, notes=write_notes(report, config))
+    return replace(report, notes=write_notes(report))
 
 
-def filter_cells(analysis: Analysis, confidence: float, config: ClassifierConfig) -> Analysis:
+def filter_cells(analysis: Analysis, confidence: float) -> Analysis:
     """Keep the cells whose segmenter score is at least ``confidence`` (0 to 1), and count them anew.
 
-    No model runs. Non-maximum suppression lets the higher score win, so this equals an analysis made at
-    ``confidence``, as long as the one given was made at a lower one.
+    A cell that a person has seen stays whatever its score. No model runs: non-maximum suppression lets the higher score
+    win, so without edits this equals an analysis made at ``confidence``, as long as the one given was made at a lower
+    one.
     """
-    cells = tuple(cell for cell in analysis.cells if cell.score >= confidence)
-    return replace(analysis, confidence=confidence, cells=cells, report=make_report(cells, config))
+    cells = tuple(cell for cell in analysis.cells if cell.score >= confidence or cell.edited)
+    report = make_report(cells, analysis.report.rules, analysis.removed)
+    return replace(analysis, confidence=confidence, cells=cells, report=report)
 
 
 def wilson_interval(count: int, total: int) -> tuple[float, float]:
@@ -111,20 +116,18 @@ def wilson_interval(count: int, total: int) -> tuple[float, float]:
     return 100 * low, 100 * high
 
 
-def write_notes(report: Report, config: ClassifierConfig, language: str = "en") -> tuple[str, ...]:
+def write_notes(report: Report, language: str = "en") -> tuple[str, ...]:
     """Say what a reader of the figures must know.
 
     Args:
         report: the figures.
-        config: the classifier behind them.
         language: a key of :data:`marrow.texts.NOTES`.
 
     Returns:
         Sentences, the weightiest first.
     """
     text = NOTES[language]
-    unknown = [code for code in config.labels if not sum(config.trained_on.get(code, {}).values())]
-    elsewhere = [c for c in report.not_from_marrow if report.counts[c] and c not in unknown]
+    elsewhere = [c for c in report.not_from_marrow if report.counts[c] and c not in report.unknown]
     ratio_rests_on = [c for c in report.not_from_marrow if report.counts[c] and c in MYELOID | ERYTHROID]
     notes = []
     if report.total < FLOOR:
@@ -135,14 +138,9 @@ def write_notes(report: Report, config: ClassifierConfig, language: str = "en") 
         notes.append(text["me_ratio"].format(codes=", ".join(ratio_rests_on)))
     if elsewhere:
         notes.append(text["not_from_marrow"].format(codes=", ".join(elsewhere)))
-    if unknown:
-        notes.append(text["unknown"].format(codes=", ".join(unknown)))
+    if report.unknown:
+        notes.append(text["unknown"].format(codes=", ".join(report.unknown)))
     return (*notes, text["no_diagnosis"])
-
-
-def is_seen_on_marrow(config: ClassifierConfig, code: str) -> bool:
-    """Tell whether a classifier learned a class from at least one real marrow image."""
-    return any("marrow" in source and n > 0 for source, n in config.trained_on.get(code, {}).items())
 
 
 def _me_ratio(counts: Mapping[str, int]) -> float | None:

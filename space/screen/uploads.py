@@ -20,7 +20,7 @@ MIN_SIDE = 32
 """Fewest pixels on a side: less than one cell at any magnification."""
 
 KEPT = 3600
-"""Seconds for which an upload and what was found in it are kept."""
+"""Seconds for which an upload and what was found in it are kept after their last use."""
 
 
 class RefusedError(Exception):
@@ -88,9 +88,13 @@ class Upload:
     path: Path
     analysis: Analysis
 
+    def image(self) -> np.ndarray:
+        """Read the image again, ``(height, width, 3)`` uint8 RGB."""
+        return open_upload(str(self.path))[0]
+
 
 class Uploads:
-    """Remembers uploads by a key that only their visitor knows, for an hour.
+    """Remembers uploads by a key that only their visitor knows, for an hour after their last use.
 
     Args:
         clock: seconds from any start.
@@ -110,7 +114,7 @@ class Uploads:
         return key
 
     def find(self, key: str) -> Upload:
-        """Give the upload of a key.
+        """Give the upload of a key, and keep it for another hour.
 
         Raises:
             RefusedError: it has been forgotten, or never was.
@@ -119,7 +123,9 @@ class Uploads:
             self._forget_old()
             if key not in self._kept:
                 raise RefusedError("forgotten")
-            return self._kept[key][1]
+            _, upload = self._kept[key]
+            self._kept[key] = (self._clock(), upload)
+            return upload
 
     def _forget_old(self) -> None:
         oldest = self._clock() - KEPT

@@ -17,7 +17,7 @@ from PIL import Image
 from marrow import Analysis, Models
 from marrow.drawing import CELL, DASHES, GREY, OTHER_DASHES, PALETTE, UNCERTAIN_DASHES, Colour, edge_of, ink_on
 from marrow.flags import MAX_COMMENT
-from marrow.report import FLOOR, LINEAGES, NOT_IN_DIFFERENTIAL, TARGET, Z95, is_seen_on_marrow
+from marrow.report import FLOOR, LINEAGES, NOT_IN_DIFFERENTIAL, TARGET, Z95
 from marrow.texts import CLASS_NAMES, NOTES
 from screen.words import VIEWER
 
@@ -55,7 +55,7 @@ class Viewer(gr.HTML):
 
     Args:
         settings: what :func:`make_settings` gives.
-        server_functions: ``explain``, ``export_file`` and ``send_flag``, called by the viewer.
+        server_functions: those of :class:`screen.actions.Actions` that the viewer calls.
     """
 
     def __init__(self, settings: dict[str, Any], server_functions: list[Callable[..., Any]], **options: Any) -> None:
@@ -100,17 +100,17 @@ def make_settings(models: Models) -> dict[str, Any]:
     Returns:
         Plain values, the same for every image.
     """
-    config = models.classifier.config
+    rules = models.classifier.config.rules
     return {
-        "labels": list(config.labels),
+        "labels": list(rules.labels),
         "uncertain": UNCERTAIN,
         "names": CLASS_NAMES,
         "words": VIEWER,
         "notes": NOTES,
-        "looks": {code: _look(PALETTE.get(code, GREY), DASHES.get(code, OTHER_DASHES)) for code in config.labels}
+        "looks": {code: _look(PALETTE.get(code, GREY), DASHES.get(code, OTHER_DASHES)) for code in rules.labels}
         | {UNCERTAIN: _look(GREY, UNCERTAIN_DASHES), "cell": _look(CELL, ())},
         "rules": {
-            "uncertain_below": config.uncertain_below,
+            "uncertain_below": rules.uncertain_below,
             "left_out": sorted(NOT_IN_DIFFERENTIAL),
             "lineages": [{"name": name, "codes": list(codes)} for name, codes in LINEAGES.items()],
             "myeloid": LINEAGES["granulocytic"],
@@ -118,8 +118,8 @@ def make_settings(models: Models) -> dict[str, Any]:
             "floor": FLOOR,
             "target": TARGET,
             "z95": Z95,
-            "not_from_marrow": [c for c in config.labels if not is_seen_on_marrow(config, c)],
-            "unknown": [c for c in config.labels if not sum(config.trained_on.get(c, {}).values())],
+            "not_from_marrow": rules.not_from_marrow,
+            "unknown": rules.unknown,
         },
         "lowest": LOWEST,
         "confidence": max(LOWEST, models.segmenter.config.confidence),

@@ -21,7 +21,11 @@ SCREEN = {
         "deep": "This image has 16 bits per channel; it is read with 8.",
         "cmyk": "This image is in print colours (CMYK); it is read as RGB, so its stain may look different.",
         "shown_smaller": "This large image is shown at {width}×{height} pixels, and measured as it is.",
-        "forgotten": "This image is no longer kept (uploads are deleted after an hour): choose it again.",
+        "forgotten": "This image is no longer kept (images are deleted after an hour without use): choose it again.",
+        "not_an_analysis": "This analysis cannot be opened: choose a JSON file that was saved here.",
+        "other_image": "This analysis is of another image, of {width}×{height} pixels: choose that image first.",
+        "other_classes": "This analysis has other classes than the classifier here: analyze the image again.",
+        "other_models": "This analysis was made with other models than those running now; its cells stay as saved.",
         "no_consent": "Tick the consent box first: without it nothing is saved.",
         "comment_too_long": "This comment is too long: shorten it to {characters} characters.",
         "not_saved": "The flag could not be saved: try again later.",
@@ -45,7 +49,14 @@ SCREEN = {
         "deep": "Cette image a 16 bits par canal ; elle est lue avec 8.",
         "cmyk": "Cette image est en couleurs d’impression (CMJN) ; elle est lue en RVB, sa coloration peut différer.",
         "shown_smaller": "Cette grande image est affichée en {width}×{height} pixels, et mesurée telle quelle.",
-        "forgotten": "Cette image n’est plus conservée (tout est effacé après une heure) : choisissez-la de nouveau.",
+        "forgotten": "Cette image n’est plus conservée (effacée après une heure sans emploi) : choisissez-la de "
+        "nouveau.",
+        "not_an_analysis": "Cette analyse ne peut être ouverte : choisissez un fichier JSON enregistré ici.",
+        "other_image": "Cette analyse est celle d’une autre image, de {width}×{height} pixels : choisissez d’abord "
+        "celle-ci.",
+        "other_classes": "Cette analyse a d’autres classes que le classifieur d’ici : analysez l’image de nouveau.",
+        "other_models": "Cette analyse a été faite avec d’autres modèles que ceux d’ici ; ses cellules restent telles "
+        "quelles.",
         "no_consent": "Cochez d’abord la case de consentement : sans elle rien n’est enregistré.",
         "comment_too_long": "Ce commentaire est trop long : réduisez-le à {characters} caractères.",
         "not_saved": "Le signalement n’a pas pu être enregistré : réessayez plus tard.",

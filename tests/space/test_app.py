@@ -64,13 +64,15 @@ def test_what_is_converted_is_said(tmp_path, smear):
     assert open_upload(str(tmp_path / "c.png"))[1] is None
 
 
-def test_uploads_are_forgotten_after_an_hour(tmp_path):
+def test_uploads_are_forgotten_an_hour_after_their_last_use(tmp_path):
     now = 0.0
     uploads = Uploads(lambda: now)
     key = uploads.keep(Upload(tmp_path, None))
     now = KEPT - 1
     assert uploads.find(key).path == tmp_path
-    now = KEPT
+    now = 2 * KEPT - 2
+    assert uploads.find(key).path == tmp_path
+    now = 3 * KEPT - 2
     with pytest.raises(RefusedError) as refused:
         uploads.find(key)
     assert refused.value.reason == "forgotten"

@@ -5,19 +5,21 @@ from __future__ import annotations
 import pytest
 
 from marrow import Cell, analyze
+from marrow.analysis import CountRules
 from marrow.classifier import ClassifierConfig
 from marrow.report import filter_cells, make_report, wilson_interval, write_notes
 from tests.space.known_models import CODES
 
 
-def config(codes=CODES, **trained_on) -> ClassifierConfig:
-    return ClassifierConfig(
+def rules(codes=CODES, **trained_on) -> CountRules:
+    config = ClassifierConfig(
         id2label={str(i): code for i, code in enumerate(codes)},
         crop={},
         temperature=1.0,
         uncertain_below=0.5,
         trained_on={code: {"marrow-set": 100} for code in codes} | trained_on,
     )
+    return config.rules
 
 
 def cells(**counts: int) -> list[Cell]:
@@ -39,7 +41,7 @@ def cell(code: str, probability: float = 0.9) -> Cell:
 
 
 def test_percentages_leave_artefacts_and_uncertain_cells_out():
-    report = make_report([*cells(ART=5, NGS=3, EBO=1), cell("BLA", 0.49), cell("BLA", 0.5)], config())
+    report = make_report([*cells(ART=5, NGS=3, EBO=1), cell("BLA", 0.49), cell("BLA", 0.5)], rules())
     assert (report.found, report.total, report.uncertain) == (11, 5, 1)
     assert report.counts == dict.fromkeys(CODES, 0) | {"ART": 5, "NGS": 3, "EBO": 1, "BLA": 1}
     assert "ART" not in report.percent
@@ -49,7 +51,7 @@ def test_percentages_leave_artefacts_and_uncertain_cells_out():
 
 def test_smudges_unidentified_and_other_cells_are_no_part_of_a_differential():
     codes = sorted([*CODES, "KSC", "NIF", "OTH", "BAS", "PEB"])
-    report = make_report(cells(KSC=2, NIF=3, OTH=4, BAS=1, PEB=1), config(codes))
+    report = make_report(cells(KSC=2, NIF=3, OTH=4, BAS=1, PEB=1), rules(codes))
     assert report.total == 2
     assert report.percent["BAS"] == 50
     assert not {"KSC", "NIF", "OTH", "ART"} & report.percent.keys()
@@ -65,11 +67,11 @@ def test_smudges_unidentified_and_other_cells_are_no_part_of_a_differential():
     ],
 )
 def test_me_ratio_is_granulocytes_over_erythroid_precursors(counts, ratio):
-    assert make_report(cells(**counts), config()).me_ratio == ratio
+    assert make_report(cells(**counts), rules()).me_ratio == ratio
 
 
 def test_nothing_found_is_a_report_of_zeros():
-    report = make_report([], config())
+    report = make_report([], rules())
     assert report.total == 0
     assert set(report.percent.values()) == {0.0}
     assert set(report.intervals.values()) == {(0.0, 100.0)}
@@ -86,21 +88,21 @@ def test_wilson_interval(count, total, low, high):
 
 @pytest.mark.parametrize(("n", "start"), [(299, "Below count"), (300, "300 cells counted"), (500, "For research")])
 def test_first_note_says_whether_the_count_suffices(n, start):
-    assert make_report(cells(NGS=n), config()).notes[0].startswith(start)
+    assert make_report(cells(NGS=n), rules()).notes[0].startswith(start)
 
 
 def test_notes_warn_of_classes_not_learned_from_marrow():
-    elsewhere = config(EBO={"blood": 9}, MMZ={"blood": 9, "marrow": 0}, PLM={})
+    elsewhere = rules(EBO={"blood": 9}, MMZ={"blood": 9, "marrow": 0}, PLM={})
     report = make_report(cells(NGS=400, EBO=100), elsewhere)
     assert report.not_from_marrow == ("EBO", "MMZ", "PLM")
     assert [note for note in report.notes if "M:E" in note and "EBO" in note and "MMZ" not in note]
     assert [note for note in report.notes if note.startswith("No training images") and "PLM" in note]
-    assert not [note for note in make_report(cells(NGS=400, EBO=100), config()).notes if "M:E" in note]
+    assert not [note for note in make_report(cells(NGS=400, EBO=100), rules()).notes if "M:E" in note]
 
 
 def test_notes_are_there_in_french():
-    report = make_report(cells(NGS=3, EBO=1), config(EBO={"blood": 9}))
-    french = write_notes(report, config(EBO={"blood": 9}), "fr")
+    report = make_report(cells(NGS=3, EBO=1), rules(EBO={"blood": 9}))
+    french = write_notes(report, "fr")
     assert len(french) == len(report.notes)
     assert french[0].startswith("Décompte insuffisant : 4 cellules")
 
@@ -110,7 +112,7 @@ def test_filtering_an_analysis_equals_a_new_one(models, smear, confidence):
     low = analyze(smear, models, 0.05)
     assert len(low.cells) == 6
     # scores are float32: one a hair under its decimal value is on the other side for both
-    filtered = filter_cells(low, confidence - 1e-6, models.classifier.config)
+    filtered = filter_cells(low, confidence - 1e-6)
     anew = analyze(smear, models, confidence - 1e-6)
     assert filtered == anew
     assert filtered.report.found == len(filtered.cells) < 6 or confidence == 0.05

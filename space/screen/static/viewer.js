@@ -79,7 +79,7 @@ function load() {
   Object.assign(state, { key: value.key, selected: null, hidden: new Set(), confidence: settings.confidence, view: "annotations" });
   slider.value = state.confidence;
   [thumbnails, heats] = [new Map(), new Map()];
-  form = flagPanel(ask);
+  form = flagPanel((what, values) => ask(what, { ...values, analysis: analysis() }));
   picture.src = value.picture.url;
   stage.open(value.picture.url, value.image.width, value.image.height);
   overlay.open(value.cells);
@@ -136,10 +136,10 @@ function onKey(event) {
   return true;
 }
 
-/** Ask the server something about this image, as it is looked at. */
+/** Ask the server something about this image. */
 async function ask(what, values) {
   try {
-    return await server[what]({ key: props.value.key, confidence: state.confidence, ...values });
+    return await server[what]({ key: props.value.key, ...values });
   } catch {
     return { error: words.failed };
   }
@@ -152,15 +152,20 @@ function heatOf(cell) {
     const mine = heats.set(cell.id, {});
     setTimeout(async () => {
       if (state.selected !== cell.id) return mine.delete(cell.id);
-      mine.set(cell.id, await loadHeat(await ask("explain", { id: cell.id })));
+      mine.set(cell.id, await loadHeat(await ask("explain", { cell })));
       if (mine === heats) draw();
     }, STAY);
   }
   return heats.get(cell.id);
 }
 
+/** Give the analysis as it is looked at, in the layout of the JSON; the server knows the rest. */
+function analysis() {
+  return { confidence: state.confidence, cells: passing(), removed: [] };
+}
+
 async function download(kind) {
-  message.textContent = saveFile(await ask("export_file", { format: kind }));
+  message.textContent = saveFile(await ask("export_file", { format: kind, analysis: analysis() }));
 }
 
 /** Show the state: everything on the screen follows from it. */
