@@ -71,9 +71,10 @@ function bestClasses(cell) {
 }
 
 /** Say who did what to a cell, when, and what the model says. */
-function writeEdit({ edited, probabilities, ...cell }) {
+function writeEdit(cell) {
+  const { edited, probabilities } = cell;
   const at = new Date(edited.at).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
-  const model = modelLabel({ probabilities });
+  const model = modelLabel(cell);
   const what = [edited.label && words.named, edited.shape && words[`${edited.shape}_by_hand`]].filter(Boolean).join(", ");
   const who = [what, edited.by && format(words.by, { name: edited.by }), at].filter(Boolean).join(" · ");
   const values = { name: nameOf(model), share: percent(probabilities[model]) };
