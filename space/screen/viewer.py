@@ -84,14 +84,13 @@ class Viewer(gr.HTML):
         plain = value.analysis.to_dict()
         for cell, row in zip(value.analysis.cells, plain["cells"], strict=True):
             # rounded, a score could lie on the other side of the slider
-            row |= {"score": cell.score, "probability": cell.probability}
+            row |= {"score": cell.score, "probability": cell.probability, "probabilities": cell.probabilities}
         picture = save_bytes_to_cache(_encode(value.image), "smear.jpg", self.GRADIO_CACHE)
         return {
             "key": value.key,
             "file": value.file,
             "picture": FileData(path=picture, orig_name="smear.jpg").model_dump(),
-            "image": plain["image"],
-            "cells": plain["cells"],
+            **{key: plain[key] for key in ("image", "models", "cells")},
         }
 
     def api_info(self) -> dict[str, Any]:

@@ -150,6 +150,7 @@ function dress() {
 
 function open(view) {
   state.view = view;
+  say("");
   if (view !== "review" && boxTool.active) boxTool.use(false);
   if (view !== "review" && state.chosen.size > 1) state.chosen = new Set();
   draw();
