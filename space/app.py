@@ -55,18 +55,6 @@ def build(actions: Actions) -> gr.Blocks:
     ) -> Shown | Any:
         return actions.show(uploaded(event.path), request, progress) or gr.skip()
 
-    def explain(asked: dict[str, Any], request: gr.Request) -> dict[str, str]:
-        return actions.explain(asked, request)
-
-    def export_file(asked: dict[str, Any], request: gr.Request) -> dict[str, str]:
-        return actions.export_file(asked, request)
-
-    def send_flag(asked: dict[str, Any], request: gr.Request) -> dict[str, str]:
-        return actions.send_flag(asked, request)
-
-    def open_saved(asked: dict[str, Any], request: gr.Request) -> dict[str, Any]:
-        return actions.open_saved(asked, request)
-
     def turn_to_work(is_work: bool) -> tuple[gr.Column, gr.Column]:
         # hidden, not taken out: the browser alone knows what was done in the viewer, and keeps it
         return gr.Column(visible=not is_work), gr.Column(visible=True if is_work else "hidden")
@@ -94,9 +82,7 @@ def build(actions: Actions) -> gr.Blocks:
                 )
                 examples.click(lambda number: str(EXAMPLES[number]), examples, image, api_visibility="private")
         with gr.Column(visible="hidden", elem_id="work") as work:
-            viewer = Viewer(
-                make_settings(actions.models), [explain, export_file, send_flag, open_saved], elem_id="viewer"
-            )
+            viewer = Viewer(make_settings(actions.models), actions.review.server_functions(), elem_id="viewer")
         image.change(
             show,
             image,

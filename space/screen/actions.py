@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import base64
-import os
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
 
-from marrow import Analysis, MarrowError, Models, Report, analyze
-from marrow.analysis import Detection
-from marrow.crop import crop_cell
-from marrow.drawing import draw_annotations, draw_heat, draw_segmentation
-from marrow.export import SUFFIXES, encode_png, export
-from marrow.flags import MAX_COMMENT, save_flag
-from marrow.report import filter_cells, make_report, write_notes
-from marrow.saved import read_detection
+from marrow import Analysis, Models, Report, analyze
+from marrow.drawing import draw_annotations, draw_segmentation
+from marrow.export import export
+from marrow.report import filter_cells, write_notes
 from marrow.texts import CLASS_NAMES
+from screen.language import language_of, say
 from screen.line import Line
+from screen.review import Review, share
 from screen.uploads import RefusedError, Upload, Uploads, open_upload
 from screen.viewer import LOWEST, Shown, shown_size
-from screen.words import SCREEN, choose_language
+from screen.words import SCREEN
 
 
 class Actions:
@@ -40,6 +35,7 @@ class Actions:
         self.flags = flags
         self.uploads = Uploads()
         self.line = Line()
+        self.review = Review(models, flags, self.uploads, self.line)
 
     def show(self, path: str | None, request: gr.Request, progress: gr.Progress) -> Shown | None:
         """Analyze an upload for the viewer; ``None``, and a sentence on the screen, when that cannot be."""
@@ -142,89 +138,10 @@ class Actions:
         """
         pixels, analysis = self._open(image, confidence, request)
         try:
-            self._save_flag(pixels, analysis, comment, consent)
+            share(self.flags, pixels, analysis, comment, consent)
         except RefusedError as error:
             raise gr.Error(say(error, request), print_exception=False) from error
         return SCREEN[language_of(request)]["flagged"]
-
-    def explain(self, asked: dict[str, Any], request: gr.Request) -> dict[str, str]:
-        """Give the viewer's card the picture of what the name of a cell rests on.
-
-        Args:
-            asked: ``key`` of the upload, and the ``cell`` as the viewer has it.
-            request: the caller's, which chooses the language.
-
-        Returns:
-            ``heat``, a PNG (base64) to lay over the crop, or the ``error`` to show.
-        """
-        try:
-            upload = self._find(asked)
-            (cell,) = self._read_outlines(upload, [asked.get("cell")])
-            classifier, label = self.models.classifier, asked["cell"].get("label")
-            if label not in classifier.labels:
-                raise RefusedError("not_an_analysis")
-            heat = draw_heat(classifier.explain(crop_cell(upload.image(), cell.box, classifier.crop), label))
-            return {"heat": base64.b64encode(encode_png(heat)).decode()}
-        except RefusedError as error:
-            return {"error": say(error, request)}
-
-    def export_file(self, asked: dict[str, Any], request: gr.Request) -> dict[str, str]:
-        """Give the viewer a file to save.
-
-        Args:
-            asked: ``key`` of the upload, the ``analysis`` as the person left it, and ``format``, a key of
-                ``marrow.export.SUFFIXES``.
-            request: the caller's, which chooses the language.
-
-        Returns:
-            ``name`` and ``content`` (base64) of the file, or the ``error`` to show.
-        """
-        try:
-            upload = self._find(asked)
-            analysis = self._read(upload, asked.get("analysis"))
-            kind = asked["format"] if str(asked["format"]) in SUFFIXES else "json"
-            with tempfile.TemporaryDirectory() as folder:
-                (file,) = export(analysis, upload.image(), upload.path.name, Path(folder), [kind])
-                return {"name": file.name, "content": base64.b64encode(file.read_bytes()).decode()}
-        except RefusedError as error:
-            return {"error": say(error, request)}
-
-    def send_flag(self, asked: dict[str, Any], request: gr.Request) -> dict[str, str]:
-        """Save the flag of the viewer's form.
-
-        Args:
-            asked: ``key`` of the upload, the ``analysis`` as the person left it, ``comment`` and ``consent``.
-            request: the caller's, which chooses the language.
-
-        Returns:
-            The sentence of ``thanks``, or the ``error`` to show.
-        """
-        try:
-            upload = self._find(asked)
-            analysis = self._read(upload, asked.get("analysis"))
-            self._save_flag(upload.image(), analysis, str(asked["comment"]), asked["consent"] is True)
-        except RefusedError as error:
-            return {"error": say(error, request)}
-        return {"thanks": SCREEN[language_of(request)]["flagged"]}
-
-    def open_saved(self, asked: dict[str, Any], request: gr.Request) -> dict[str, Any]:
-        """Open a saved analysis beside its image.
-
-        Args:
-            asked: ``key`` of the upload, and the ``analysis``, the content of a JSON file.
-            request: the caller's, which chooses the language.
-
-        Returns:
-            ``value``, the analysis in the layout of the JSON, counted anew, and ``remark``, a sentence or ``None``; or
-            the ``error`` to show.
-        """
-        try:
-            upload = self._find(asked)
-            saved = self._read_saved(upload, asked.get("analysis"))
-        except RefusedError as error:
-            return {"error": say(error, request)}
-        same = (saved.segmenter, saved.classifier) == (upload.analysis.segmenter, upload.analysis.classifier)
-        return {"value": saved.to_dict(), "remark": None if same else SCREEN[language_of(request)]["other_models"]}
 
     def _open(self, path: str | None, confidence: float, request: gr.Request) -> tuple[np.ndarray, Analysis]:
         try:
@@ -234,50 +151,6 @@ class Actions:
         except RefusedError as error:
             raise gr.Error(say(error, request), print_exception=False) from error
         return image, filter_cells(analysis, confidence)
-
-    def _find(self, asked: dict[str, Any]) -> Upload:
-        upload = self.uploads.find(str(asked.get("key")))
-        try:
-            os.utime(upload.path)  # Gradio deletes by the time of the last change
-        except OSError as error:
-            raise RefusedError("forgotten") from error
-        return upload
-
-    def _read(self, upload: Upload, sent: Any) -> Analysis:
-        """Read an analysis as the viewer sends it: what it leaves out is that of the upload."""
-        if not isinstance(sent, dict):
-            raise RefusedError("not_an_analysis")
-        return self._read_saved(upload, upload.analysis.to_dict() | {"removed": []} | sent)
-
-    def _read_outlines(self, upload: Upload, cells: list[Any]) -> list[Detection]:
-        """Read the outlines of cells as the viewer sends them."""
-        try:
-            return [read_detection(cell, upload.analysis.width, upload.analysis.height) for cell in cells]
-        except MarrowError as error:
-            raise RefusedError("not_an_analysis") from error
-
-    def _read_saved(self, upload: Upload, plain: Any) -> Analysis:
-        """Read an analysis that was saved, which must be of the upload's image and of the classifier's classes."""
-        rules = self.models.classifier.config.rules
-        try:
-            analysis = Analysis.from_dict(plain)
-        except MarrowError as error:
-            raise RefusedError("not_an_analysis") from error
-        if (analysis.width, analysis.height) != (upload.analysis.width, upload.analysis.height):
-            raise RefusedError("other_image", width=analysis.width, height=analysis.height)
-        if analysis.report.rules.labels != rules.labels:
-            raise RefusedError("other_classes")
-        return replace(analysis, report=make_report(analysis.cells, rules, analysis.removed))
-
-    def _save_flag(self, image: np.ndarray, analysis: Analysis, comment: str, consent: bool) -> None:
-        if not consent:
-            raise RefusedError("no_consent")
-        if len(comment) > MAX_COMMENT:
-            raise RefusedError("comment_too_long", characters=MAX_COMMENT)
-        try:
-            save_flag(self.flags, image, analysis, comment)
-        except MarrowError as error:
-            raise RefusedError("not_saved") from error
 
     def _markdown(self, report: Report, language: str) -> str:
         words, names = SCREEN[language], CLASS_NAMES[language]
@@ -297,16 +170,6 @@ class Actions:
         notes = write_notes(report, language)
         head = words["summary"].format(**figures, me_ratio=ratio)
         return "\n".join([head, "", *(f"|{row}|" for row in rows), "", *(f"- {note}" for note in notes)])
-
-
-def language_of(request: gr.Request) -> str:
-    """Choose the language of a request: ``"en"`` or ``"fr"``."""
-    return choose_language(request.headers.get("accept-language"))
-
-
-def say(error: RefusedError, request: gr.Request) -> str:
-    """Give the sentence of a refusal in the language of the request."""
-    return SCREEN[language_of(request)][error.reason].format(**error.values)
 
 
 def cache() -> str:

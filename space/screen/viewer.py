@@ -62,7 +62,7 @@ class Viewer(gr.HTML):
 
     Args:
         settings: what :func:`make_settings` gives.
-        server_functions: those of :class:`screen.actions.Actions` that the viewer calls.
+        server_functions: those of :class:`screen.review.Review`, which the viewer calls.
     """
 
     def __init__(self, settings: dict[str, Any], server_functions: list[Callable[..., Any]], **options: Any) -> None:

@@ -1,0 +1,208 @@
+"""What the viewer asks the server for while a person works on an analysis."""
+
+from __future__ import annotations
+
+import base64
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from marrow import Analysis, MarrowError, Models
+from marrow.analysis import Detection, cell_to_dict
+from marrow.crop import crop_cell
+from marrow.drawing import draw_heat
+from marrow.editing import merge_outlines, outline_in_box, split_outline
+from marrow.export import SUFFIXES, encode_png, export
+from marrow.flags import MAX_COMMENT, save_flag
+from marrow.pipeline import name_cells
+from marrow.report import make_report
+from marrow.saved import read_detection
+from screen.language import language_of, say
+from screen.line import Line
+from screen.uploads import RefusedError, Upload, Uploads
+from screen.words import SCREEN
+
+Asked = dict[str, Any]
+Answer = dict[str, Any]
+
+MOST_MERGED = 20
+"""Outlines that can be merged at once."""
+
+
+class Review:
+    """The functions that the viewer calls, each with what it asks and the language of the visitor.
+
+    What is asked names the upload with its ``key``; cells and analyses are in the layout of the JSON. Every function
+    raises :class:`RefusedError` where it cannot do what is asked; the browser gets its sentence as ``error``.
+
+    Args:
+        models: the networks.
+        flags: folder for the flags.
+        uploads: the images that were analyzed.
+        line: in which one waits for the segmenter.
+    """
+
+    def __init__(self, models: Models, flags: Path, uploads: Uploads, line: Line) -> None:
+        self._models, self._flags, self._uploads, self._line = models, flags, uploads, line
+
+    def server_functions(self) -> list[Callable[..., Answer]]:
+        """Give the functions as Gradio calls them."""
+        functions = (
+            self.explain,
+            self.add_cell,
+            self.merge_cells,
+            self.split_cell,
+            self.open_saved,
+            self.export_file,
+            self.send_flag,
+        )
+        return [_answering(function) for function in functions]
+
+    def explain(self, asked: Asked, language: str) -> Answer:
+        """Give ``heat``, a PNG (base64) to lay over the crop of ``cell``: what its name rests on."""
+        upload, classifier = self._find(asked), self._models.classifier
+        (outline,) = _read_outlines(upload, [asked.get("cell")])
+        label = asked["cell"].get("label")
+        if label not in classifier.labels:
+            raise RefusedError("not_an_analysis")
+        evidence = classifier.explain(crop_cell(upload.image(), outline.box, classifier.crop), label)
+        return {"heat": _text_of(encode_png(draw_heat(evidence)))}
+
+    def add_cell(self, asked: Asked, language: str) -> Answer:
+        """Give the ``cell`` in ``box``, outlined and named, without ``id`` and ``edited``."""
+        upload = self._find(asked)
+        box, image = asked.get("box"), upload.image()
+        if not (isinstance(box, list) and len(box) == 4 and all(isinstance(v, int | float) and v == v for v in box)):
+            raise RefusedError("box_too_small")
+        try:
+            with self._line.turn():
+                outline = outline_in_box(image, tuple(box), self._models.segmenter)
+        except MarrowError as error:
+            raise RefusedError("box_too_small") from error
+        return {"cell": self._name(image, [outline])[0]}
+
+    def merge_cells(self, asked: Asked, language: str) -> Answer:
+        """Give the one ``cell`` around all ``cells``, without ``id`` and ``edited``."""
+        upload = self._find(asked)
+        outlines = _read_outlines(upload, asked.get("cells"))
+        try:
+            outline = merge_outlines(outlines, (upload.analysis.width, upload.analysis.height))
+        except MarrowError as error:
+            raise RefusedError("not_merged") from error
+        return {"cell": self._name(upload.image(), [outline])[0]}
+
+    def split_cell(self, asked: Asked, language: str) -> Answer:
+        """Give the ``cells``, ``parts`` in number, that ``cell`` is parted into, without ``id`` and ``edited``."""
+        upload = self._find(asked)
+        (whole,), image = _read_outlines(upload, [asked.get("cell")]), upload.image()
+        try:
+            outlines = split_outline(image, whole, 3 if asked.get("parts") == 3 else 2)
+        except MarrowError as error:
+            raise RefusedError("not_parted") from error
+        return {"cells": self._name(image, outlines)}
+
+    def open_saved(self, asked: Asked, language: str) -> Answer:
+        """Check ``analysis``, the content of a JSON file, against the upload.
+
+        Gives ``value``, the analysis counted anew, and ``remark``, a sentence or ``None``.
+        """
+        upload = self._find(asked)
+        saved = self._read_saved(upload, asked.get("analysis"))
+        same = (saved.segmenter, saved.classifier) == (upload.analysis.segmenter, upload.analysis.classifier)
+        return {"value": saved.to_dict(), "remark": None if same else SCREEN[language]["other_models"]}
+
+    def export_file(self, asked: Asked, language: str) -> Answer:
+        """Give the ``name`` and the ``content`` (base64) of ``analysis`` in a ``format`` of ``marrow.export``."""
+        upload = self._find(asked)
+        analysis = self._read(upload, asked.get("analysis"))
+        kind = asked.get("format")
+        with tempfile.TemporaryDirectory() as folder:
+            wanted = [kind if isinstance(kind, str) and kind in SUFFIXES else "json"]
+            (file,) = export(analysis, upload.image(), upload.path.name, Path(folder), wanted)
+            return {"name": file.name, "content": _text_of(file.read_bytes())}
+
+    def send_flag(self, asked: Asked, language: str) -> Answer:
+        """Save ``analysis`` with a ``comment``, given ``consent``; gives the sentence of ``thanks``."""
+        upload = self._find(asked)
+        analysis = self._read(upload, asked.get("analysis"))
+        share(self._flags, upload.image(), analysis, str(asked.get("comment", "")), asked.get("consent") is True)
+        return {"thanks": SCREEN[language]["flagged"]}
+
+    def _name(self, image: np.ndarray, outlines: list[Detection]) -> list[dict[str, Any]]:
+        rows = [cell_to_dict(cell) for cell in name_cells(image, outlines, self._models.classifier)]
+        return [{key: value for key, value in row.items() if key not in ("id", "edited")} for row in rows]
+
+    def _find(self, asked: Asked) -> Upload:
+        upload = self._uploads.find(str(asked.get("key")))
+        try:
+            os.utime(upload.path)  # Gradio deletes by the time of the last change
+        except OSError as error:
+            raise RefusedError("forgotten") from error
+        return upload
+
+    def _read(self, upload: Upload, sent: Any) -> Analysis:
+        """Read an analysis as the viewer sends it: what it leaves out is that of the upload."""
+        if not isinstance(sent, dict):
+            raise RefusedError("not_an_analysis")
+        return self._read_saved(upload, upload.analysis.to_dict() | {"removed": []} | sent)
+
+    def _read_saved(self, upload: Upload, plain: Any) -> Analysis:
+        """Read an analysis that was saved, which must be of the upload's image and of the classifier's classes."""
+        rules = self._models.classifier.config.rules
+        try:
+            analysis = Analysis.from_dict(plain)
+        except MarrowError as error:
+            raise RefusedError("not_an_analysis") from error
+        if (analysis.width, analysis.height) != (upload.analysis.width, upload.analysis.height):
+            raise RefusedError("other_image", width=analysis.width, height=analysis.height)
+        if analysis.report.rules.labels != rules.labels:
+            raise RefusedError("other_classes")
+        return replace(analysis, report=make_report(analysis.cells, rules, analysis.removed))
+
+
+def share(folder: Path, image: np.ndarray, analysis: Analysis, comment: str, consent: bool) -> None:
+    """Save a flag.
+
+    Raises:
+        RefusedError: there is no consent, the comment is too long, or it cannot be saved.
+    """
+    if not consent:
+        raise RefusedError("no_consent")
+    if len(comment) > MAX_COMMENT:
+        raise RefusedError("comment_too_long", characters=MAX_COMMENT)
+    try:
+        save_flag(folder, image, analysis, comment)
+    except MarrowError as error:
+        raise RefusedError("not_saved") from error
+
+
+def _answering(function: Callable[[Asked, str], Answer]) -> Callable[..., Answer]:
+    """Make a plain function of a method, which answers a refusal with its sentence."""
+
+    def answer(asked: Asked, request: gr.Request) -> Answer:
+        try:
+            return function(asked, language_of(request))
+        except RefusedError as error:
+            return {"error": say(error, request)}
+
+    answer.__name__ = function.__name__  # by which the browser calls it
+    return answer
+
+
+def _read_outlines(upload: Upload, cells: Any) -> list[Detection]:
+    if not isinstance(cells, list) or not 1 <= len(cells) <= MOST_MERGED:
+        raise RefusedError("not_an_analysis")
+    try:
+        return [read_detection(cell, upload.analysis.width, upload.analysis.height) for cell in cells]
+    except MarrowError as error:
+        raise RefusedError("not_an_analysis") from error
+
+
+def _text_of(content: bytes) -> str:
+    return base64.b64encode(content).decode()
