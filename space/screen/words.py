@@ -168,7 +168,8 @@ VIEWER = {
         "redo_info": "Redo",
         "redo_keys": "Ctrl+Shift+Z",
         "add": "Add a cell",
-        "add_info": "Add a cell: drag a box around it, or move a box with the arrow keys, size it with Shift, and press Enter",
+        "add_info": "Add a cell: drag a box around it, or move a box with the arrow keys, size it with Shift, and "
+        "press Enter",
         "several": "Choose several",
         "several_info": "Every click chooses one cell more; Ctrl and Shift do so too",
         "reviewer": "Reviewer",
