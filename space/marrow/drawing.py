@@ -112,6 +112,22 @@ def draw_annotations(image: np.ndarray, analysis: Analysis) -> np.ndarray:
     return _label(picture, analysis, lambda cell: _look(cell, analysis)[:2])
 
 
+def draw_mask(analysis: Analysis) -> np.ndarray:
+    """Fill every outline with the id of its cell.
+
+    Args:
+        analysis: the analysis.
+
+    Returns:
+        ``(height, width)`` uint16, 0 between the cells; where two overlap, that of the later one.
+    """
+    mask = np.zeros((analysis.height, analysis.width), np.uint16)
+    for cell in analysis.cells:
+        points = np.round((np.array(cell.polygon) - 0.5) * 16).astype(np.int32)  # pixels count by their middles
+        cv2.fillPoly(mask, [points], cell.id, cv2.LINE_8, 4)
+    return mask
+
+
 def draw_heat(evidence: np.ndarray) -> np.ndarray:
     """Draw where the evidence for a class lies, to be laid over the crop.
 

@@ -1,4 +1,4 @@
-"""Files of an analysis: JSON, CSV, COCO and an annotated picture."""
+"""Files of an analysis: JSON, CSV, COCO, an annotated picture, YOLO, pictures of cells, and a page to print."""
 
 from __future__ import annotations
 
@@ -12,17 +12,35 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from marrow.analysis import Analysis, Cell
+from marrow.archives import to_crops, to_yolo
+from marrow.case import Case, NamedAnalysis
 from marrow.drawing import draw_annotations
 from marrow.errors import MarrowError
+from marrow.images import encode_png
+from marrow.print_page import to_page
 
-SUFFIXES = {"json": ".json", "csv": ".csv", "coco": ".coco.json", "png": ".png"}
+SUFFIXES = {
+    "json": ".json",
+    "csv": ".csv",
+    "coco": ".coco.json",
+    "png": ".png",
+    "yolo": ".yolo.zip",
+    "crops": ".crops.zip",
+    "print": ".html",
+}
 """Ending of each format's file."""
 
 
-def export(analysis: Analysis, image: np.ndarray, file_name: str, out_dir: Path, formats: Iterable[str]) -> list[Path]:
+def export(
+    analysis: Analysis,
+    image: np.ndarray,
+    file_name: str,
+    out_dir: Path,
+    formats: Iterable[str],
+    language: str = "en",
+) -> list[Path]:
     """Write an analysis in some formats.
 
     Args:
@@ -31,6 +49,7 @@ def export(analysis: Analysis, image: np.ndarray, file_name: str, out_dir: Path,
         file_name: name of the image file; its stem names the files.
         out_dir: folder to write into; made if it is not there.
         formats: keys of :data:`SUFFIXES`.
+        language: of the page to print, ``"en"`` or ``"fr"``.
 
     Returns:
         The files, in the order of ``formats``.
@@ -43,6 +62,9 @@ def export(analysis: Analysis, image: np.ndarray, file_name: str, out_dir: Path,
         "csv": lambda: to_csv(analysis).encode(),
         "coco": lambda: json.dumps(to_coco(analysis, file_name), indent=1).encode(),
         "png": lambda: encode_png(draw_annotations(image, analysis)),
+        "yolo": lambda: to_yolo(analysis, image, file_name),
+        "crops": lambda: to_crops(analysis, image, file_name),
+        "print": lambda: to_page(Case((NamedAnalysis(file_name, analysis),)), {file_name: image}, language).encode(),
     }
     return [write_whole(path, makers[kind]()) for kind, path in output_paths(file_name, out_dir, formats)]
 
@@ -53,25 +75,25 @@ def output_paths(file_name: str, out_dir: Path, formats: Iterable[str]) -> list[
 
 
 def to_csv(analysis: Analysis) -> str:
-    """Give one row per cell: name, scores, box and area in pixels, then the probability of every class."""
+    """Give one row per cell: name, edit, score, box and area in pixels, then the probability of every class."""
     rows = io.StringIO()
     codes = list(analysis.report.counts)
     writer = csv.writer(rows, lineterminator="\n")
-    head = ["id", "label", "probability", "uncertain", "score", "x0", "y0", "x1", "y1", "area"]
-    writer.writerow(head + [f"p_{code}" for code in codes])
+    names = ["id", "label", "probability", "uncertain", *_provenance(None)]
+    writer.writerow([*names, "score", "x0", "y0", "x1", "y1", "area", *(f"p_{code}" for code in codes)])
     for cell in analysis.cells:
         probabilities = [round(cell.probabilities[code], 4) for code in codes]
         names = [cell.id, cell.label, round(cell.probability, 4), int(analysis.is_uncertain(cell))]
         shape = [round(cell.score, 4), *(round(v, 1) for v in cell.box), round(cell.area, 1)]
-        writer.writerow(names + shape + probabilities)
+        writer.writerow([*names, *_provenance(cell).values(), *shape, *probabilities])
     return rows.getvalue()
 
 
 def to_coco(analysis: Analysis, file_name: str) -> dict[str, Any]:
     """Give the analysis in the COCO layout for object detection, with one category per class.
 
-    Layout: https://cocodataset.org/#format-data. Beside its keys, each annotation holds ``score``,
-    ``probability`` and ``uncertain``.
+    Layout: https://cocodataset.org/#format-data. Beside its keys, each annotation holds ``score``, ``probability``,
+    ``uncertain``, ``model_label``, ``edited``, ``edited_by`` and ``edited_at``.
 
     Args:
         analysis: the analysis.
@@ -86,13 +108,6 @@ def to_coco(analysis: Analysis, file_name: str) -> dict[str, Any]:
         "categories": [{"id": i, "name": code, "supercategory": "cell"} for code, i in number.items()],
         "annotations": [_coco_annotation(cell, number[cell.label], analysis) for cell in analysis.cells],
     }
-
-
-def encode_png(image: np.ndarray) -> bytes:
-    """Encode ``(height, width, 3)`` uint8 RGB, or RGBA, as PNG, with no metadata."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def write_whole(path: Path, data: bytes) -> Path:
@@ -130,4 +145,18 @@ def _coco_annotation(cell: Cell, category: int, analysis: Analysis) -> dict[str,
         "score": round(cell.score, 4),
         "probability": round(cell.probability, 4),
         "uncertain": analysis.is_uncertain(cell),
+        **_provenance(cell),
+    }
+
+
+def _provenance(cell: Cell | None) -> dict[str, str]:
+    """What the model said, and what a person did, empty where nothing; the keys alone without a cell."""
+    edit = cell.edited if cell else None
+    did = [*(["named"] if edit and edit.label else []), *([edit.shape] if edit and edit.shape else [])]
+    return {
+        "model_label": cell.model_label if cell else "",
+        "edited": "+".join(did),
+        # a spreadsheet would take a name that starts so for a formula
+        "edited_by": (edit.by or "").lstrip("=+-@") if edit else "",
+        "edited_at": edit.at if edit else "",
     }

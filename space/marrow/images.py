@@ -1,7 +1,8 @@
-"""Reading images: any file that Pillow opens becomes an 8-bit RGB array."""
+"""Reading images: any file that Pillow opens becomes an 8-bit RGB array; and writing them as PNG."""
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -56,3 +57,10 @@ def to_rgb(image: Image.Image) -> np.ndarray:
         ground = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(ground, image)
     return np.asarray(image.convert("RGB")).copy()
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """Encode ``(height, width, 3)`` uint8 RGB, RGBA, or ``(height, width)`` uint16 as PNG, with no metadata."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -20,7 +20,8 @@ MAX_POINTS = 10_000
 MAX_NAME = 100
 """Longest name of a reviewer, in characters."""
 
-MAX_ID = 10**9
+MAX_ID = 65_535
+"""Highest id of a cell, so that a 16-bit mask holds it."""
 
 SHAPES = (None, "added", "merged", "split")
 """How the outline of a cell can have come about, see :class:`marrow.analysis.Edit`."""

@@ -1,4 +1,4 @@
-"""The words of reports, in English and French."""
+"""The words of reports and pages to print, in English and French."""
 
 from __future__ import annotations
 
@@ -71,3 +71,100 @@ CLASS_NAMES = {
         "PMO": "promyélocyte",
     },
 }
+
+LINEAGE_NAMES = {
+    "en": {
+        "blast": "Blasts",
+        "granulocytic": "Granulocytic",
+        "erythroid": "Erythroid",
+        "monocytic": "Monocytic",
+        "lymphoid": "Lymphoid and plasma cells",
+        "other": "Other",
+    },
+    "fr": {
+        "blast": "Blastes",
+        "granulocytic": "Lignée granuleuse",
+        "erythroid": "Lignée érythroblastique",
+        "monocytic": "Lignée monocytaire",
+        "lymphoid": "Lymphocytes et plasmocytes",
+        "other": "Autres",
+    },
+}
+"""Names of :data:`marrow.report.LINEAGES`."""
+
+PAGE = {
+    "en": {
+        "title": "Differential count of a bone-marrow smear",
+        "title_case": "Differential count of a bone-marrow case",
+        "print": "Print",
+        "images": "{number} images",
+        "found": "found",
+        "counted": "counted",
+        "uncertain": "uncertain",
+        "edited": "reviewed",
+        "me_ratio": "M:E ratio",
+        "differential": "Differential",
+        "interval": "95 % CI",
+        "left_out": "not counted",
+        "by_image": "By image",
+        "image": "Image",
+        "total": "Total",
+        "notes": "Notes",
+        "definitions": "Definitions",
+        "define_counted": "Counted: nucleated cells whose name is certain or was given by a person, without {codes}.",
+        "define_uncertain": "Uncertain, in no count: no class reaches {bound}, and no person named the cell.",
+        "define_me": "M:E ratio: granulocytes and their precursors ({myeloid}) over erythroid precursors "
+        "({erythroid}), ICSH 2008.",
+        "define_interval": "95 % CI: Wilson score interval of the share, in percent.",
+        "define_target": "ICSH 2008 asks for {target} cells when a diagnosis rests on them, and at least {floor}.",
+        "define_star": "* Never seen in a marrow image during training.",
+        "made_with": "What it rests on",
+        "segmenter": "Segmenter",
+        "classifier": "Classifier",
+        "confidence": "Lowest score of an outline",
+        "uncertain_below": "Lowest probability of a name",
+        "reviewers": "Reviewed by",
+        "reviewed": "Changed",
+        "printed": "Printed",
+        "signed": "Name and signature",
+        "signed_at": "Date",
+    },
+    "fr": {
+        "title": "Formule d’un frottis de moelle osseuse",
+        "title_case": "Formule d’un cas de moelle osseuse",
+        "print": "Imprimer",
+        "images": "{number} images",
+        "found": "trouvées",
+        "counted": "comptées",
+        "uncertain": "incertaines",
+        "edited": "relues",
+        "me_ratio": "rapport M/E",
+        "differential": "Formule",
+        "interval": "IC à 95 %",
+        "left_out": "non compté",
+        "by_image": "Par image",
+        "image": "Image",
+        "total": "Total",
+        "notes": "Remarques",
+        "definitions": "Définitions",
+        "define_counted": "Comptées : cellules nucléées au nom certain ou donné par une personne, sans {codes}.",
+        "define_uncertain": "Incertaines, dans aucun décompte : aucune classe n’atteint {bound}, et personne n’a nommé "
+        "la cellule.",
+        "define_me": "Rapport M/E : granulocytes et leurs précurseurs ({myeloid}) sur précurseurs érythroïdes "
+        "({erythroid}), ICSH 2008.",
+        "define_interval": "IC à 95 % : intervalle de Wilson de la part, en pour cent.",
+        "define_target": "L’ICSH 2008 demande {target} cellules quand un diagnostic en dépend, et au moins {floor}.",
+        "define_star": "* Jamais vu sur une image de moelle pendant l’apprentissage.",
+        "made_with": "Fondements",
+        "segmenter": "Segmentation",
+        "classifier": "Classifieur",
+        "confidence": "Score minimal d’un contour",
+        "uncertain_below": "Probabilité minimale d’un nom",
+        "reviewers": "Relu par",
+        "reviewed": "Modifié",
+        "printed": "Imprimé",
+        "signed": "Nom et signature",
+        "signed_at": "Date",
+    },
+}
+"""Words of :func:`marrow.print_page.to_page`."""

@@ -15,12 +15,15 @@ import numpy as np
 
 from marrow import Analysis, MarrowError, Models
 from marrow.analysis import Detection, cell_to_dict
+from marrow.case import MAX_IMAGES, Case, NamedAnalysis, count_case
 from marrow.crop import crop_cell
 from marrow.drawing import draw_heat
 from marrow.editing import merge_outlines, outline_in_box, split_outline
-from marrow.export import SUFFIXES, encode_png, export
+from marrow.export import SUFFIXES, export
 from marrow.flags import MAX_COMMENT, save_flag
+from marrow.images import encode_png
 from marrow.pipeline import name_cells
+from marrow.print_page import to_page
 from marrow.report import make_report
 from marrow.saved import read_detection
 from screen.language import language_of, say
@@ -60,6 +63,7 @@ class Review:
             self.split_cell,
             self.open_saved,
             self.export_file,
+            self.print_case,
             self.send_flag,
         )
         return [_answering(function) for function in functions]
@@ -124,8 +128,18 @@ class Review:
         kind = asked.get("format")
         with tempfile.TemporaryDirectory() as folder:
             wanted = [kind if isinstance(kind, str) and kind in SUFFIXES else "json"]
-            (file,) = export(analysis, upload.image(), upload.path.name, Path(folder), wanted)
+            (file,) = export(analysis, upload.image(), upload.path.name, Path(folder), wanted, language)
             return {"name": file.name, "content": _text_of(file.read_bytes())}
+
+    def print_case(self, asked: Asked, language: str) -> Answer:
+        """Give the ``name`` and the ``content`` (base64) of a page to print, or of a JSON where that is the ``format``.
+
+        ``analyses`` are ``{key, analysis}`` each, and may name the ``file``.
+        """
+        case = self._read_case(asked.get("analyses"))
+        if asked.get("format") == "json":
+            return {"name": "case.json", "content": _text_of(case.to_json().encode())}
+        return {"name": "case.html", "content": _text_of(to_page(case, {}, language).encode())}
 
     def send_flag(self, asked: Asked, language: str) -> Answer:
         """Save ``analysis`` with a ``comment``, given ``consent``; gives the sentence of ``thanks``."""
@@ -152,15 +166,40 @@ class Review:
             raise RefusedError("not_an_analysis")
         return self._read_saved(upload, upload.analysis.to_dict() | {"removed": []} | sent)
 
+    def _read_case(self, rows: Any) -> Case:
+        if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_IMAGES:
+            raise RefusedError("not_a_case", images=MAX_IMAGES)
+        named = []
+        for row in rows:
+            if not isinstance(row, dict):
+                raise RefusedError("not_an_analysis")
+            upload = None if row.get("key") is None else self._find(row)  # of a saved case, not every image may be here
+            file = row.get("file")
+            if not (isinstance(file, str) and file.isprintable() and 0 < len(file) <= 255):
+                file = upload.path.name if upload else "?"
+            read = self._read(upload, row.get("analysis")) if upload else self._read_alone(row.get("analysis"))
+            named.append(NamedAnalysis(file, read))
+        case = Case(tuple(named))
+        try:
+            count_case(case)
+        except MarrowError as error:
+            raise RefusedError("twice") from error
+        return case
+
     def _read_saved(self, upload: Upload, plain: Any) -> Analysis:
         """Read an analysis that was saved, which must be of the upload's image and of the classifier's classes."""
+        analysis = self._read_alone(plain)
+        if (analysis.width, analysis.height) != (upload.analysis.width, upload.analysis.height):
+            raise RefusedError("other_image", width=analysis.width, height=analysis.height)
+        return analysis
+
+    def _read_alone(self, plain: Any) -> Analysis:
+        """Read an analysis that was saved, which must be of the classifier's classes; its image may be elsewhere."""
         rules = self._models.classifier.config.rules
         try:
             analysis = Analysis.from_dict(plain)
         except MarrowError as error:
             raise RefusedError("not_an_analysis") from error
-        if (analysis.width, analysis.height) != (upload.analysis.width, upload.analysis.height):
-            raise RefusedError("other_image", width=analysis.width, height=analysis.height)
         if analysis.report.rules.labels != rules.labels:
             raise RefusedError("other_classes")
         return replace(analysis, report=make_report(analysis.cells, rules, analysis.removed))

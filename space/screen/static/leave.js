@@ -76,7 +76,7 @@ async function download(kind) {
 /** Print the case, or save it. */
 async function takeCase(kind) {
   const analyses = kase.works.map((one) => ({ key: one.value.key, file: one.value.file, analysis: one.analysis() }));
-  const asking = ask(kind === "print" ? "print_case" : "save_case", { analyses });
+  const asking = ask("print_case", { analyses, format: kind });
   const error = await (kind === "print" ? printFile(asking) : asking.then(saveFile));
   if (kind === "json" && !error) {
     for (const one of kase.works) one.saved = one.now;

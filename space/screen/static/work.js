@@ -56,8 +56,8 @@ class Work {
 
   /** Give the analysis as it stands, in the layout of the JSON. */
   analysis() {
-    const { image, models } = this.value;
-    return { image, ...(models && { models }), confidence: this.confidence, cells: this.passing(), removed: this.now.removed };
+    const { image, models, source } = this.value; // `source` is the saved analysis of an image that is not here
+    return { ...source, image, models, confidence: this.confidence, cells: this.passing(), removed: this.now.removed };
   }
 
   /** Keep the picture here, since the server forgets it. */

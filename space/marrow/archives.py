@@ -1,0 +1,115 @@
+"""Zips of an analysis for training: a field with YOLO labels, and pictures of single cells by class."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from marrow.analysis import Analysis, Box, Cell
+from marrow.images import encode_png
+
+REACH = 1.8
+"""Side of a cell's picture, in longest sides of its box: about as much smear as the public archive shows."""
+
+SIDE = 250
+"""Pixels of a cell's picture, those of the public archive."""
+
+
+def to_yolo(analysis: Analysis, image: np.ndarray, file_name: str) -> bytes:
+    """Give the field and its outlines as ultralytics reads them for segmentation.
+
+    Layout: https://docs.ultralytics.com/datasets/segment/. Every cell is there under the name that counts, the
+    uncertain ones too.
+
+    Args:
+        analysis: the analysis.
+        image: ``(height, width, 3)`` uint8 RGB, the image that was analyzed.
+        file_name: name of the image file.
+
+    Returns:
+        A zip of ``data.yaml``, ``images/STEM.png`` and ``labels/STEM.txt``: a line for each cell, the number of its
+        class and its outline in shares of width and height.
+    """
+    number = {code: i for i, code in enumerate(analysis.report.counts)}
+    size = analysis.width, analysis.height
+    lines = []
+    for cell in analysis.cells:
+        points = (np.array(cell.polygon) / size).clip(0, 1).ravel()
+        lines.append(" ".join([str(number[cell.label]), *(f"{value:.6f}" for value in points)]) + "\n")
+    stem = Path(file_name).stem
+    names = "".join(f"  {i}: {json.dumps(code)}\n" for code, i in number.items())
+    return _zipped(
+        [
+            ("data.yaml", f"train: images\nval: images\nnames:\n{names}".encode()),
+            (f"images/{stem}.png", encode_png(image)),
+            (f"labels/{stem}.txt", "".join(lines).encode()),
+        ]
+    )
+
+
+def to_crops(analysis: Analysis, image: np.ndarray, file_name: str) -> bytes:
+    """Give a picture of every cell whose name is certain, or a person's, in the layout of the public archive.
+
+    Args:
+        analysis: the analysis.
+        image: ``(height, width, 3)`` uint8 RGB, the image that was analyzed.
+        file_name: name of the image file.
+
+    Returns:
+        A zip of ``CODE/STEM_ID.png``, which ``bone_marrow_12.py`` reads as a ``--data-dir``.
+    """
+    certain = [cell for cell in analysis.cells if not analysis.is_uncertain(cell)]
+    return _zipped(cut_pictures(image, certain, Path(file_name).stem))
+
+
+def cut_pictures(image: np.ndarray, cells: Iterable[Cell], stem: str) -> Iterator[tuple[str, bytes]]:
+    """Give the path ``CODE/STEM_ID.png`` and the content of a picture of each cell."""
+    ground = _ground(image)
+    for cell in cells:
+        yield f"{cell.label}/{stem}_{cell.id}.png", encode_png(cut_picture(image, cell.box, ground))
+
+
+def cut_picture(image: np.ndarray, box: Box, ground: tuple[int, int, int]) -> np.ndarray:
+    """Cut a cell out with what lies around it, as in the public archive of single cells.
+
+    Args:
+        image: ``(height, width, 3)`` uint8 RGB.
+        box: around the cell, in pixels.
+        ground: colour of what lies outside the image.
+
+    Returns:
+        ``(SIDE, SIDE, 3)`` uint8 RGB with the cell in the middle.
+    """
+    x0, y0, x1, y1 = box
+    side = REACH * max(x1 - x0, y1 - y0, 1.0)
+    scale = SIDE / side
+    if scale < 0.5:  # bilinear sampling alone would skip pixels
+        left, top = max(0, int((x0 + x1 - side) / 2) - 9), max(0, int((y0 + y1 - side) / 2) - 9)
+        image = cv2.GaussianBlur(image[top : top + int(side) + 18, left : left + int(side) + 18], (0, 0), 0.4 / scale)
+        x0, y0, x1, y1 = x0 - left, y0 - top, x1 - left, y1 - top
+    shift = 0.5 * scale - 0.5 - np.array([x0 + x1 - side, y0 + y1 - side]) / 2 * scale  # middles of pixels
+    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+    return cv2.warpAffine(
+        image, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=ground
+    )
+
+
+def _ground(image: np.ndarray) -> tuple[int, int, int]:
+    """The colour of the empty smear: the median of the brightest 15 % of a thinned image."""
+    values = image[:: max(1, image.shape[0] // 500), :: max(1, image.shape[1] // 500)].reshape(-1, 3)
+    brightness = values.sum(axis=1, dtype=int)
+    return tuple(np.median(values[brightness >= np.percentile(brightness, 85)], axis=0).astype(int).tolist())
+
+
+def _zipped(files: Iterable[tuple[str, bytes]]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, content in files:
+            archive.writestr(zipfile.ZipInfo(path), content)  # of one date, so that the same analysis gives the same
+    return buffer.getvalue()
