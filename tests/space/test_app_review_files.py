@@ -152,8 +152,11 @@ def test_images_add_up_to_a_case(reviewed, browser, server, smear, smear_file, t
     page = reviewed
     page.get_by_role("button", name="Add to a case").click()
     expect(page.locator("#viewer .sum")).to_contain_text("3 of 500")
+    _drop(page, "#viewer .stage", smear_file)
+    page.get_by_role("button", name="Add this image").click(timeout=PATIENCE)
+    expect(page.get_by_text("This image is in the case already.")).to_be_visible()
     other = tmp_path / "second field.png"
-    Image.fromarray(smear[:, ::-1]).save(other)
+    Image.fromarray(smear).resize((480, 480)).save(other)
     _drop(page, "#viewer .stage", other)
     expect(page.locator("#viewer .work")).to_have_count(1)
     page.get_by_role("button", name="Add this image").click(timeout=PATIENCE)

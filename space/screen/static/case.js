@@ -30,6 +30,14 @@ class Case {
   }
 }
 
+/** Tell whether two works are on the same image: half of the cells lie at the very same place. */
+function isSameImage(one, other) {
+  const [a, b] = [one, other].map(({ now }) => new Set([...now.cells, ...now.removed].map((cell) => cell.box.join())));
+  const [{ width, height }, size] = [one.value.image, other.value.image];
+  const shared = [...a].filter((box) => b.has(box)).length;
+  return width === size.width && height === size.height && shared > 0 && 2 * shared >= Math.min(a.size, b.size);
+}
+
 /** Make the strip of the case's images; nothing while there are none. */
 function caseStrip(kase, current, isTotal, { onOpen, onAdd, onRemove, onTotal, onNext }) {
   if (!kase.works.length) return null;
@@ -71,7 +79,7 @@ function workButton(work, isCurrent, { onOpen, onRemove }) {
         disabled: waits,
         onclick: () => onOpen(work),
       },
-      waits ? make("i", { class: "blank", text: "?" }) : make("img", { src: work.picture.src, alt: "" }),
+      work.small,
       make("span", { class: "file", text: file }),
       make("span", { class: "n", text: figures }),
     ),

@@ -84,7 +84,8 @@ function takeAway(state, ids, shape, isKept = () => true) {
 /** Bring a deleted cell back as it was. */
 function restoreCell(state, id) {
   const cell = state.removed.find((other) => other.id === id);
-  const shape = [null, "split"][cell.edited.from.length] ?? "merged";
+  const { from } = cell.edited;
+  const shape = from.length > 1 ? "merged" : from.length ? "split" : null;
   const back = shape || cell.edited.label ? { ...cell, edited: { ...cell.edited, shape } } : { ...cell, edited: null };
   return {
     ...state,

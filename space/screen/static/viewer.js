@@ -247,6 +247,7 @@ function drawStrip() {
 }
 
 function addToCase() {
+  if (kase.works.some((one) => isSameImage(one, work))) return say(words.twice, true);
   kase.add(work);
   draw();
 }

@@ -60,6 +60,20 @@ class Work {
     return { ...source, image, models, confidence: this.confidence, cells: this.passing(), removed: this.now.removed };
   }
 
+  /** Give the middle of the picture, small, once it is there. */
+  get small() {
+    const { naturalWidth: width, naturalHeight: height } = this.picture;
+    if (!width) return make("i", { class: "blank", text: this.value.key ? "" : "?" });
+    if (!this.canvas) {
+      const [side, shown] = [Math.min(width, height), 76];
+      this.canvas = make("canvas", { width: shown, height: shown });
+      const pen = this.canvas.getContext("2d");
+      pen.imageSmoothingQuality = "high";
+      pen.drawImage(this.picture, (width - side) / 2, (height - side) / 2, side, side, 0, 0, shown, shown);
+    }
+    return this.canvas;
+  }
+
   /** Keep the picture here, since the server forgets it. */
   async keepPicture() {
     if (this.picture.src.startsWith("blob:")) return;
