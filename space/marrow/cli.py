@@ -1,4 +1,4 @@
-"""The command ``marrow``: analyze smear images, name single-cell images."""
+"""The command ``marrow``: analyze smear images, name single-cell images, add analyses up to a case."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from marrow.analysis import Analysis
+from marrow.analysis import Report
+from marrow.case import count_case, read_saved
 from marrow.classifier import Classifier
 from marrow.crop import find_centre_cell
 from marrow.errors import MarrowError
 from marrow.export import SUFFIXES, export, output_paths, write_whole
 from marrow.images import read_image
 from marrow.pipeline import Models, analyze
+from marrow.print_page import to_page
+from marrow.texts import PAGE
 
 EMBEDDED = {"segmenter": "bone-marrow-yolov8-seg", "classifier": "bone-marrow-mobilenet"}
 
@@ -75,8 +78,8 @@ def _analyze(options: argparse.Namespace) -> int:
     done = 0
     for progress, path, image in _read_each(options.images):
         analysis = analyze(image, models, options.confidence)
-        export(analysis, image, path.name, options.out, options.format)
-        print(f"{progress} {path}: {_summary(analysis)}", flush=True)
+        export(analysis, image, path.name, options.out, options.format, options.language)
+        print(f"{progress} {path}: {_counted(analysis.report)}", flush=True)
         done += 1
     print(f"{done} of {len(options.images)} analyzed, {', '.join(options.format)} in {options.out}")
     return 0 if done == len(options.images) else 2
@@ -92,6 +95,17 @@ def _classify(options: argparse.Namespace) -> int:
     write_whole(options.out, json.dumps(named, indent=1).encode())
     print(f"{len(named)} of {len(options.images)} named in {options.out}")
     return 0 if len(named) == len(options.images) else 2
+
+
+def _add_up(options: argparse.Namespace) -> int:
+    if options.out.resolve() in {path.resolve() for path in options.analyses}:
+        raise MarrowError(f"{options.out} would overwrite an input: name another file with --out.")
+    case = read_saved(options.analyses)
+    text = case.to_json() if options.out.suffix.lower() == ".json" else to_page(case, {}, options.language)
+    write_whole(options.out, text.encode())
+    images = len(case.analyses)
+    print(f"{images} image{'s' * (images > 1)}, {_counted(count_case(case))} in {options.out}")
+    return 0
 
 
 def _name_cell(path: Path, image: np.ndarray, classifier: Classifier) -> dict[str, Any]:
@@ -117,8 +131,7 @@ def _read_each(paths: Sequence[Path]) -> Iterator[tuple[str, Path, np.ndarray]]:
         yield f"[{number}/{len(paths)}]", path, image
 
 
-def _summary(analysis: Analysis) -> str:
-    report = analysis.report
+def _counted(report: Report) -> str:
     top = ", ".join(f"{code} {n}" for code, n in Counter(report.counts).most_common(4) if n)
     counts = f"; {top}" if top else ""
     return f"{report.found} cells, {report.total} counted, {report.uncertain} uncertain{counts}"
@@ -158,7 +171,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="marrow", description="Find, outline, name and count cells in bone-marrow smears.")
-    commands = parser.add_subparsers(required=True, metavar="analyze|classify")
+    commands = parser.add_subparsers(required=True, metavar="analyze|classify|case")
 
     command = commands.add_parser("analyze", help="whole smear images: outlines, names and counts")
     command.set_defaults(run=_analyze)
@@ -177,12 +190,30 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--segmenter", metavar="REF", help="Hub id or folder (default: the embedded release)")
     command.add_argument("--classifier", metavar="REF", help="Hub id or folder (default: the embedded release)")
 
+    _add_language(command)
+
     command = commands.add_parser("classify", help="single-cell images: names only")
     command.set_defaults(run=_classify)
     command.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     command.add_argument("--out", required=True, type=Path, metavar="FILE.json")
     command.add_argument("--classifier", metavar="REF", help="Hub id or folder (default: the embedded release)")
+
+    command = commands.add_parser("case", help="several analyses: one count, to print or as JSON")
+    command.set_defaults(run=_add_up)
+    command.add_argument("analyses", nargs="+", type=Path, metavar="FILE.json")
+    command.add_argument("--out", required=True, type=_case_file, metavar="FILE.html|FILE.json")
+    _add_language(command)
     return parser
+
+
+def _add_language(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--language", choices=sorted(PAGE), default="en", help="of the page to print (default: en)")
+
+
+def _case_file(text: str) -> Path:
+    if Path(text).suffix.lower() not in (".html", ".json"):
+        raise argparse.ArgumentTypeError(f"{text!r} must end in .html, to print, or in .json")
+    return Path(text)
 
 
 def _formats(text: str) -> list[str]:

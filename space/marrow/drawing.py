@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from marrow.analysis import Analysis, Cell
+from marrow.analysis import Analysis, Cell, Detection
 
 Colour = tuple[int, int, int]
 Chip = tuple[float, float, float, float]
@@ -123,9 +123,28 @@ def draw_mask(analysis: Analysis) -> np.ndarray:
     """
     mask = np.zeros((analysis.height, analysis.width), np.uint16)
     for cell in analysis.cells:
-        points = np.round((np.array(cell.polygon) - 0.5) * 16).astype(np.int32)  # pixels count by their middles
-        cv2.fillPoly(mask, [points], cell.id, cv2.LINE_8, 4)
+        fill_outline(mask, cell, cell.id)
     return mask
+
+
+def fill_outline(
+    mask: np.ndarray, outline: Detection, value: int = 1, scale: float = 1, shift: tuple[float, float] = (0, 0)
+) -> np.ndarray:
+    """Fill an outline.
+
+    Args:
+        mask: ``(height, width)`` uint8 or uint16 to draw into.
+        outline: of a cell, in pixels of its image.
+        value: for the pixels inside.
+        scale: pixels of the mask in one of the image.
+        shift: left and top of the mask in the image.
+
+    Returns:
+        The mask.
+    """
+    fraction = 4  # bits
+    points = (np.array(outline.polygon) - shift) * scale - 0.5  # pixels count by their middles
+    return cv2.fillPoly(mask, [np.round(points * 2**fraction).astype(np.int32)], value, cv2.LINE_8, fraction)
 
 
 def draw_heat(evidence: np.ndarray) -> np.ndarray:

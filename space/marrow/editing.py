@@ -14,6 +14,7 @@ import numpy as np
 
 from marrow.analysis import Box, Detection
 from marrow.centre_cell import centre_cell_mask, nuclear_mask, optical_density
+from marrow.drawing import fill_outline
 from marrow.errors import MarrowError
 from marrow.segmenter import Segmenter
 
@@ -141,10 +142,7 @@ class _Window:
 
     def draw(self, outline: Detection) -> np.ndarray:
         """Fill an outline; uint8, 1 inside."""
-        fraction = 4  # bits
-        points = (np.array(outline.polygon) - (self.left, self.top)) * self.scale - 0.5  # pixels count by their middles
-        mask = np.zeros(self.shape, np.uint8)
-        return cv2.fillPoly(mask, [np.round(points * 2**fraction).astype(np.int32)], 1, cv2.LINE_8, fraction)
+        return fill_outline(np.zeros(self.shape, np.uint8), outline, 1, self.scale, (self.left, self.top))
 
     def cut(self, image: np.ndarray) -> np.ndarray:
         """Bring a part of the image into the window."""

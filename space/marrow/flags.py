@@ -39,9 +39,9 @@ def save_flag(folder: Path, image: np.ndarray, analysis: Analysis, comment: str)
     """Save an image and its analysis, whole or not at all.
 
     The folder can be read with ``datasets.load_dataset("imagefolder", data_dir=folder)``: each entry is a folder
-    ``data/TIME-ID`` with ``metadata.jsonl`` and ``image.png``, encoded anew so that no EXIF data stays. Where a person
-    changed or confirmed cells there are ``mask.png`` too, 16-bit, whose values are the cells' ids, 0 between them, and
-    ``crops/CODE/TIME-ID_CELL.png`` of every cell that the person named, which ``bone_marrow_12.py`` reads.
+    ``data/TIME-ID`` with ``metadata.jsonl``, ``image.png``, encoded anew so that no EXIF data stays, and ``mask.png``,
+    16-bit, whose values are the ids of the cells, 0 between them. Every cell that a person named lies in
+    ``crops/CODE/TIME-ID_CELL.png`` too, where ``bone_marrow_12.py`` finds it.
 
     Args:
         folder: where the flags are kept; made if it is not there.
@@ -66,13 +66,16 @@ def save_flag(folder: Path, image: np.ndarray, analysis: Analysis, comment: str)
         "segmenter": _name(analysis.segmenter),
         "classifier": _name(analysis.classifier),
         "analysis": analysis.to_json(),
-        "mask_file_name": "mask.png" if analysis.report.edited else None,
+        "edited": analysis.report.edited,
+        "mask_file_name": "mask.png",  # in every entry: `datasets` takes the columns from the first
     }
-    files = {"image.png": encode_png(image), "metadata.jsonl": (json.dumps(metadata) + "\n").encode()}
-    if analysis.report.edited:
-        named = [cell for cell in analysis.cells if cell.is_named]
-        files |= {f"crops/{path}": content for path, content in cut_pictures(image, named, entry.name)}
-        files["mask.png"] = encode_png(draw_mask(analysis))
+    named = [cell for cell in analysis.cells if cell.is_named]
+    files = {
+        "image.png": encode_png(image),
+        "mask.png": encode_png(draw_mask(analysis)),
+        "metadata.jsonl": (json.dumps(metadata) + "\n").encode(),
+        **{f"crops/{path}": content for path, content in cut_pictures(image, named, entry.name)},
+    }
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(suffix=PART, dir=entry.parent))

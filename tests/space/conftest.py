@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,13 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from marrow import Models
+from marrow import Analysis, Cell, Models, analyze
+from marrow.analysis import Edit
+from marrow.report import make_report
 from tests.space.known_models import DISCS, make_classifier, make_segmenter
 from tests.space.served import Server, serve, visit
+
+AT = "2026-11-23T12:00:00Z"
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +41,31 @@ def smear() -> np.ndarray:
     for cx, cy, radius, _ in DISCS:
         image[(x - cx) ** 2 + (y - cy) ** 2 <= radius**2] = (200, 60, 90) if cx < 165 else (60, 60, 190)
     return image
+
+
+@pytest.fixture
+def reviewed(models, smear) -> Analysis:
+    """The six discs, of which a person renamed one, confirmed one, deleted one, and merged two."""
+    analysis = analyze(smear, models, 0.05)
+    first, second, third, fourth, fifth, sixth = analysis.cells
+    cells = (
+        _named(first, "BLA", by="Åsa"),
+        _named(second, second.label),
+        third,
+        replace(fourth, id=7, edited=Edit(AT, shape="merged", made_from=(4, 5))),
+    )
+    removed = (
+        replace(fourth, edited=Edit(AT, shape="merged")),
+        replace(fifth, edited=Edit(AT, shape="merged")),
+        _named(sixth, "PLM", shape="deleted"),
+    )
+    report = make_report(cells, analysis.report.rules, removed)
+    return replace(analysis, cells=cells, removed=removed, report=report)
+
+
+def _named(cell: Cell, label: str, by: str | None = None, shape: str | None = None) -> Cell:
+    edit = Edit(AT, by, label, shape)
+    return replace(cell, label=label, probability=cell.probabilities[label], edited=edit)
 
 
 @pytest.fixture

@@ -53,15 +53,46 @@ def assert_refused(result: Result, *words: str) -> None:
 def test_analyze_writes_every_format_and_a_line_per_image(marrow, smear_file, tmp_path):
     other = smear_file.with_name("other.jpg")
     Image.open(smear_file).save(other)
-    result = marrow("analyze", smear_file, other, "--out", "out", "--format", "json,csv,coco,png")
+    result = marrow("analyze", smear_file, other, "--out", "out", "--format", "json,csv,coco,png,yolo,crops,print")
     assert (result.returncode, result.stderr) == (0, "")
-    names = [f"{stem}{end}" for stem in ("other", "smear") for end in (".coco.json", ".csv", ".json", ".png")]
+    names = [
+        f"{stem}{end}"
+        for stem in ("other", "smear")
+        for end in (".coco.json", ".crops.zip", ".csv", ".html", ".json", ".png", ".yolo.zip")
+    ]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
     first, second, last = result.stdout.splitlines()
     assert first == f"[1/2] {smear_file}: 4 cells, 4 counted, 0 uncertain; NGS 3, EBO 1"
     assert second.startswith(f"[2/2] {other}: 4 cells")
     assert last.startswith("2 of 2 analyzed")
     assert json.loads((tmp_path / "out" / "smear.json").read_text())["report"]["counts"]["NGS"] == 3
+
+
+def test_analyses_are_added_up_to_a_case(marrow, smear_file, tmp_path):
+    moved = smear_file.with_name("moved.png")
+    Image.fromarray(np.roll(np.asarray(Image.open(smear_file)), 3, axis=0)).resize((400, 400)).save(moved)
+    assert marrow("analyze", smear_file, moved, "--out", "out").returncode == 0
+    for out, language in (("case.json", "en"), ("case.html", "fr")):
+        result = marrow("case", "out/smear.json", "out/moved.json", "--out", out, "--language", language)
+        assert (result.returncode, result.stderr) == (0, "")
+        assert result.stdout.startswith("2 images, 8 cells, ") and result.stdout.endswith(f" in {out}\n")
+    case = json.loads((tmp_path / "case.json").read_text())
+    assert [row["file"] for row in case["case"]] == ["smear", "moved"]
+    assert case["report"]["found"] == 8
+    assert '<html lang="fr">' in (tmp_path / "case.html").read_text()
+    assert marrow("case", "case.json", "--out", "again.json").returncode == 0
+    assert json.loads((tmp_path / "again.json").read_text()) == case
+
+
+def test_a_case_that_cannot_be_is_refused(marrow, smear_file, tmp_path):
+    marrow("analyze", smear_file, "--out", ".")
+    before = (tmp_path / "smear.json").read_bytes()
+    assert_refused(marrow("case", "smear.json", "smear.json", "--out", "a.html"), "same image")
+    assert_refused(marrow("case", "smear.json", "--out", "smear.json"), "overwrite")
+    assert_refused(marrow("case", "smear.json", "--out", "case.txt"), "case.txt", ".html")
+    assert_refused(marrow("case", smear_file, "--out", "a.html"), "smear.png", "no JSON")
+    assert_refused(marrow("case", "none.json", "--out", "a.html"), "none.json")
+    assert not (tmp_path / "a.html").exists() and (tmp_path / "smear.json").read_bytes() == before
 
 
 def test_analyze_gives_json_alone_by_default_and_heeds_the_confidence(marrow, smear_file, tmp_path):
@@ -100,7 +131,7 @@ def test_an_input_is_never_overwritten(marrow, smear_file, smear):
         (["--confidence", "1.5"], ["1.5", "0 to 1"]),
         (["--confidence", "nan"], ["nan"]),
         (["--confidence", "high"], ["high"]),
-        (["--format", "json,xml"], ["xml", "json,csv,coco,png"]),
+        (["--format", "json,xml"], ["xml", "json,csv,coco,png,yolo,crops,print"]),
         (["--segmenter", "no/such/folder"], ["no/such/folder"]),
         (["--colour", "red"], ["--colour"]),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from marrow import Analysis, MarrowError, analyze
+from marrow.analysis import Edit
 from marrow.export import SUFFIXES, export, write_whole
 from tests.space.known_models import CODES, DISCS
 
@@ -38,6 +40,7 @@ def test_csv_has_a_row_per_cell(analysis, smear, tmp_path):
         assert float(row["score"]) == pytest.approx(score)
         assert float(row["area"]) == pytest.approx(np.pi * radius**2, rel=0.05)
         assert sum(float(row[f"p_{code}"]) for code in CODES) == pytest.approx(1, abs=0.01)
+        assert (row["model_label"], row["edited"], row["edited_by"], row["edited_at"]) == (row["label"], "", "", "")
 
 
 def test_coco_is_read_by_pycocotools(analysis, smear, tmp_path):
@@ -52,6 +55,19 @@ def test_coco_is_read_by_pycocotools(analysis, smear, tmp_path):
         x, y, width, height = annotation["bbox"]
         assert (x, y, x + width, y + height) == pytest.approx(cell.box, abs=0.11)
     assert coco.loadImgs(1)[0] == {"id": 1, "file_name": "field.jpg", "width": 320, "height": 320}
+
+
+def test_an_edit_stands_in_csv_and_coco(analysis, smear, tmp_path):
+    first = analysis.cells[0]
+    edit = Edit("2026-11-23T12:00:00Z", "=Åsa", "BLA", "split")
+    cells = (replace(first, label="BLA", probability=first.probabilities["BLA"], edited=edit), *analysis.cells[1:])
+    table, coco = export(replace(analysis, cells=cells), smear, "field.jpg", tmp_path, ["csv", "coco"])
+    row = next(csv.DictReader(table.open(encoding="utf-8")))
+    expected = {"label": "BLA", "model_label": "NGS", "edited": "named+split", "edited_by": "Åsa", "uncertain": "0"}
+    assert expected.items() <= row.items() and row["edited_at"] == edit.at
+    annotation = json.loads(coco.read_text())["annotations"][0]
+    assert (annotation["category_id"], annotation["uncertain"]) == (1 + CODES.index("BLA"), False)
+    assert (annotation["model_label"], annotation["edited"], annotation["edited_at"]) == ("NGS", "named+split", edit.at)
 
 
 def test_png_is_annotated_and_of_the_same_size(analysis, smear, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dataset_scripts.bone_marrow_12 import CODES_12, find_images
 from marrow import Analysis, MarrowError, analyze
 from marrow.flags import MAX_COMMENT, save_flag, start_upload
 from tests.hub_server import HubServer
@@ -71,9 +73,30 @@ def test_flags_are_an_imagefolder(smear, analysis, tmp_path):
     assert (row["segmenter"], row["classifier"]) == ("discs", "colours")
 
 
+def test_a_flag_with_edits_holds_the_mask_and_the_named_cells(smear, reviewed, analysis, tmp_path):
+    from datasets import load_dataset
+
+    folder = tmp_path / "flags"
+    entry = save_flag(folder, smear, reviewed, "edited")
+    save_flag(folder, smear, analysis, "untouched")
+    rows = load_dataset("imagefolder", data_dir=str(folder), split="train", cache_dir=str(tmp_path / "c"))
+    assert {row["comment"]: row["edited"] for row in rows} == {"edited": 6, "untouched": 0}
+    mask = np.asarray(next(row["mask"] for row in rows if row["edited"]))
+    assert mask.dtype == np.uint16
+    for cell in reviewed.cells:
+        assert (mask == cell.id).sum() == pytest.approx(cell.area, rel=0.03)
+    assert set(np.unique(mask)) == {0, *(cell.id for cell in reviewed.cells)}
+    found, _, other = find_images([folder], CODES_12)
+    assert sorted((row.code, Path(row.path).name) for row in found) == [
+        ("BLA", f"{entry.name}_1.png"),
+        ("NGS", f"{entry.name}_2.png"),
+    ]
+    assert other == {"no class": 6}, "images, masks and metadata"
+
+
 def test_the_saved_image_has_no_metadata(smear, analysis, tmp_path):
     entry = save_flag(tmp_path, smear, analysis, "x")
-    assert sorted(path.name for path in entry.iterdir()) == ["image.png", "metadata.jsonl"]
+    assert sorted(path.name for path in entry.iterdir()) == ["image.png", "mask.png", "metadata.jsonl"]
     with Image.open(entry / "image.png") as image:
         assert not image.getexif() and not image.info
 
@@ -84,13 +107,18 @@ def test_a_comment_that_is_too_long_saves_nothing(smear, analysis, tmp_path):
     assert not (tmp_path / "flags").exists()
 
 
-def test_a_flag_that_cannot_be_saved_leaves_nothing(smear, analysis, tmp_path):
-    with pytest.raises(TypeError):
-        save_flag(tmp_path, smear[..., [0, 1, 2, 0, 1]], analysis, "not an RGB image")
-    assert list((tmp_path / "data").iterdir()) == []
+def test_a_flag_that_cannot_be_saved_leaves_nothing(smear, reviewed, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     with pytest.raises(MarrowError, match="cannot be saved"):
-        save_flag(tmp_path / "file", smear, analysis, "x")
+        save_flag(tmp_path / "file", smear, reviewed, "x")
+
+    def full(source: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(MarrowError, match="No space left"):
+        save_flag(tmp_path, smear, reviewed, "x")
+    assert list((tmp_path / "data").iterdir()) == []
 
 
 def test_without_a_dataset_nothing_is_sent(tmp_path, monkeypatch):
@@ -98,16 +126,17 @@ def test_without_a_dataset_nothing_is_sent(tmp_path, monkeypatch):
     assert start_upload(tmp_path) is None
 
 
-def test_flags_reach_the_dataset_whole(smear, analysis, tmp_path):
-    entry = save_flag(tmp_path / "flags", smear, analysis, "hello")
+def test_flags_reach_the_dataset_whole(smear, reviewed, tmp_path):
+    entry = save_flag(tmp_path / "flags", smear, reviewed, "hello")
     unfinished = entry.with_name("half.part")
     unfinished.mkdir()
     (unfinished / "image.png").write_bytes(b"half")
     with HubServer() as hub:
         done = _upload(hub.environment(tmp_path / "home", MARROW_FLAGS_REPO="tester/bone-marrow-flags"), tmp_path)
         assert done.stdout == "Column(['hello'])\n", done.stderr
-        sent = hub.read("datasets", "tester/bone-marrow-flags", f"data/{entry.name}/image.png")
-        assert sent == (entry / "image.png").read_bytes()
+        for path in ("image.png", "mask.png", f"crops/BLA/{entry.name}_1.png"):
+            sent = hub.read("datasets", "tester/bone-marrow-flags", f"data/{entry.name}/{path}")
+            assert sent == (entry / path).read_bytes()
         with pytest.raises(KeyError, match=r"half\.part"):
             hub.read("datasets", "tester/bone-marrow-flags", "data/half.part/image.png")
 

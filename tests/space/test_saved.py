@@ -3,36 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from marrow import Analysis, MarrowError, analyze
-from marrow.analysis import Cell, Edit
-from marrow.report import filter_cells, make_report
-
-AT = "2026-11-23T12:00:00Z"
-
-
-@pytest.fixture
-def reviewed(models, smear) -> Analysis:
-    """The six discs, of which a person renamed one, confirmed one, deleted one, and merged two."""
-    analysis = analyze(smear, models, 0.05)
-    first, second, third, fourth, fifth, sixth = analysis.cells
-    cells = (
-        _named(first, "BLA", by="Åsa"),
-        _named(second, second.label),
-        third,
-        replace(fourth, id=7, edited=Edit(AT, shape="merged", made_from=(4, 5))),
-    )
-    removed = (
-        replace(fourth, edited=Edit(AT, shape="merged")),
-        replace(fifth, edited=Edit(AT, shape="merged")),
-        replace(_named(sixth, "PLM"), edited=Edit(AT, label="PLM", shape="deleted")),
-    )
-    report = make_report(cells, analysis.report.rules, removed)
-    return replace(analysis, cells=cells, removed=removed, report=report)
+from marrow.report import filter_cells
+from tests.space.conftest import AT
 
 
 def test_a_persons_name_counts_whatever_its_probability(reviewed):
@@ -135,7 +112,3 @@ def test_what_is_wrong_is_said_in_a_sentence(reviewed, change, words):
 def test_other_json_is_refused(plain):
     with pytest.raises(MarrowError, match="choose a JSON"):
         Analysis.from_dict(plain)
-
-
-def _named(cell: Cell, label: str, by: str | None = None) -> Cell:
-    return replace(cell, label=label, probability=cell.probabilities[label], edited=Edit(AT, by, label))
