@@ -71,7 +71,7 @@ def test_an_uncertain_cell_counts_once_it_is_confirmed(review):
     _crop(review, 2).click()
     review.locator("#viewer .bench [data-act=confirm]").click()
     expect(review.locator("#viewer .group[data-group='?']")).to_have_count(0)
-    expect(_crop(review, 2)).to_have_attribute("title", re.compile("by hand.* by Ana Óliver · .*The model said"))
+    expect(_crop(review, 2)).to_have_attribute("title", re.compile("by hand.* · Ana Óliver · .*The model said"))
     expect(_crop(review, 2).locator(".icon")).to_be_visible()
     saved = _saved(review)
     assert (saved["report"]["uncertain"], saved["report"]["total"], saved["report"]["edited"]) == (0, 4, 1)

@@ -76,7 +76,7 @@ function writeEdit(cell) {
   const at = new Date(edited.at).toLocaleString(navigator.language, { dateStyle: "medium", timeStyle: "short" });
   const model = modelLabel(cell);
   const what = [edited.label && words.named, edited.shape && words[`${edited.shape}_by_hand`]].filter(Boolean).join(", ");
-  const who = [what, edited.by && format(words.by, { name: edited.by }), at].filter(Boolean).join(" · ");
+  const who = [what, edited.by, at].filter(Boolean).join(" · ");
   const values = { name: nameOf(model), share: percent(probabilities[model]) };
   return `${capital(who)}. ${format(words.model_said, values)}`;
 }

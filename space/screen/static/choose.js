@@ -30,11 +30,13 @@ function toggle(id) {
 const isOneMore = (event) => state.view === "review" && (state.several || event.ctrlKey || event.metaKey);
 
 function chooseInPicture(id, event) {
+  say("");
   if (!isOneMore(event) && !(event.shiftKey && state.view === "review")) choose(id);
   else if (id !== null) toggle(id);
 }
 
 function chooseInGallery(id, event) {
+  say("");
   if (event.shiftKey && state.chosen.size) {
     const range = galleryRange(work.passing(), lastChosen(), id);
     chooseAll([...state.chosen, ...range].filter((other) => other !== id).concat(id));
@@ -44,6 +46,7 @@ function chooseInGallery(id, event) {
 
 /** Choose a whole group beside what is chosen, or nothing. */
 function chooseGroup(ids) {
+  say("");
   chooseAll(ids.length ? [...state.chosen, ...ids] : []);
 }
 
