@@ -170,7 +170,7 @@ VIEWER = {
         "redo": "Redo",
         "redo_info": "Redo",
         "redo_keys": "Ctrl+Shift+Z",
-        "add": "Add a cell",
+        "add": "Add",
         "add_info": "Add a cell: drag a box around it, or move a box with the arrow keys, size it with Shift, and "
         "press Enter",
         "several": "Choose several",
