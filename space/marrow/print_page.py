@@ -52,7 +52,7 @@ tr.sum > * { font-weight: bold }
 i.chip { display: inline-block; width: 3mm; height: 3mm; margin-right: 2mm; border: .2mm solid #555 }
 .small { font-size: 8.5pt }
 .images td, .images th { padding: .6mm 1mm; font-size: 8.5pt }
-.images th + th { writing-mode: vertical-rl; transform: rotate(180deg) }
+.images th + th { writing-mode: vertical-rl; transform: rotate(180deg); text-align: left }
 .images td:first-child { min-width: 30mm }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 1mm 4mm; margin: 0 }
 dt { color: #555 }
@@ -209,6 +209,7 @@ def _definitions(report: Report, language: str) -> list[str]:
 def _facts(case: Case, report: Report, language: str, now: datetime) -> str:
     words, analyses = PAGE[language], [named.analysis for named in case.analyses]
     edits = [cell.edited for analysis in analyses for cell in (*analysis.cells, *analysis.removed) if cell.edited]
+    times = sorted(datetime.fromisoformat(edit.at) for edit in edits)
     scores = sorted({analysis.confidence for analysis in analyses})
     facts = {
         "segmenter": _listed(_model(analysis.segmenter) for analysis in analyses),
@@ -216,10 +217,14 @@ def _facts(case: Case, report: Report, language: str, now: datetime) -> str:
         "confidence": "; ".join(_decimal(score, language, 2) for score in scores),
         "uncertain_below": _decimal(report.uncertain_below, language, 3),
         "reviewers": _listed(edit.by for edit in edits if edit.by) or "–",
-        "reviewed": " – ".join(dict.fromkeys((min(e.at for e in edits), max(e.at for e in edits)))) if edits else "–",
-        "printed": f"{now.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+        "reviewed": " – ".join(dict.fromkeys(map(_time, (*times[:1], *times[-1:])))) or "–",
+        "printed": _time(now),
     }
     return "".join(f"<dt>{words[key]}</dt><dd>{escape(value)}</dd>" for key, value in facts.items())
+
+
+def _time(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _model(info: ModelInfo) -> str:

@@ -24,7 +24,7 @@ from marrow.flags import MAX_COMMENT, save_flag
 from marrow.images import encode_png
 from marrow.pipeline import name_cells
 from marrow.print_page import to_page
-from marrow.report import make_report
+from marrow.report import filter_cells, make_report
 from marrow.saved import read_detection
 from screen.language import language_of, say
 from screen.line import Line
@@ -161,10 +161,14 @@ class Review:
         return upload
 
     def _read(self, upload: Upload, sent: Any) -> Analysis:
-        """Read an analysis as the viewer sends it: what it leaves out is that of the upload."""
+        """Read an analysis as the viewer sends it: what it leaves out is that of the upload.
+
+        Cells under its ``confidence`` that nobody touched are dropped.
+        """
         if not isinstance(sent, dict):
             raise RefusedError("not_an_analysis")
-        return self._read_saved(upload, upload.analysis.to_dict() | {"removed": []} | sent)
+        analysis = self._read_saved(upload, upload.analysis.to_dict() | sent)
+        return filter_cells(analysis, analysis.confidence)
 
     def _read_case(self, rows: Any) -> Case:
         if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_IMAGES:

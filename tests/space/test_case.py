@@ -95,7 +95,16 @@ def test_the_page_of_a_case_holds_counts_definitions_models_and_reviewer(case, l
     share = f"{report.percent['NGS']:.1f}".replace(".", "," if language == "fr" else ".")
     low, high = report.intervals["NGS"]
     assert f"<td>{report.counts['NGS']}</td><td>{share}</td><td>{low:.0f}–{high:.0f}</td>" in page
-    for text in ("first.png", "second.png", "discs", "colours", "Åsa", "2026-11-24 08:30 UTC", words["by_image"]):
+    for text in (
+        "first.png",
+        "second.png",
+        "discs",
+        "colours",
+        "Åsa",
+        "2026-11-24 08:30 UTC",
+        words["by_image"],
+        "2026-11-23 12:00 UTC",
+    ):
         assert text in page, text
     assert page.count("<li>") == len(report.notes) + 6
     assert "$" not in page and "None" not in page

@@ -120,6 +120,12 @@ def test_files_hold_what_the_person_left(ask, reviewed, key):
     assert '<html lang="fr">' in page and "Åsa" in page
 
 
+def test_cells_under_the_slider_are_in_no_file(ask, plain):
+    for confidence, cells in ((0.05, 6), (0.7, 3)):
+        table = _content(ask("export_file", format="csv", analysis=plain | {"confidence": confidence}))
+        assert len(table.splitlines()) == 1 + cells
+
+
 def test_no_count_of_the_browser_is_believed(ask, reviewed):
     left = json.loads(reviewed.to_json())
     left["report"] |= {"total": 500, "uncertain_below": 0}
