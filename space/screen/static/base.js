@@ -26,14 +26,19 @@ function fill(node, attributes, children) {
   return node;
 }
 
-/** Write a number as the language does, with so many decimals. */
+// made once: toLocaleString makes one at every call, which hundreds of cells would feel
+const numberFormats = [0, 1, 2].map((n) => new Intl.NumberFormat(language, { minimumFractionDigits: n, maximumFractionDigits: n }));
+const percentFormat = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 });
+const timeFormat = new Intl.DateTimeFormat(navigator.language, { dateStyle: "medium", timeStyle: "short" });
+
+/** Write a number as the language does, with up to two decimals, always that many. */
 function number(value, decimals = 0) {
-  return value.toLocaleString(language, { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+  return numberFormats[decimals].format(value);
 }
 
 /** Write a probability as a percentage; none is nought or certain. */
 function percent(probability) {
-  const write = (share) => share.toLocaleString(language, { style: "percent", maximumFractionDigits: 0 });
+  const write = (share) => percentFormat.format(share);
   if (probability < 0.01) return `< ${write(0.01)}`;
   return probability > 0.99 ? `> ${write(0.99)}` : write(probability);
 }

@@ -73,7 +73,7 @@ function bestClasses(cell) {
 /** Say who did what to a cell, when, and what the model says. */
 function writeEdit(cell) {
   const { edited, probabilities } = cell;
-  const at = new Date(edited.at).toLocaleString(navigator.language, { dateStyle: "medium", timeStyle: "short" });
+  const at = timeFormat.format(new Date(edited.at));
   const model = modelLabel(cell);
   const what = [edited.label && words.named, edited.shape && words[`${edited.shape}_by_hand`]].filter(Boolean).join(", ");
   const who = [what, edited.by, at].filter(Boolean).join(" · ");

@@ -17,8 +17,8 @@ class Overlay {
     const before = this.marks;
     const byArea = [...cells].sort((a, b) => b.area - a.area);
     this.marks = new Map(byArea.map((cell) => [cell.id, this._renew(before.get(cell.id), cell)]));
-    const isSame = this.marks.size === before.size && byArea.every(({ id }) => this.marks.get(id) === before.get(id));
-    if (isSame) return;
+    for (const [id, { group }] of before) if (this.marks.get(id)?.group !== group) group.remove();
+    if (byArea.every(({ id }) => this.marks.get(id) === before.get(id))) return;
     this.lifted = null;
     this.stage.layer.replaceChildren(...[...this.marks.values()].map((mark) => mark.group));
   }
