@@ -46,7 +46,7 @@ def build(actions: Actions) -> gr.Blocks:
         if path and not shown:  # refused: clear the image, so that the next can be chosen
             return None, None, gr.skip(), gr.skip()
         # the image itself, given back, would count as a change
-        return gr.skip(), shown, gr.Column(visible=not shown), gr.Column(visible=bool(shown))
+        return gr.skip(), shown, *turn_to_work(bool(shown))
 
     def show_dropped(
         event: gr.EventData,
@@ -55,9 +55,14 @@ def build(actions: Actions) -> gr.Blocks:
     ) -> Shown | Any:
         return actions.show(uploaded(event.path), request, progress) or gr.skip()
 
+    def turn_to_work(is_work: bool) -> tuple[gr.Column, gr.Column]:
+        # hidden, not taken out: the browser alone knows what was done in the viewer, and keeps it
+        return gr.Column(visible=not is_work), gr.Column(visible=True if is_work else "hidden")
+
     with gr.Blocks(title="Bone-marrow smear", analytics_enabled=False, delete_cache=(KEPT // 6, KEPT)) as app:
         gr.Markdown(i18n("intro"), elem_id="intro")
         with gr.Column(elem_id="start") as start:
+            back = gr.Button(i18n("back"), visible=False, size="sm", elem_id="back")
             image = ImageFile(
                 label="Image",
                 show_label=False,
@@ -76,7 +81,7 @@ def build(actions: Actions) -> gr.Blocks:
                     elem_id="examples",
                 )
                 examples.click(lambda number: str(EXAMPLES[number]), examples, image, api_visibility="private")
-        with gr.Column(visible=False, elem_id="work") as work:
+        with gr.Column(visible="hidden", elem_id="work") as work:
             viewer = Viewer(make_settings(actions.models), actions.review.server_functions(), elem_id="viewer")
         image.change(
             show,
@@ -88,12 +93,13 @@ def build(actions: Actions) -> gr.Blocks:
         )
         viewer.dropped(show_dropped, None, viewer, api_visibility="private")
         viewer.restart(
-            lambda: (None, None, gr.Column(visible=True), gr.Column(visible=False)),
+            lambda: (None, None, *turn_to_work(False), gr.Button(visible=True)),
             None,
-            [image, viewer, start, work],
+            [image, viewer, start, work, back],
             show_progress="hidden",
             api_visibility="private",
         )
+        back.click(lambda: turn_to_work(True), None, [start, work], show_progress="hidden", api_visibility="private")
         _add_endpoints(actions)
     # requests wait in a line of ours, which says where they stand; Gradio's takes those whom a full line turns away
     return app.queue(max_size=LONGEST, default_concurrency_limit=AT_ONCE + LONGEST + 4)

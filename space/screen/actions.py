@@ -65,7 +65,7 @@ class Actions:
         if shown_size(width, height) != (width, height):
             size = dict(zip(("width", "height"), shown_size(width, height), strict=True))
             gr.Info(words["shown_smaller"].format(**size))
-        return Shown(image, analysis, self.uploads.keep(Upload(Path(path), analysis)))
+        return Shown(image, analysis, self.uploads.keep(Upload(Path(path), analysis)), Path(path).name)
 
     def analyze(self, image: str | None, confidence: float, request: gr.Request) -> dict[str, Any]:
         """Find, outline, name and count every nucleated cell of a bone-marrow smear image.

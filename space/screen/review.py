@@ -177,10 +177,12 @@ class Review:
         for row in rows:
             if not isinstance(row, dict):
                 raise RefusedError("not_an_analysis")
-            upload = self._find(row)
+            upload = None if row.get("key") is None else self._find(row)  # of a saved case, not every image may be here
             file = row.get("file")
-            file = file if isinstance(file, str) and file.isprintable() and 0 < len(file) <= 255 else upload.path.name
-            named.append(NamedAnalysis(file, self._read(upload, row.get("analysis"))))
+            if not (isinstance(file, str) and file.isprintable() and 0 < len(file) <= 255):
+                file = upload.path.name if upload else "?"
+            read = self._read(upload, row.get("analysis")) if upload else self._read_alone(row.get("analysis"))
+            named.append(NamedAnalysis(file, read))
         case = Case(tuple(named))
         try:
             count_case(case)
@@ -190,13 +192,18 @@ class Review:
 
     def _read_saved(self, upload: Upload, plain: Any) -> Analysis:
         """Read an analysis that was saved, which must be of the upload's image and of the classifier's classes."""
+        analysis = self._read_alone(plain)
+        if (analysis.width, analysis.height) != (upload.analysis.width, upload.analysis.height):
+            raise RefusedError("other_image", width=analysis.width, height=analysis.height)
+        return analysis
+
+    def _read_alone(self, plain: Any) -> Analysis:
+        """Read an analysis that was saved, which must be of the classifier's classes; its image may be elsewhere."""
         rules = self._models.classifier.config.rules
         try:
             analysis = Analysis.from_dict(plain)
         except MarrowError as error:
             raise RefusedError("not_an_analysis") from error
-        if (analysis.width, analysis.height) != (upload.analysis.width, upload.analysis.height):
-            raise RefusedError("other_image", width=analysis.width, height=analysis.height)
         if analysis.report.rules.labels != rules.labels:
             raise RefusedError("other_classes")
         return replace(analysis, report=make_report(analysis.cells, rules, analysis.removed))

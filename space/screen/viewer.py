@@ -16,13 +16,18 @@ from PIL import Image
 
 from marrow import Analysis, Models
 from marrow.drawing import CELL, DASHES, GREY, OTHER_DASHES, PALETTE, UNCERTAIN_DASHES, Colour, edge_of, ink_on
+from marrow.export import SUFFIXES
 from marrow.flags import MAX_COMMENT
 from marrow.report import FLOOR, LINEAGES, NOT_IN_DIFFERENTIAL, TARGET, Z95
 from marrow.texts import CLASS_NAMES, NOTES
 from screen.words import VIEWER
 
 STATIC = Path(__file__).with_name("static")
-SCRIPTS = ("base.js", "count.js", "stage.js", "overlay.js", "card.js", "report.js", "review.js", "flag.js", "viewer.js")
+SCRIPTS = (
+    *("base.js", "count.js", "edits.js", "work.js", "stage.js", "box.js", "overlay.js"),
+    *("card.js", "correct.js", "gallery.js", "report.js", "files.js", "case.js", "flag.js"),
+    *("choose.js", "acts.js", "saved.js", "leave.js", "viewer.js"),
+)
 """Joined in this order into the one function that Gradio runs when the component appears."""
 
 LOWEST = 0.05
@@ -43,11 +48,13 @@ class Shown:
         image: ``(height, width, 3)`` uint8 RGB, the image that was analyzed.
         analysis: its analysis at ``LOWEST``.
         key: key of the upload.
+        file: name of its file.
     """
 
     image: np.ndarray
     analysis: Analysis
     key: str
+    file: str
 
 
 class Viewer(gr.HTML):
@@ -77,14 +84,13 @@ class Viewer(gr.HTML):
         plain = value.analysis.to_dict()
         for cell, row in zip(value.analysis.cells, plain["cells"], strict=True):
             # rounded, a score could lie on the other side of the slider
-            row |= {"score": cell.score, "probability": cell.probability}
+            row |= {"score": cell.score, "probability": cell.probability, "probabilities": cell.probabilities}
         picture = save_bytes_to_cache(_encode(value.image), "smear.jpg", self.GRADIO_CACHE)
         return {
             "key": value.key,
+            "file": value.file,
             "picture": FileData(path=picture, orig_name="smear.jpg").model_dump(),
-            "image": plain["image"],
-            "models": plain["models"],
-            "cells": plain["cells"],
+            **{key: plain[key] for key in ("image", "models", "cells")},
         }
 
     def api_info(self) -> dict[str, Any]:
@@ -124,6 +130,7 @@ def make_settings(models: Models) -> dict[str, Any]:
         },
         "lowest": LOWEST,
         "confidence": max(LOWEST, models.segmenter.config.confidence),
+        "formats": list(SUFFIXES),
         "max_comment": MAX_COMMENT,
         "crop_reach": 1 + 2 * models.classifier.crop.context,
         "explains": models.classifier.explains,

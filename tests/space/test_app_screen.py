@@ -320,14 +320,22 @@ STEPS = """() => {
   const root = document.querySelector('#viewer'), slider = root.querySelector('input[type=range]');
   const stage = root.querySelector('.stage');
   const acts = {
-    slide: n => { slider.value = 0.7 + n / 50; slider.dispatchEvent(new Event('input')); },
+    slide: n => { slider.value = 0.86 - n / 50; slider.dispatchEvent(new Event('input')); },
     zoom: n => stage.dispatchEvent(new WheelEvent('wheel', {deltaY: -40, clientX: 300, clientY: 400})),
     next: n => stage.dispatchEvent(new KeyboardEvent('keydown', {key: 'Tab', cancelable: true})),
     review: n => root.querySelector(n % 2 ? '[data-view=review]' : '[data-view=annotations]').click(),
+    choose: n => root.querySelectorAll('.crops button')[n].click(),
+    rename: n => root.querySelectorAll('.pad button')[n % 2].click(),
+    batch: n => { root.querySelector('[data-all]').click(); root.querySelectorAll('.pad button')[n % 2].click() },
+    undo: n => root.querySelector('[data-act=undo]').click(),
+    redo: n => root.querySelector('[data-act=redo]').click(),
+    remove: n => root.querySelector('[data-act=remove]').click(),
   };
+  const before = { remove: n => root.querySelectorAll('.crops button')[n].click() };
   const best = {};
   for (const [name, act] of Object.entries(acts)) {
     const all = [...Array(10).keys()].map(n => {
+      (before[name] || (() => {}))(n);
       const start = performance.now();
       act(n);
       root.getBoundingClientRect();

@@ -26,14 +26,19 @@ function fill(node, attributes, children) {
   return node;
 }
 
-/** Write a number as the language does, with so many decimals. */
+// made once: toLocaleString makes one at every call, which hundreds of cells would feel
+const numberFormats = [0, 1, 2].map((n) => new Intl.NumberFormat(language, { minimumFractionDigits: n, maximumFractionDigits: n }));
+const percentFormat = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 });
+const timeFormat = new Intl.DateTimeFormat(navigator.language, { dateStyle: "medium", timeStyle: "short" });
+
+/** Write a number as the language does, with up to two decimals, always that many. */
 function number(value, decimals = 0) {
-  return value.toLocaleString(language, { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+  return numberFormats[decimals].format(value);
 }
 
 /** Write a probability as a percentage; none is nought or certain. */
 function percent(probability) {
-  const write = (share) => share.toLocaleString(language, { style: "percent", maximumFractionDigits: 0 });
+  const write = (share) => percentFormat.format(share);
   if (probability < 0.01) return `< ${write(0.01)}`;
   return probability > 0.99 ? `> ${write(0.99)}` : write(probability);
 }
@@ -71,8 +76,21 @@ function chip(group, text = group) {
   return make("span", { class: "chip", style: `background:${colour};color:${ink}`, text });
 }
 
+const ICONS = {
+  pen: "M3 13l1-4 7-7 3 3-7 7zM10 3l3 3",
+  undo: "M6 3L2 7l4 4M2 7h8a4 4 0 0 1 0 7H6",
+  redo: "M10 3l4 4-4 4M14 7H6a4 4 0 0 0 0 7h4",
+  add: "M2 5V2h3M11 2h3v3M14 11v3h-3M5 14H2v-3M8 5v6M5 8h6",
+  case: "M2 5h8v9H2zM5 5V2h9v9h-4",
+};
+
+/** Draw a sign that needs no words of its own. */
+function icon(name) {
+  return vector("svg", { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" }, vector("path", { d: ICONS[name] }));
+}
+
 /** Cut the square that the classifier sees around a cell out of the picture. */
-function crop(picture, value, cell, side) {
+function crop({ picture, value }, cell, side) {
   const [x0, y0, x1, y1] = cell.box;
   const scale = picture.naturalWidth / value.image.width;
   const reach = Math.max(x1 - x0, y1 - y0, 1) * settings.crop_reach;

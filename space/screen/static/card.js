@@ -2,39 +2,31 @@
 
 const CROP = 104; // side in pixels
 
-/** Make the card of a cell: crop, three best classes, size, and what its name rests on, which `heat` gives or will. */
-function cellCard(picture, value, cell, heat, { onClose, onStep }) {
-  const best = Object.entries(cell.probabilities)
-    .sort((a, b) => b[1] - a[1])
-    .slice(0, 3);
-  const button = (text, title, act) =>
-    make("button", { type: "button", class: "quiet", text, title, "aria-label": title, onclick: act });
+/**
+ * Make the card of a cell: crop, three best classes, size, what its name rests on, which `heat` gives or will, and the
+ * `tools` to correct it.
+ */
+function cellCard(work, cell, heat, tools, listeners) {
+  const best = bestClasses(cell);
   return make(
     "section",
     { class: "card", "data-id": cell.id },
-    make(
-      "header",
-      {},
-      make("h3", { text: `${words.cell} ${cell.id}` }),
-      chip(groupOf(cell), cell.label + (isUncertain(cell) ? "?" : "")),
-      make("span", { class: "space" }),
-      button("‹", words.previous, () => onStep(-1)),
-      button("›", words.next, () => onStep(1)),
-      button("×", words.close, onClose),
-    ),
+    cardHead(cell, listeners),
     make(
       "div",
       { class: "facts" },
-      crop(picture, value, cell, CROP),
+      crop(work, cell, CROP),
       make("div", { class: "classes" }, ...best.map(([code, share]) => classBar(code, share))),
     ),
+    tools,
     make(
       "div",
       { class: "facts" },
-      heat ? heatOver(crop(picture, value, cell, CROP), heat) : null,
+      heat ? heatOver(crop(work, cell, CROP), heat) : null,
       make(
         "div",
         { class: "why" },
+        cell.edited ? make("p", { class: "edit" }, icon("pen"), make("span", { text: writeEdit(cell) })) : null,
         make("p", { text: explain(cell, best) }),
         heat ? make("p", { class: "small", text: heat.error || format(words.why_heat, { name: nameOf(cell.label) }) }) : null,
       ),
@@ -53,6 +45,40 @@ function cellCard(picture, value, cell, heat, { onClose, onStep }) {
       make("dd", { text: number(cell.score, 2) }),
     ),
   );
+}
+
+/** Make the card's head: number, name, and the ways to other cells. */
+function cardHead(cell, { onClose, onStep }) {
+  const button = (text, title, act) =>
+    make("button", { type: "button", class: "quiet", text, title, "aria-label": title, onclick: act });
+  return make(
+    "header",
+    {},
+    make("h3", { text: `${words.cell} ${cell.id}` }),
+    chip(groupOf(cell), cell.label + (isUncertain(cell) ? "?" : "")),
+    make("span", { class: "space" }),
+    button("‹", words.previous, () => onStep(-1)),
+    button("›", words.next, () => onStep(1)),
+    button("×", words.close, onClose),
+  );
+}
+
+/** Give the model's three best classes with their probabilities. */
+function bestClasses(cell) {
+  return Object.entries(cell.probabilities)
+    .sort((a, b) => b[1] - a[1])
+    .slice(0, 3);
+}
+
+/** Say who did what to a cell, when, and what the model says. */
+function writeEdit(cell) {
+  const { edited, probabilities } = cell;
+  const at = timeFormat.format(new Date(edited.at));
+  const model = modelLabel(cell);
+  const what = [edited.label && words.named, edited.shape && words[`${edited.shape}_by_hand`]].filter(Boolean).join(", ");
+  const who = [what, edited.by, at].filter(Boolean).join(" · ");
+  const values = { name: nameOf(model), share: percent(probabilities[model]) };
+  return `${capital(who)}. ${format(words.model_said, values)}`;
 }
 
 /** Lay the heat map over a crop; the disc is what the classifier saw. */

@@ -2,8 +2,9 @@
 
 const rules = settings.rules;
 
+/** A doubtful name counts nowhere, unless a person gave or confirmed it. */
 function isUncertain(cell) {
-  return cell.probability < rules.uncertain_below;
+  return cell.probability < rules.uncertain_below && !isNamed(cell);
 }
 
 /** Give the legend's group of a cell: its code, or UNCERTAIN. */
@@ -11,8 +12,8 @@ function groupOf(cell) {
   return isUncertain(cell) ? UNCERTAIN : cell.label;
 }
 
-/** Count cells; the result has the keys of the JSON's "report". */
-function countCells(cells) {
+/** Count cells, and those that a person took away as edits; the result has the keys of the JSON's "report". */
+function countCells(cells, removed) {
   const counts = Object.fromEntries(settings.labels.map((code) => [code, 0]));
   for (const cell of cells) if (!isUncertain(cell)) counts[cell.label] += 1;
   const sum = (codes) => codes.reduce((all, code) => all + (counts[code] || 0), 0);
@@ -21,6 +22,7 @@ function countCells(cells) {
   const erythroid = sum(rules.erythroid);
   return {
     found: cells.length,
+    edited: cells.filter((cell) => cell.edited).length + removed.length,
     total,
     uncertain: cells.filter(isUncertain).length,
     counts,

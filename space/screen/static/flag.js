@@ -1,4 +1,4 @@
-// The flag: a comment and a consent, sent with the image; and files that the server makes.
+// The flag: a comment and a consent, sent with the image and its cells.
 
 /** Make the form; `ask` sends a request about this image to the server. */
 function flagPanel(ask) {
@@ -24,14 +24,4 @@ function flagPanel(ask) {
     send,
     answer,
   );
-}
-
-/** Save a file that the server made; give the sentence to show when it did not. */
-function saveFile({ name, content, error }) {
-  if (error) return error;
-  const bytes = Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
-  const url = URL.createObjectURL(new Blob([bytes]));
-  make("a", { href: url, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 10000);
-  return "";
 }

@@ -1,4 +1,4 @@
-// The outlines: one group per cell, made once per image; views, slider and legend only change their attributes.
+// The outlines: one group per cell, made once; views, slider, legend and names only change their attributes.
 
 const SMALL = 36; // a cell narrower than this on the screen carries no label
 
@@ -10,12 +10,23 @@ class Overlay {
     this.marks = new Map();
   }
 
-  /** Draw the outlines of an analysis; the small ones lie on top. */
+  /** Outline the cells, the small ones on top; an outline that stays as it was is kept. */
   open(cells) {
+    if (cells === this.cells) return;
+    this.cells = cells;
+    const before = this.marks;
     const byArea = [...cells].sort((a, b) => b.area - a.area);
-    this.marks = new Map(byArea.map((cell) => [cell.id, this._mark(cell)]));
+    this.marks = new Map(byArea.map((cell) => [cell.id, this._renew(before.get(cell.id), cell)]));
+    for (const [id, { group }] of before) if (this.marks.get(id)?.group !== group) group.remove();
+    if (byArea.every(({ id }) => this.marks.get(id) === before.get(id))) return;
+    this.lifted = null;
     this.stage.layer.replaceChildren(...[...this.marks.values()].map((mark) => mark.group));
-    this.place(this.stage.unit);
+  }
+
+  _renew(mark, cell) {
+    if (!mark || mark.cell.polygon !== cell.polygon) return this._mark(cell);
+    if (mark.cell !== cell) Object.assign(mark, { cell, view: null });
+    return mark;
   }
 
   _mark(cell) {
@@ -24,21 +35,26 @@ class Overlay {
     const line = vector("path", { d: path, class: "line" });
     const text = vector("text", { x: 0, y: -4 });
     const plate = vector("rect", { y: -15, height: 15, rx: 3 });
-    const label = vector("g", { class: "label" }, plate, text);
+    const pen = vector("path", { class: "pen", d: ICONS.pen });
+    const label = vector("g", { class: "label" }, plate, text, pen);
     const group = vector("g", { class: "cell", "data-id": cell.id }, halo, line, label);
-    return { cell, group, halo, line, text, plate, label, width: 29 };
+    return { cell, group, halo, line, text, plate, pen, label, width: 29 };
   }
 
-  /** Show the cells that pass `isShown`, dressed for a view. */
-  draw(view, isShown, selected) {
+  /** Show the cells that pass `isShown`, dressed for a view; `chosen` holds ids, the last one to lie on top. */
+  draw(view, isShown, chosen) {
+    let isNew = false;
     for (const mark of this.marks.values()) {
       const { cell, group } = mark;
       group.classList.toggle("gone", !isShown(cell));
-      group.classList.toggle("selected", cell.id === selected);
-      if (mark.view !== view) this._dress(mark, view);
+      group.classList.toggle("selected", chosen.has(cell.id));
+      if (mark.view === view) continue;
+      this._dress(mark, view);
+      isNew = true;
     }
-    const top = this.marks.get(selected);
-    this.stage.layer.classList.toggle("choosing", Boolean(top));
+    if (isNew) this.place(this.stage.unit);
+    this.stage.layer.classList.toggle("choosing", chosen.size > 0);
+    const top = this.marks.get([...chosen].at(-1));
     if (this.lifted !== top) {
       this.lifted = top;
       if (top) this.stage.layer.append(top.group);
@@ -46,7 +62,7 @@ class Overlay {
   }
 
   _dress(mark, view) {
-    const { cell, group, halo, line, text, plate } = mark;
+    const { cell, group, halo, line, text, plate, pen } = mark;
     const plain = view === "segmentation";
     const kind = plain ? "cell" : groupOf(cell);
     const { colour, ink, edge, dashes } = lookOf(kind);
@@ -56,7 +72,12 @@ class Overlay {
     fill(line, { "stroke-dasharray": dashes }, []);
     text.textContent = plain ? number(cell.score, 2) : cell.label + (kind === UNCERTAIN ? "?" : "");
     fill(text, { fill: ink }, []);
-    mark.width = 8 + 7 * text.textContent.length;
+    const letters = 7 * text.textContent.length;
+    const isMarked = Boolean(cell.edited) && !plain;
+    mark.width = 8 + letters + (isMarked ? 13 : 0);
+    text.setAttribute("x", isMarked ? -6.5 : 0);
+    const at = `translate(${letters / 2 - 4} -13) scale(0.7)`;
+    fill(pen, { stroke: ink, display: isMarked ? "inline" : "none", transform: at }, []);
     fill(plate, { x: -mark.width / 2, width: mark.width, fill: colour }, []);
   }
 
@@ -85,11 +106,12 @@ class Overlay {
     const { cell } = mark;
     const frame = this.stage.element.getBoundingClientRect();
     const [x, y] = [event.clientX - frame.left, event.clientY - frame.top];
+    const share = isNamed(cell) ? `· ${words.by_hand}` : percent(cell.probability);
     const doubt = isUncertain(cell) ? ` · ${words.uncertain}` : "";
     const parts =
       view === "segmentation"
         ? [make("span", { text: `${words.cell} ${cell.id} · ${number(cell.score, 2)}` })]
-        : [chip(groupOf(cell), cell.label), make("span", { text: `${nameOf(cell.label)} ${percent(cell.probability)}${doubt}` })];
+        : [chip(groupOf(cell), cell.label), make("span", { text: `${nameOf(cell.label)} ${share}${doubt}` })];
     this.tooltip.replaceChildren(...parts);
     this.tooltip.classList.toggle("left", x > frame.width / 2);
     this.tooltip.classList.toggle("above", y > frame.height / 2);

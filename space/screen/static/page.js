@@ -5,17 +5,51 @@ const language = (navigator.language || "en").toLowerCase().startsWith("fr") ? "
 document.addEventListener("paste", (event) => {
   const [file] = event.clipboardData.files;
   if (!file) return;
-  const carried = new DataTransfer();
-  carried.items.add(file);
-  const input = document.querySelector("#image input[type=file]");
-  if (input) {
-    input.files = carried.files;
-    input.dispatchEvent(new Event("change", { bubbles: true }));
-  } else {
+  if (!choose(file)) {
+    const carried = new DataTransfer();
+    carried.items.add(file);
     const drop = new DragEvent("drop", { dataTransfer: carried, bubbles: true, cancelable: true });
     document.querySelector("#viewer .mv")?.dispatchEvent(drop);
   }
 });
+
+// saved work dropped before its image waits for it; Gradio's input would refuse it as no image
+document.addEventListener(
+  "drop",
+  (event) => {
+    const start = document.querySelector("#start");
+    const files = [...(event.dataTransfer?.files || [])];
+    const saved = files.find(({ name, type }) => type === "application/json" || /\.json$/i.test(name));
+    if (!saved || !start || !start.contains(event.target)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    document.dispatchEvent(new CustomEvent("marrow-saved", { detail: saved }));
+    const image = files.find((file) => file !== saved);
+    if (image) choose(image);
+    else tellThatItWaits(start);
+  },
+  true,
+);
+
+function tellThatItWaits(start) {
+  start.querySelector(".waits")?.remove();
+  const sentence = document.createElement("p");
+  sentence.className = "waits";
+  sentence.role = "status";
+  sentence.textContent = words[language].saved_waits;
+  start.prepend(sentence);
+}
+
+/** Choose an image as if it had been picked. */
+function choose(file) {
+  const carried = new DataTransfer();
+  carried.items.add(file);
+  const input = document.querySelector("#image input[type=file]");
+  if (!input) return false;
+  input.files = carried.files;
+  input.dispatchEvent(new Event("change", { bubbles: true }));
+  return true;
+}
 
 /** Name what Gradio leaves in English, or without a word at all. */
 function name() {

@@ -1,27 +1,28 @@
 // The classification report: figures, table with bars and intervals, notes, and files to take away.
 
 /** Make the report of a count. */
-function reportPanel(report, { onDownload }) {
+function reportPanel(report, { onDownload, onOpenSaved, onAdd }) {
   return make(
     "section",
     { class: "report" },
     figures(report),
     progress(report.total),
+    onAdd ? make("p", {}, make("button", { type: "button", class: "join", text: `+ ${words.add_to_case}`, title: words.case_info, onclick: onAdd })) : null,
+    ...differentialWithNotes(report),
+    filesRow(onDownload, onOpenSaved),
+    make("p", { class: "small", text: format(words.models, { names: settings.models.join(" · ") }) }),
+  );
+}
+
+/** Make the table and all that explains it. */
+function differentialWithNotes(report) {
+  return [
     differential(report),
     make("p", { class: "small", text: words.bars }),
     make("p", { class: "small definition", text: meDefinition() }),
     make("ul", { class: "notes" }, ...writeNotes(report).map((text) => make("li", { text }))),
     rules.not_from_marrow.length ? make("p", { class: "small", text: words.not_from_marrow }) : null,
-    make(
-      "p",
-      { class: "files" },
-      make("span", { text: words.download }),
-      ...["json", "csv", "coco", "png"].map((kind) =>
-        make("button", { type: "button", text: kind.toUpperCase(), "data-format": kind, onclick: () => onDownload(kind) }),
-      ),
-    ),
-    make("p", { class: "small", text: format(words.models, { names: settings.models.join(" · ") }) }),
-  );
+  ];
 }
 
 /** Make the four figures that stand first. */

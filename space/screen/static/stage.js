@@ -5,7 +5,7 @@ const STEP = 1.4;
 
 class Stage {
   /**
-   * @param {{onKey: function(KeyboardEvent): boolean, onClick: function(Element|null), onHover: function(Element|null, PointerEvent), onZoom: function(number)}} listeners
+   * @param {{onKey: function(KeyboardEvent): boolean, onClick: function(Element|null, PointerEvent), onHover: function(Element|null, PointerEvent), onZoom: function(number)}} listeners
    *   `onKey` gives true for a key that it has used; `onZoom` gets the image pixels per screen pixel.
    */
   constructor(listeners) {
@@ -69,6 +69,17 @@ class Stage {
     this._move(0, 0);
   }
 
+  /** Give the point of the image under the pointer. */
+  pointOf(event) {
+    return this._at(this._point(event));
+  }
+
+  /** Give a square in the middle of what is looked at, with a side in image pixels. */
+  middle(side) {
+    const [x, y] = this.centre;
+    return [x - side / 2, y - side / 2, x + side / 2, y + side / 2];
+  }
+
   _screen() {
     return [this.svg.clientWidth || 1, this.svg.clientHeight || 1];
   }
@@ -127,7 +138,7 @@ class Stage {
     svg.addEventListener("pointerup", (event) => {
       const click = pointers.delete(event.pointerId) && !this.dragged && pointers.size === 0;
       svg.classList.remove("dragging");
-      if (click) this.listeners.onClick(this.pressed);
+      if (click) this.listeners.onClick(this.pressed, event);
     });
     svg.addEventListener("pointercancel", (event) => pointers.delete(event.pointerId));
     svg.addEventListener("pointerleave", (event) => this.listeners.onHover(null, event));
