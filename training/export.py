@@ -19,6 +19,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from marrow.errors import MarrowError
+from training.cost import training_cost
 from training.experiment import EXPORTED
 from training.files import output_folder, read_json, write_json
 
@@ -55,6 +56,7 @@ def export_classifier(run_dir: Path, out: Path) -> None:
     config |= {"temperature": 1.0, "none_logit": None, "uncertain_below": 0.0}
     config["outliers"] = {"share": run["config"].get("outliers", 0), "cells": run.get("outliers", {})}
     config["initial_weights"] = Path(run["config"]["init"]).name
+    config["training"] = training_cost(run_dir)
     write_json(out / "config.json", config)
     export_onnx(model, run["crop"]["size"], out / "model.onnx")
 
@@ -215,6 +217,8 @@ def export_segmenter(run_dir: Path, out: Path) -> None:
             "iou": 0.5,
             "labels": ["cell"],
             "trained_on": run["trained_on"],
+            "initial_weights": Path(run["classifier"]).name.partition("@")[0],
+            "training": training_cost(run_dir),
         },
     )
 

@@ -15,10 +15,10 @@ are tagged with the version. After a failure at any point the same command goes 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
-import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +27,7 @@ from pathlib import Path
 from huggingface_hub import HfApi, constants, get_token
 from huggingface_hub.errors import HFValidationError, HTTPError, OfflineModeIsEnabled, RepositoryNotFoundError
 
+from marrow import __version__
 from marrow.errors import MarrowError
 from training.publishing.cards import describe_copy, pin_space
 from training.publishing.check import analyze_example, pull_back
@@ -99,6 +100,14 @@ class Release:
                 return "0" * 40  # not pushed yet
             raise MarrowError(f"The Space needs {self.repo(part)}; publish --only {part.name} first.") from error
 
+    def reference(self, part: Part) -> str | None:
+        """Name a model as just pushed, else as it lies here, else as it is on the Hub; ``None`` if it is nowhere."""
+        if part in self.commits:
+            return f"{self.repo(part)}@{self.commits[part]}"
+        if self.folders[part].is_dir():
+            return str(self.folders[part].resolve())
+        return self.repo(part) if self.api.repo_exists(self.repo(part)) else None
+
     @contextmanager
     def doing(self, name: str) -> Iterator[None]:
         """Give errors of the Hub and of the disk as one line that begins with a name.
@@ -113,17 +122,19 @@ class Release:
 
 
 def source_revision() -> str:
-    """Name the git revision of this source, with ``-dirty`` if files have changed, or ``unknown`` without git."""
+    """Name the revision of this source.
+
+    Returns:
+        ``SOURCE_REVISION`` where it is set, as for a job that has no git; else what git says, with ``-dirty`` if files
+        have changed; else ``unknown``.
+    """
+    if named := os.environ.get("SOURCE_REVISION"):
+        return named
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-
-
-def source_version() -> str:
-    """Read the version of this source from ``pyproject.toml``."""
-    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 
 
 def check_token(release: Release) -> None:
@@ -250,7 +261,7 @@ def _carry_out(release: Release, work: Path) -> None:
         for part in release.parts:
             with release.doing(part.name):
                 repo, commit = release.repo(part), release.commits[part]
-                print(f"tagged     {repo} {tag(release.api, part, repo, commit, source_version())}", flush=True)
+                print(f"tagged     {repo} {tag(release.api, part, repo, commit, __version__)}", flush=True)
     if release.options.private and SPACE in release.parts:
         print("private    give the Space the secret HF_TOKEN, one that may read, so that it can pull its models")
 
@@ -273,13 +284,10 @@ def _analyze(release: Release, space: Path, cache: Path, work: Path, pinned: boo
     out.mkdir(exist_ok=True)
     if SPACE in release.parts:
         models = {part.name: f"{release.repo(part)}@{release.pins()[release.repo(part)]}" for part in MODELS}
-    else:  # the model that is not published now is tried as it lies here
-        models = {
-            part.name: f"{release.repo(part)}@{release.commits[part]}"
-            if part in release.commits
-            else str(release.folders[part])
-            for part in MODELS
-        }
+    else:
+        models = {part.name: release.reference(part) for part in MODELS}
+        if missing := [name for name, reference in models.items() if not reference]:
+            return f"the same files came back; nothing is analyzed, since there is no {missing[0]} yet"
     with release.doing("analysis"):
         return analyze_example(space.resolve(), cache, out, models, pinned)
 
@@ -288,7 +296,7 @@ def _is_tagged(release: Release, part: Part) -> bool:
     with release.doing(part.name):
         refs = release.api.list_repo_refs(release.repo(part), repo_type=part.repo_type)
     tags = {ref.name: ref.target_commit for ref in refs.tags}
-    return version_tag(tags, release.commits[part], source_version()) is not None
+    return version_tag(tags, release.commits[part], __version__) is not None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -89,3 +89,10 @@ def delete_variable(request: Handler, repo: str) -> Any:
     variables = request.repo("spaces", repo, write=True).variables
     variables.pop(request.json()["key"], None)
     return variables
+
+
+@route("GET", r"/api/spaces/(?P<repo>[^/]+/[^/]+)/runtime")
+def runtime(request: Handler, repo: str) -> Any:
+    running = request.repo("spaces", repo).host
+    hardware = {"current": "cpu-basic" if running else None, "requested": "cpu-basic"}
+    return {"stage": "RUNNING" if running else "STOPPED", "hardware": hardware, "gcTimeout": None, "storage": None}

@@ -32,6 +32,7 @@ def info(request: Handler, kind: str, repo: str, revision: str | None = None) ->
         "tags": card.get("tags") or [],
         "cardData": card,
         "sdk": found.sdk,
+        "host": found.host,
         "siblings": [_sibling(path, file, blobs) for path, file in sorted(commit.files.items())],
     }
 

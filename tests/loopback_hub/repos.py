@@ -90,13 +90,17 @@ class Discussion:
 
 @dataclass
 class Repo:
-    """One repo of kind ``models``, ``datasets`` or ``spaces`` with its history and settings."""
+    """One repo of kind ``models``, ``datasets`` or ``spaces`` with its history and settings.
+
+    ``host`` is the address at which a test runs a Space, if it does.
+    """
 
     kind: str
     id: str
     private: bool = False
     gated: str | bool = False
     sdk: str | None = None
+    host: str | None = None
     commits: dict[str, Commit] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)

@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from marrow import __version__
 from tests.commands import ROOT
 from tests.training.published import CLASSIFIER, MODELS, SEGMENTER, SPACE, Publisher, publisher, write
-from training.publish import source_version
 from training.publishing.cards import describe_copy
 
-VERSION = f"v{source_version()}"
+VERSION = f"v{__version__}"
 
 
 @pytest.fixture
