@@ -104,9 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(SOURCE), str(SOURCE / "space")])}
     for command in commands(given.kind, given.namespace, data, given.work.resolve(), options):
         print("$ python", *command, flush=True)
-        done = subprocess.run(
-            [sys.executable, *command], cwd=SOURCE, env=os.environ | {"PYTHONPATH": path}, check=False
-        )
+        done = subprocess.run([sys.executable, *command], cwd=SOURCE, env=environment, check=False)
         if done.returncode:
             return done.returncode
     return 0
