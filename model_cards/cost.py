@@ -38,8 +38,8 @@ def cost_text(training: Mapping[str, Any] | None) -> str:
     on = training["processor"] if gpu else f"{training['cores']} cores of {training['processor']}"
     power = f"{WATTS_OF_GPU} W" if gpu else f"{WATTS_PER_CORE} W a core"
     return (
-        f"The {training['epochs']} epochs of training took {took} on {on} (measured). At an assumed {power}, memory "
-        f"and cooling included, that is {energy(training):.2g} kWh, and at the world's average of {GRAMS_PER_KWH} g of "
+        f"Training took {took} on {on} (measured; epochs: {training['epochs']}). At an assumed {power}, memory and "
+        f"cooling included, that is {energy(training):.2g} kWh, and at the world's average of {GRAMS_PER_KWH} g of "
         f"CO2 a kWh (2023; Ember, Global Electricity Review 2024) about {energy(training) * GRAMS_PER_KWH:.2g} g. "
         "Experiments that led to it are not counted."
     )

@@ -126,7 +126,7 @@ def test_classifier_card_has_every_figure(tmp_path: Path) -> None:
         "from 0.071 to 0.022",
         "| EBO | BLA | 11 of 99 | 0.111 |",
         "| BLA | EBO | 8 of 120 | 0.067 |",
-        "The 12 epochs of training took 2.0 hours on 2 cores of Some CPU (measured).",
+        "Training took 2.0 hours on 2 cores of Some CPU (measured; epochs: 12).",
         "that is 0.08 kWh",
         "from 1000 resamples of the\n217 groups",
         "| known marrow cells | – | 0.083 |",
