@@ -32,9 +32,9 @@ REPOS = {
     "data set card": ("datasets", "you/bone-marrow-12"),
 }
 
-# Commands that install, need the public archive, or take long: each is run, smaller, by the tests in this file.
+# Commands that install, need the public archive, or take long: the file that runs them, the tests with less data.
 ELSEWHERE = {
-    r"make demo": "tests/space/served.py",
+    r"make (demo|setup)": "Makefile",
     r"make test": ".ci/run",
     r"make train": "Makefile",
     r"pip install -e \.": "Makefile",
@@ -44,8 +44,9 @@ ELSEWHERE = {
     r"python -m training\.measure ": "tests/training/test_measure.py",
     r"python -m training\.compare ": "tests/training/test_compare.py",
     r"python -m training\.classifier_precision ": "tests/training/test_classifier_precision.py",
-    r"python -m training\.compare_segmenters ": "tests/training/test_matching.py",
-    r"python -m training\.(transfer_study|precision) ": "tests/training/test_precision.py",
+    r"python -m training\.compare_segmenters ": "tests/training/test_train_segmenter.py",
+    r"python -m training\.transfer_study ": "tests/training/test_transfer_study.py",
+    r"python -m training\.precision ": "tests/training/test_precision.py",
 }
 # Python that the test of the data set card runs with a small archive, or an old library.
 BUILDERS = ("dataset_scripts.bone_marrow_12", "trust_remote_code")
@@ -104,7 +105,7 @@ def free_port() -> str:
 
 @pytest.fixture(scope="module")
 def newcomer(tmp_path_factory) -> Iterator[Newcomer]:
-    """A newcomer who typed what stands under "Publish your own", up to ``make publish``."""
+    """A newcomer who typed what stands under "Publish your own", from ``make setup`` to ``make publish``."""
     tree = tmp_path_factory.mktemp("newcomer") / "source"
     left_out = shutil.ignore_patterns(
         ".git", ".venv", "__pycache__", "out", "runs", "flags", "*.egg-info", "model.keras"
@@ -117,8 +118,7 @@ def newcomer(tmp_path_factory) -> Iterator[Newcomer]:
         environment = hub.environment(tree.parent / "home", PATH=path, PYTHONPATH=pythonpath)
         one = Newcomer(tree, hub, environment | {"SOURCE_REVISION": "tested"}, [])
         commands = [command for block in README if block.language == "sh" for command in block.commands]
-        start = next(i for i, command in enumerate(commands) if "--per-class 20 --out cells" in swap(command))
-        for command in commands[start:]:
+        for command in commands[commands.index("make setup") :]:
             if "hub_server.py" in command or command.startswith("export HF_ENDPOINT"):
                 continue  # this test's own Hub, at a free port
             one.type(command)
@@ -128,11 +128,6 @@ def newcomer(tmp_path_factory) -> Iterator[Newcomer]:
         shutil.copy(example, tree / "smear.jpg")
         shutil.copy(min((tree / "cells" / "NGS").rglob("*.jpg")), tree / "cell.jpg")
         yield one
-
-
-def swap(command: str) -> str:
-    """Bring ``--out cells --per-class 20`` into one order, so that the README may have either."""
-    return re.sub(r"--out cells --per-class 20", "--per-class 20 --out cells", command)
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +201,9 @@ def run_command(newcomer: Newcomer, block: Block, command: str) -> None:
     else:
         where = next((file for pattern, file in ELSEWHERE.items() if re.match(pattern, command)), None)
         assert where, f"no test runs this command of the {block.document}: {command}"
-        assert (ROOT / where).is_file()
+        program = re.split(r"[ ./]", command.removeprefix("python -m ").removesuffix(" .").replace(".py", ""))
+        named = next((word for word in program if word not in ("python", "training", "dataset_scripts", "make")), "")
+        assert re.search(rf"\b{named}\b", (ROOT / where).read_text(encoding="utf-8")), f"{where} does not run {command}"
         if command.startswith("make "):
             newcomer.type(command.replace("make ", "make -n ", 1))
         elif command.startswith("python "):

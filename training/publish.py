@@ -158,12 +158,14 @@ def plan_part(release: Release, part: Part) -> Plan:
     """Look at one repo.
 
     Raises:
-        MarrowError: the folder is incomplete, the Hub is away or refuses, or something would be overwritten that
-            others changed there.
+        MarrowError: the folder is incomplete, the Hub is away or refuses, something would be overwritten that others
+            changed there, or there is nothing yet that a pull request could be opened for.
     """
     options = release.options
     with release.doing(part.name):
         plan = look(release.api, part, release.repo(part), release.files(part))
+        if options.pr and plan.head is None:
+            raise MarrowError(f"{part.name}: there is no {plan.repo} yet; publish it once without --pr.")
         if plan.foreign and not options.force:
             refuse_to_overwrite(release.api, plan)
         if part is SPACE and plan.head and not (options.force or options.dry_run):

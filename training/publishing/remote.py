@@ -141,14 +141,9 @@ def push(api: HfApi, plan: Plan, title: str, private: bool = False, pull_request
 
     Returns:
         The commit at which it is that.
-
-    Raises:
-        MarrowError: there is nothing that a pull request could be opened for.
     """
     if plan.up_to_date:
         return plan.head
-    if plan.head is None and pull_request:
-        raise MarrowError(f"{plan.part.name}: there is no {plan.repo} yet; publish it once without --pr.")
     kind, head = plan.part.repo_type, plan.head
     if head is None:
         sdk = "gradio" if plan.part is SPACE else None
