@@ -8,8 +8,11 @@ python -m training.export keras --model hub/bone-marrow-mobilenet --out model.ke
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import re
 import sys
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -255,6 +258,8 @@ def _names_only(value: Any) -> Any:
 def export_keras(model: Path, out: Path) -> None:
     """Write the ``.keras`` file of a classifier's Hub folder, from its ``model.safetensors``.
 
+    The same weights give the same bytes, so that publishing them again is no change.
+
     Args:
         model: Hub folder of a classifier.
         out: file to write.
@@ -272,7 +277,25 @@ def export_keras(model: Path, out: Path) -> None:
     _fill_keras(network, tensors)
     beside = out.with_name(out.stem + ".partial.keras")
     network.save(beside)
+    _make_repeatable(beside)
     os.replace(beside, out)
+
+
+def _make_repeatable(path: Path) -> None:
+    """Write a ``.keras`` file, a zip, anew without the time of saving and the numbers of objects in memory."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    metadata = json.loads(parts["metadata.json"])
+    parts["metadata.json"] = json.dumps({**metadata, "date_saved": ""}).encode()
+    numbers: dict[bytes, bytes] = {}
+    parts["config.json"] = re.sub(
+        rb'(?<="shared_object_id": )\d+',
+        lambda found: numbers.setdefault(found[0], str(len(numbers)).encode()),
+        parts["config.json"],
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(zipfile.ZipInfo(name), content)  # dated 1980, the earliest that a zip holds
 
 
 def _fill_keras(network, tensors: dict[str, np.ndarray]) -> None:

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from marrow import __version__
-from tests.commands import ROOT
+from tests.commands import ROOT, succeed
 from tests.training.published import CLASSIFIER, MODELS, SEGMENTER, SPACE, Publisher, publisher, write
 from training.publishing.cards import describe_copy
 
@@ -180,3 +180,10 @@ def test_the_folders_of_the_release_hold_what_is_published(name: str) -> None:
 
     part = next(part for part in PARTS if part.repo == name)
     assert set(find_files(part, ROOT / "hub" / name)) >= set(part.needs)
+
+
+def test_the_keras_file_of_a_release_is_the_same_whenever_it_is_made(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.keras", tmp_path / "other.keras"
+    for out in (one, other):
+        succeed("-m", "training.export", "keras", "--model", ROOT / "hub" / CLASSIFIER, "--out", out)
+    assert one.read_bytes() == other.read_bytes(), "else publishing again would be a change"
