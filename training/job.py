@@ -18,6 +18,7 @@
 #     "transformers>=5.23,<6",
 #     "safetensors>=0.8",
 #     "onnx>=1.23,<2",
+#     "onnxruntime>=1.32,<2",
 #     "evaluate>=0.4.6,<0.5",
 #     "scikit-image>=0.26,<0.27",
 #     "scikit-learn>=1.9,<2",
