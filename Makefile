@@ -29,13 +29,16 @@ bench: setup  ## measure the embedded release and the data set scripts on the re
 
 cards: setup  ## render the cards and the README's figures from metrics.json and benchmarks/results.json
 	$(PY) -m training.explain --drawn --out hub/bone-marrow-mobilenet
+	$(PY) -m training.export keras --model hub/bone-marrow-mobilenet --out hub/bone-marrow-mobilenet/model.keras
 	$(PY) -m model_cards.render hub/bone-marrow-mobilenet hub/bone-marrow-yolov8-seg
 	$(PY) -m model_cards.readme
 
-publish: setup  ## NAMESPACE=… [DATASET=folder]: push data set, models and Space to the Hub
-	$(PY) -m training.export keras --model hub/bone-marrow-mobilenet --out hub/bone-marrow-mobilenet/model.keras
-	$(PY) -m model_cards.render hub/bone-marrow-mobilenet hub/bone-marrow-yolov8-seg
-	$(PY) -m training.publish --namespace "$(NAMESPACE)" $(if $(DATASET),--dataset-dir "$(DATASET)")
+publish: setup  ## NAMESPACE=… [DATASET=folder] [ONLY=part] [PRIVATE=1] [DRY_RUN=1] [PR=1] [FORCE=1]: push to the Hub
+	$(if $(NAMESPACE),,$(error name the user or organisation on the Hub: make publish NAMESPACE=you))
+	@$(PY) -m training.export keras --model hub/bone-marrow-mobilenet --out hub/bone-marrow-mobilenet/model.keras
+	@$(PY) -m model_cards.render hub/bone-marrow-mobilenet hub/bone-marrow-yolov8-seg
+	@$(PY) -m training.publish --namespace "$(NAMESPACE)" $(if $(DATASET),--dataset-dir "$(DATASET)") \
+		$(if $(ONLY),--only $(ONLY)) $(if $(PRIVATE),--private) $(if $(DRY_RUN),--dry-run) $(if $(PR),--pr) $(if $(FORCE),--force)
 
 $(PY):
 	$(PYTHON) -m venv $(VENV)

@@ -16,15 +16,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from huggingface_hub import ModelCard, ModelCardData
 
 from marrow import texts
 from marrow.errors import MarrowError
-from model_cards.segmenter_tables import curve_table, recall_table, results_table
-from model_cards.tables import key_table, leaves, number, table, uncertain_table, with_interval
+from model_cards.classifier_tables import (
+    across_sources_table,
+    by_source_table,
+    confusion_table,
+    failure_table_of_classes,
+    per_class_table,
+    result_table,
+)
+from model_cards.cost import cost_text
+from model_cards.metadata import CLASSIFIER, classifier_data, segmenter_data
+from model_cards.segmenter_tables import curve_table, failure_table, recall_table, results_table
+from model_cards.tables import key_table, leaves, number, table, uncertain_table
 
 TEMPLATES = Path(__file__).parent
-DATASET = "NAMESPACE/bone-marrow-12"
 
 CLASS_NAMES = texts.CLASS_NAMES["en"]
 
@@ -78,6 +87,7 @@ def render(folder: Path) -> str:
         **{part: _read_text(folder / f"{part}.md") for part in ("comparison", "transfer", "precision")},
         number=number,
         environment=key_table(metrics.get("environment", {})),
+        cost=cost_text(config.get("training")),
         **extra,
     )
     return str(card)
@@ -99,44 +109,8 @@ def _read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _card_data(name: str, task: str, results: list[EvalResult], **own: Any) -> ModelCardData:
-    tags = ["medical", "hematology", "cytology", "bone-marrow", "onnx", "openvino", *own.pop("tags")]
-    return ModelCardData(
-        model_name=name,
-        license="agpl-3.0",
-        pipeline_tag=task,
-        datasets=[DATASET],
-        tags=tags,
-        eval_results=results or None,
-        **own,
-    )
-
-
-def _results(task: str, dataset: str, kind: str, figures: Mapping[str, Any]) -> list[EvalResult]:
-    return [
-        EvalResult(
-            task_type=task,
-            dataset_type=kind,
-            dataset_name=dataset,
-            metric_type=metric,
-            metric_value=round(value, 4),
-        )
-        for metric, value in figures.items()
-        if isinstance(value, float)
-    ]
-
-
 def _classifier(name: str, config: dict[str, Any], metrics: dict[str, Any]) -> tuple[ModelCardData, dict[str, Any]]:
-    task, test = "image-classification", metrics.get("test", {})
-    results = _results(task, "bone-marrow-12, test split, cells cropped", DATASET, test)
-    data = _card_data(
-        name,
-        task,
-        results,
-        library_name="transformers",
-        tags=["keras", "mobilenet_v2"],
-        metrics=[r.metric_type for r in results] or None,
-    )
+    test = metrics.get("test", {})
     codes = [config["id2label"][str(i)] for i in range(len(config["id2label"]))]
     counts = {code: config.get("trained_on", {}).get(code, {}) for code in codes}
     sources = sorted({source for by_source in counts.values() for source in by_source})
@@ -152,7 +126,7 @@ def _classifier(name: str, config: dict[str, Any], metrics: dict[str, Any]) -> t
     ]
     unseen = [code for code, by_source in counts.items() if not sum(by_source.values())]
     from_marrow = [code for code in codes if sum(n for s, n in counts[code].items() if "marrow" in s)]
-    return data, {
+    return classifier_data(name, config, metrics), {
         "n_classes": len(codes),
         "classes": table(["code", "class", *sources, "all"], class_rows),
         "sources": _source_table(totals),
@@ -160,11 +134,12 @@ def _classifier(name: str, config: dict[str, Any], metrics: dict[str, Any]) -> t
         "not_from_marrow": _name_classes([c for c in codes if c not in unseen and c not in from_marrow]),
         "outliers": _outliers(config.get("outliers", {})),
         "split": key_table(metrics.get("data", {}), ("", "images")),
-        "results": _result_table(metrics),
-        "per_class": _per_class_table(test),
-        "across_sources": _across_sources_table(metrics.get("across_sources", {})),
-        "confusion": _confusion_table(test.get("labels", codes), test.get("confusion", [])),
-        "by_source": _by_source_table(metrics.get("by_source", {})),
+        "results": result_table(metrics),
+        "per_class": per_class_table(test),
+        "across_sources": across_sources_table(metrics.get("across_sources", {})),
+        "confusion": confusion_table(test.get("labels", codes), test.get("confusion", [])),
+        "failures": failure_table_of_classes(test.get("labels", codes), test.get("confusion", [])),
+        "by_source": by_source_table(metrics.get("by_source", {})),
         "uncertain": uncertain_table(metrics.get("uncertain", {})),
     }
 
@@ -182,22 +157,11 @@ def _outliers(outliers: Mapping[str, Any]) -> str:
 
 
 def _segmenter(name: str, config: dict[str, Any], metrics: dict[str, Any]) -> tuple[ModelCardData, dict[str, Any]]:
-    task, datasets = "image-segmentation", metrics.get("datasets", {})
-    results = [
-        result
-        for dataset, figures in datasets.items()
-        for result in _results(task, dataset, dataset.lower().replace(" ", "-"), figures)
-    ]
-    data = _card_data(
-        name,
-        task,
-        results,
-        library_name="ultralytics",
-        tags=["instance-segmentation", "yolov8", "mobilenet_v2"],
-        metrics=list(dict.fromkeys(r.metric_type for r in results)) or None,
-    )
+    datasets = metrics.get("datasets", {})
     trained_on = {key: n for key, n in leaves(config.get("trained_on", {})) if isinstance(n, int)}
-    return data, {
+    return segmenter_data(name, config, metrics), {
+        "from_classifier": config.get("initial_weights") == CLASSIFIER,
+        "failures": failure_table(datasets),
         "sources": _source_table(trained_on),
         "results": results_table(datasets),
         "by_overlap": recall_table(datasets, "recall_by_overlap", "share under other cells"),
@@ -217,60 +181,6 @@ def _source_table(totals: Mapping[str, int]) -> str:
         known = next((facts for key, *facts in SOURCES if key in source.lower()), ["not described here", None])
         rows.append([source, total, *known])
     return table(["source", "images", "what", "licence"], rows)
-
-
-def _result_table(metrics: Mapping[str, Any]) -> str:
-    inputs = {"test": "cropped as the runtime does", "test_raw": "whole single-cell image, as in `pipeline`"}
-    if metrics.get("uncertain", {}).get("views", 1) > 1:
-        inputs["test_one_view"] = "cropped, looked at once"
-    keys = ("accuracy", "balanced_accuracy", "macro_f1")
-    rows = [
-        [text, *(with_interval(metrics[key], name) for name in keys), metrics[key].get("n")]
-        for key, text in inputs.items()
-        if key in metrics
-    ]
-    return table(["input", "accuracy", "balanced accuracy", "macro F1", "images"], rows)
-
-
-def _per_class_table(test: Mapping[str, Any]) -> str:
-    intervals = test.get("intervals", {}).get("per_class", {})
-    rows = []
-    for code, figures in test.get("per_class", {}).items():
-        both = {**figures, "intervals": intervals.get(code, {})}
-        shares = [with_interval(both, name) for name in ("precision", "recall")]
-        rows.append([code, *shares, figures.get("f1"), figures.get("support")])
-    return table(["class", "precision", "recall", "F1", "images"], rows)
-
-
-def _by_source_table(by_source: Mapping[str, Mapping[str, Any]]) -> str:
-    rows = [
-        [source, figures.get("n"), _named_right(figures, "accuracy"), _named_right(figures, "accuracy_raw")]
-        for source, figures in by_source.items()
-    ]
-    return table(["source", "images", "accuracy, cropped", "accuracy, whole image"], rows)
-
-
-def _named_right(figures: Mapping[str, Any], name: str) -> str:
-    return with_interval({**figures, "intervals": {name: figures.get(f"{name}_interval")}}, name)
-
-
-def _across_sources_table(across: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
-    rows = [
-        [
-            code,
-            source,
-            figures["n"],
-            f"{number(figures['accuracy'])} ({number(figures['interval'])})",
-            figures["accuracy_raw"],
-        ]
-        for code, by_source in across.items()
-        for source, figures in by_source.items()
-    ]
-    return table(["class", "source", "images", "named right, cropped", "whole image"], rows)
-
-
-def _confusion_table(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
-    return table(["", *labels], [[f"**{label}**", *row] for label, row in zip(labels, counts, strict=False)])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -50,3 +50,14 @@ def curve_table(curve: Sequence[Mapping[str, float]]) -> str:
     """Give every other point of the precision–recall curve."""
     rows = [[f"{p['confidence']:g}", p["recall"], p["precision"], p["f1"]] for p in curve[::2]]
     return table(["confidence", "recall", "precision", "F1"], rows)
+
+
+def failure_table(datasets: Datasets) -> str:
+    """Give what is missed and what is outlined without need, worst first."""
+    rows = [
+        [name, 1 - figures["recall"], 1 - figures["precision"] if "precision" in figures else None]
+        for name, figures in datasets.items()
+        if "recall" in figures
+    ]
+    rows.sort(key=lambda row: row[1], reverse=True)
+    return table(["images", "cells missed", "outlines that are no cell"], rows)

@@ -1,6 +1,7 @@
 """The loopback Hub, seen through the unmodified huggingface_hub and datasets libraries."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -113,7 +114,56 @@ api.add_space_variable("tester/space", "MODEL", "a")
 api.add_space_variable("tester/space", "MODEL", "b")
 info = api.space_info("tester/space")
 variables = {key: variable.value for key, variable in api.get_space_variables("tester/space").items()}
-print(json.dumps([info.sdk, info.private, variables, api.repo_exists("tester/space", repo_type="space", token=False)]))
+api.delete_space_variable("tester/space", "MODEL")
+seen = [info.sdk, info.private, variables, api.get_space_variables("tester/space")]
+print(json.dumps([*seen, api.repo_exists("tester/space", repo_type="space", token=False)]))
+"""
+
+PULL_REQUESTS = """
+import json
+from huggingface_hub import *
+
+def add(text, **where):
+    files = [CommitOperationAdd("a.txt", text.encode())]
+    return api.create_commit("tester/model", files, commit_message=f"say {text}", **where)
+
+def text(revision):
+    return open(hf_hub_download("tester/model", "a.txt", revision=revision)).read()
+
+api = HfApi()
+api.create_repo("tester/model")
+old = add("one").oid
+pull = add("two", create_pr=True)
+add("three", revision=pull.pr_revision)
+seen = {"pull": [pull.pr_num, pull.pr_revision], "texts": [text("main"), text(pull.oid), text("refs/pr/1")]}
+other = add("four", create_pr=True)
+listed = api.get_repo_discussions("tester/model", discussion_type="pull_request", discussion_status="open")
+seen["open"] = [[d.num, d.title, d.author] for d in listed]
+refs = api.list_repo_refs("tester/model", include_pull_requests=True)
+seen["refs"] = [[r.ref for r in refs.branches], [r.ref for r in refs.pull_requests]]
+api.merge_pull_request("tester/model", 1)
+details = api.get_discussion_details("tester/model", 1)
+head = api.model_info("tester/model").sha
+seen["merged"] = [details.status, details.merge_commit_oid == head, text("main"), text(old)]
+seen["conflict"] = api.get_discussion_details("tester/model", other.pr_num).conflicting_files
+api.change_discussion_status("tester/model", other.pr_num, "closed")
+seen["closed"] = api.get_discussion_details("tester/model", other.pr_num).status
+seen["titles"] = [c.title for c in api.list_repo_commits("tester/model")]
+print(json.dumps(seen))
+"""
+
+COMMANDS = """
+hf auth whoami
+hf repos create tester/model
+echo one > a.txt
+hf upload tester/model a.txt
+hf repos tag create tester/model v1
+hf repos tag list tester/model
+echo two > a.txt
+hf upload tester/model a.txt --create-pr
+hf download tester/model a.txt --revision v1 --local-dir down
+hf download tester/model a.txt --revision refs/pr/1 --local-dir up
+hf jobs run --detach --secrets HF_TOKEN python:3.12 python -c 'print(1)'
 """
 
 
@@ -184,7 +234,37 @@ def test_a_dataset_is_pushed_loaded_and_streamed(hub: HubServer, tmp_path: Path)
 
 
 def test_a_space_has_variables_and_privacy(hub: HubServer, tmp_path: Path) -> None:
-    assert run(hub, tmp_path, SPACE) == ["gradio", True, {"MODEL": "b"}, False]
+    assert run(hub, tmp_path, SPACE) == ["gradio", True, {"MODEL": "b"}, {}, False]
+
+
+def test_a_pull_request_is_opened_read_and_merged(hub: HubServer, tmp_path: Path) -> None:
+    assert run(hub, tmp_path, PULL_REQUESTS) == {
+        "pull": [1, "refs/pr/1"],
+        "texts": ["one", "two", "three"],
+        "open": [[2, "say four", "tester"], [1, "say two", "tester"]],
+        "refs": [["refs/heads/main"], ["refs/pr/1", "refs/pr/2"]],
+        "merged": ["merged", True, "three", "one"],
+        "conflict": ["a.txt"],
+        "closed": "closed",
+        "titles": ["say two (#1)", "say one", "initial commit"],
+    }
+
+
+def test_the_hf_command_works_against_it(hub: HubServer, tmp_path: Path) -> None:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euc", COMMANDS],
+        env=hub.environment(tmp_path / "home", PATH=path),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "tester" in done.stdout and "v1" in done.stdout
+    assert [(tmp_path / folder / "a.txt").read_text() for folder in ("down", "up")] == ["one\n", "two\n"]
+    (job,) = hub.jobs
+    assert job["command"] == ["python", "-c", "print(1)"]
+    assert job["secrets"] == {"HF_TOKEN": "hf_tester"}
 
 
 def test_the_command_serves_until_it_is_stopped(tmp_path: Path) -> None:

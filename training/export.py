@@ -8,8 +8,11 @@ python -m training.export keras --model hub/bone-marrow-mobilenet --out model.ke
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import re
 import sys
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from marrow.errors import MarrowError
+from training.cost import training_cost
 from training.experiment import EXPORTED
 from training.files import output_folder, read_json, write_json
 
@@ -57,6 +61,7 @@ def export_classifier(run_dir: Path, out: Path) -> None:
     config["initial_weights"] = run.get("initial_weights") or Path(run["config"]["init"]).name
     if "resumed_from" in run:
         config["resumed_from"] = run["resumed_from"]
+    config["training"] = training_cost(run_dir)
     write_json(out / "config.json", config)
     export_onnx(model, run["crop"]["size"], out / "model.onnx")
 
@@ -217,6 +222,8 @@ def export_segmenter(run_dir: Path, out: Path) -> None:
             "iou": 0.5,
             "labels": ["cell"],
             "trained_on": run["trained_on"],
+            "initial_weights": Path(run["classifier"]).name.partition("@")[0],
+            "training": training_cost(run_dir),
         },
     )
 
@@ -253,6 +260,8 @@ def _names_only(value: Any) -> Any:
 def export_keras(model: Path, out: Path) -> None:
     """Write the ``.keras`` file of a classifier's Hub folder, from its ``model.safetensors``.
 
+    The same weights give the same bytes, so that publishing them again is no change.
+
     Args:
         model: Hub folder of a classifier.
         out: file to write.
@@ -270,7 +279,25 @@ def export_keras(model: Path, out: Path) -> None:
     fill_keras(network, tensors)
     beside = out.with_name(out.stem + ".partial.keras")
     network.save(beside)
+    _make_repeatable(beside)
     os.replace(beside, out)
+
+
+def _make_repeatable(path: Path) -> None:
+    """Write a ``.keras`` file, a zip, anew without the time of saving and the numbers of objects in memory."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    metadata = json.loads(parts["metadata.json"])
+    parts["metadata.json"] = json.dumps({**metadata, "date_saved": ""}).encode()
+    numbers: dict[bytes, bytes] = {}
+    parts["config.json"] = re.sub(
+        rb'(?<="shared_object_id": )\d+',
+        lambda found: numbers.setdefault(found[0], str(len(numbers)).encode()),
+        parts["config.json"],
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(zipfile.ZipInfo(name), content)  # dated 1980, the earliest that a zip holds
 
 
 def fill_keras(network, tensors: dict[str, np.ndarray]) -> None:

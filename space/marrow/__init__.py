@@ -11,3 +11,5 @@ from marrow.images import read_image
 from marrow.pipeline import Models, analyze
 
 __all__ = ["Analysis", "Cell", "MarrowError", "Models", "Report", "analyze", "read_image"]
+
+__version__ = "0.1.0"

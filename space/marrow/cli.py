@@ -19,6 +19,7 @@ from marrow.classifier import Classifier
 from marrow.crop import find_centre_cell
 from marrow.errors import MarrowError
 from marrow.export import SUFFIXES, export, output_paths, write_whole
+from marrow.hub import pinned_models
 from marrow.images import read_image
 from marrow.pipeline import Models, analyze
 from marrow.print_page import to_page
@@ -53,15 +54,18 @@ def default_reference(kind: str) -> str:
         kind: ``"segmenter"`` or ``"classifier"``.
 
     Returns:
-        The variable ``MARROW_SEGMENTER`` or ``MARROW_CLASSIFIER`` if it is set, else the checkout's own
-        release.
+        The variable ``MARROW_SEGMENTER`` or ``MARROW_CLASSIFIER`` if it is set, else what the published Space is
+        pinned to, else the checkout's own release.
 
     Raises:
-        MarrowError: neither is there.
+        MarrowError: none of these is there.
     """
     variable = f"MARROW_{kind.upper()}"
     if reference := os.environ.get(variable):
         return reference
+    for pinned in pinned_models(Path(__file__).parents[1] / "README.md"):
+        if pinned.partition("@")[0].endswith(f"/{EMBEDDED[kind]}"):
+            return pinned
     folder = Path(__file__).parents[2] / "hub" / EMBEDDED[kind]
     if not folder.is_dir():
         raise MarrowError(f"No {kind} is embedded here: name one with --{kind} or {variable}.")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import HfApi, constants, snapshot_download
+from huggingface_hub import HfApi, SpaceCard, constants, snapshot_download
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -42,9 +43,9 @@ class ModelFolder:
 def resolve(reference: str, revision: str | None = None) -> ModelFolder:
     """Find the weights that a model reference names, and pull them if they are on the Hub.
 
-    A folder that exists is taken before a Hub id of the same spelling. From the Hub come :data:`FILES` alone. A
-    commit that is in the cache is used without asking the Hub; a branch or tag is looked up each time, and
-    when the Hub is away its cached copy is used, with a logged warning.
+    A folder that exists is taken before a Hub id of the same spelling. From the Hub come :data:`FILES` alone, and
+    they are compared with the checksums of the Hub. A commit that is in the cache is used without asking the Hub; a
+    branch or tag is looked up each time, and when the Hub is away its cached copy is used, with a logged warning.
 
     Args:
         reference: a local folder, a Hub id ``namespace/name``, or ``namespace/name@revision``.
@@ -54,8 +55,8 @@ def resolve(reference: str, revision: str | None = None) -> ModelFolder:
         The folder. Its revision is the full commit id, ``None`` for a local folder.
 
     Raises:
-        MarrowError: there is no such folder, repo or revision, or it may not be read, or it holds no weights, or
-            the Hub is away and nothing is cached.
+        MarrowError: there is no such folder, repo or revision, or it may not be read, or it holds no weights or
+            damaged ones, or the Hub is away and nothing is cached.
     """
     local = Path(reference).expanduser()
     if local.is_dir():
@@ -72,6 +73,20 @@ def resolve(reference: str, revision: str | None = None) -> ModelFolder:
     if revision and hub_id["revision"]:
         raise MarrowError(f"{reference} already names a revision; leave out '{revision}'.")
     return _pull(hub_id["repo"], revision or hub_id["revision"])
+
+
+def pinned_models(readme: Path) -> list[str]:
+    """Read which models a Space is pinned to.
+
+    Args:
+        readme: the Space's ``README.md``, whose front matter may hold ``preload_from_hub``.
+
+    Returns:
+        The references ``namespace/name@commit``, in their order; empty if nothing is pinned to a commit.
+    """
+    lines = SpaceCard.load(readme).data.get("preload_from_hub") or [] if readme.is_file() else []
+    named = [line.split() for line in lines]  # repo, files, commit
+    return [f"{parts[0]}@{parts[2]}" for parts in named if len(parts) == 3 and _COMMIT.fullmatch(parts[2])]
 
 
 def _checked(folder: ModelFolder) -> ModelFolder:
@@ -104,7 +119,12 @@ def _pull(repo: str, revision: str | None) -> ModelFolder:
             raise MarrowError(_refusal(page, error)) from error
         folder = _cached_instead(repo, revision, error)
     except OSError as error:
-        raise MarrowError(f"{repo} could not be kept in {constants.HF_HUB_CACHE}: {error}.") from error
+        reason = " ".join((error.strerror or str(error)).split()).rstrip(".")
+        if error.errno is None:  # what came is not what was announced
+            raise MarrowError(f"{repo} could not be pulled from {constants.ENDPOINT} ({reason}); try again.") from error
+        raise MarrowError(
+            f"{repo} could not be kept in {constants.HF_HUB_CACHE} ({reason}); make room there, or set HF_HOME."
+        ) from error
     # The Hub's cache names the folder of a snapshot after its commit.
     return _checked(ModelFolder(folder, ModelInfo(repo, folder.name)))
 
@@ -116,8 +136,14 @@ def _fetch(repo: str, revision: str | None) -> Path:
         except LocalEntryNotFoundError:
             pass  # not here yet
     # snapshot_download keeps silent when it falls back to its cache, so ask first whether the Hub is there.
-    HfApi().model_info(repo, revision=revision, timeout=_TIMEOUT)
-    return Path(snapshot_download(repo, revision=revision, allow_patterns=list(FILES)))
+    info = HfApi().model_info(repo, revision=revision, timeout=_TIMEOUT, files_metadata=True)
+    folder = Path(snapshot_download(repo, revision=info.sha, allow_patterns=list(FILES)))
+    sums = {file.rfilename: file.lfs.sha256 if file.lfs else file.blob_id for file in info.siblings or []}
+    _verify(repo, folder, sums)
+    if revision != info.sha:
+        # Only what is whole and right may become the cache's copy of a branch or tag.
+        snapshot_download(repo, revision=revision, allow_patterns=list(FILES))
+    return folder
 
 
 def _cached(repo: str, revision: str | None) -> Path:
@@ -125,7 +151,38 @@ def _cached(repo: str, revision: str | None) -> Path:
     # Another library may have cached some files of this commit, such as config.json alone.
     if not all((folder / name).is_file() for name in FILES):
         raise LocalEntryNotFoundError(f"{folder} is not complete")
+    # The cache links each file to one that is named after its checksum, but not on every system.
+    _verify(repo, folder, {name: (folder / name).resolve().name for name in FILES if (folder / name).is_symlink()})
     return folder
+
+
+def _verify(repo: str, folder: Path, sums: dict[str, str | None]) -> None:
+    """Compare pulled files with their checksums; a file that is damaged is removed, so that it is pulled again.
+
+    Args:
+        repo: whose files they are.
+        folder: snapshot in the cache.
+        sums: SHA-256, or the git id of a small file, by name.
+
+    Raises:
+        MarrowError: a file is not what the Hub holds.
+    """
+    damaged = [
+        name for name in FILES if (folder / name).is_file() and sums.get(name) not in (None, *checksums(folder / name))
+    ]
+    for name in damaged:
+        (folder / name).resolve().unlink()
+        (folder / name).unlink(missing_ok=True)
+    if damaged:
+        raise MarrowError(
+            f"{' and '.join(damaged)} of {repo} came damaged from {constants.ENDPOINT} and was removed; try again."
+        )
+
+
+def checksums(path: Path) -> tuple[str, str]:
+    """Give a file's SHA-256 and its git id (SHA-1), by one of which the Hub knows it."""
+    content = path.read_bytes()
+    return hashlib.sha256(content).hexdigest(), hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
 def _cached_instead(repo: str, revision: str | None, reason: Exception) -> Path:

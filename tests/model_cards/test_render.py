@@ -19,6 +19,8 @@ CLASSIFIER_CONFIG = {
     "temperature": 1.37,
     "uncertain_below": 0.61,
     "trained_on": {"BLA": {"marrow": 612}, "EBO": {"blood": 503}, "PLM": {}},
+    "initial_weights": "mobilenet_v2_1.0_imagenet_notop.weights.h5",
+    "training": {"epochs": 12, "seconds": 7200, "processor": "Some CPU", "cores": 2},
     "outliers": {"share": 0.15, "cells": {"NIF": {"marrow": 53, "blood": 4}}},
 }
 CLASSIFIER_METRICS = {
@@ -67,6 +69,7 @@ SEGMENTER_CONFIG = {
     "confidence": 0.42,
     "iou": 0.55,
     "labels": ["cell"],
+    "initial_weights": "bone-marrow-mobilenet",
     "trained_on": {"composed": {"marrow": 410, "synthetic": 90}, "bccd": 123},
 }
 SEGMENTER_METRICS = {
@@ -121,6 +124,10 @@ def test_classifier_card_has_every_figure(tmp_path: Path) -> None:
         "| BLA | blood | 21 | 0.619 (0.409–0.792) | 0.524 |",
         "| BLA | marrow | 99 | 0.960 (0.901–0.984) | 0.808 |",
         "from 0.071 to 0.022",
+        "| EBO | BLA | 11 of 99 | 0.111 |",
+        "| BLA | EBO | 8 of 120 | 0.067 |",
+        "Training took 2.0 hours on 2 cores of Some CPU (measured; epochs: 12).",
+        "that is 0.08 kWh",
         "from 1000 resamples of the\n217 groups",
         "| known marrow cells | – | 0.083 |",
         "| plasma cells | 77 | 0.604 |",
@@ -146,6 +153,12 @@ def test_classifier_metadata_is_complete(tmp_path: Path) -> None:
     )
     assert data.datasets == ["NAMESPACE/bone-marrow-12"]
     assert data.model_name == "bone-marrow-mobilenet"
+    assert (data.base_model, data.base_model_relation) == ("google/mobilenet_v2_1.0_224", "finetune")
+    assert data.metrics == ["accuracy", "balanced_accuracy", "macro_f1"]
+    assert {(r.dataset_type, r.dataset_split) for r in data.eval_results} == {("NAMESPACE/bone-marrow-12", "test")}
+    # 2 hours of 2 cores at 20 W are 0.08 kWh
+    assert data.co2_eq_emissions["emissions"] == pytest.approx(0.08 * 480)
+    assert data.co2_eq_emissions["hardware_used"] == "2 cores of Some CPU"
     assert {result.metric_type: result.metric_value for result in data.eval_results} == {
         "accuracy": 0.9123,
         "balanced_accuracy": 0.8765,
@@ -167,6 +180,9 @@ def test_segmenter_card(tmp_path: Path) -> None:
         "| chosen | 0.420 |",
         "640 × 640 px",
         'model("smear.jpg", conf=0.42)',
+        "The backbone started from that classifier's weights.",
+        "| BCCD | 0.129 | – |",
+        "The time that this training took was not written down",
     ):
         assert row in text, row
     assert "\n# bone-marrow-yolov8-seg\n" in text
@@ -177,7 +193,9 @@ def test_segmenter_card(tmp_path: Path) -> None:
         "ultralytics",
         "image-segmentation",
     )
+    assert data.base_model == "NAMESPACE/bone-marrow-mobilenet"
     assert [result.metric_value for result in data.eval_results] == [0.912, 0.934, 0.871]
+    assert {result.dataset_split for result in data.eval_results} == {"test"}
     assert "Beside other ways" not in text and "precision_recall.png" not in text and "How it looks" not in text
 
 

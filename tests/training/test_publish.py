@@ -1,183 +1,189 @@
-"""Publishing four tiny folders to a Hub on loopback, and using what arrived."""
+"""Publishing a small release to a Hub on loopback: what arrives, again, by pull request, and over what others did."""
+
+from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import onnx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from tests.hub_server import HubServer
+from marrow import __version__
+from tests.commands import ROOT, succeed
+from tests.training.published import CLASSIFIER, MODELS, SEGMENTER, SPACE, Publisher, publisher, write
+from training.publishing.cards import describe_copy
 
-ROOT = Path(__file__).parents[2]
-CARD = "---\nlicense: agpl-3.0\n---\n# A card\n\nUse `NAMESPACE/bone-marrow-mobilenet`.\n"
-MODELS = ("bone-marrow-mobilenet", "bone-marrow-yolov8-seg")
-
-
-@pytest.fixture
-def hub() -> Iterator[HubServer]:
-    """An empty Hub."""
-    with HubServer() as server:
-        yield server
+VERSION = f"v{__version__}"
 
 
 @pytest.fixture
-def folders(tmp_path: Path) -> dict[str, Path]:
-    """A dataset, two models and a Space, each as small as it can be."""
-    dataset, models, space = tmp_path / "dataset", tmp_path / "hub", tmp_path / "space"
-    write(dataset / "README.md", "---\nlicense: cc-by-4.0\n---\n# Cells\n")
-    write(dataset / "bone-marrow-12.py", "raise SystemExit('never to be run')\n")
-    for split, rows in (("train", 4), ("validation", 2), ("test", 1)):
-        path = dataset / "data" / f"{split}-00000-of-00001.parquet"
-        path.parent.mkdir(exist_ok=True)
-        pq.write_table(pa.table({"label": list(range(rows))}), path)
-    for name in MODELS:
-        write(models / name / "README.md", CARD)
-        write(models / name / "config.json", json.dumps({"name": name}))
-        write(models / name / "metrics.json", "{}")
-        onnx.save(identity_model(), models / name / "model.onnx")
-    write(space / "README.md", "---\ntitle: Smear\nsdk: gradio\nmodels:\n- someone/model\n---\n# A Space\n")
-    write(space / "app.py", "print('hello')\n")
-    write(space / "requirements.txt", "gradio\n")
-    write(space / "marrow" / "__init__.py", "")
-    for left_out in ("marrow/__pycache__/old.pyc", "flags/visitor.json", "marrow.egg-info/PKG-INFO", ".cache/x"):
-        write(space / left_out, "")
-    return {"dataset": dataset, "hub": models, "space": space}
+def publish(tmp_path: Path) -> Iterator[Publisher]:
+    with publisher(tmp_path) as ready:
+        yield ready
 
 
-def write(path: Path, text: str) -> None:
-    """Write a small text file, with its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-
-
-def identity_model() -> onnx.ModelProto:
-    """The smallest model there is."""
-    node = onnx.helper.make_node("Identity", ["x"], ["y"])
-    x, y = (onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, [1]) for n in "xy")
-    return onnx.helper.make_model(onnx.helper.make_graph([node], "identity", [x], [y]))
-
-
-def publish(
-    hub: HubServer, folders: dict[str, Path], *options: str, token: str | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run the command against the Hub; ``--namespace`` and the folders of models and Space are given."""
-    command = [sys.executable, "-m", "training.publish", "--namespace", "tester"]
-    command += ["--hub-dir", str(folders["hub"]), "--space-dir", str(folders["space"]), *options]
-    environment = hub.environment(folders["hub"].parent / "home", token)
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-
-
-def test_all_four_parts_arrive_and_can_be_used(hub: HubServer, folders: dict[str, Path], tmp_path: Path) -> None:
-    done = publish(hub, folders, "--dataset-dir", str(folders["dataset"]))
+def test_what_is_published_arrives_is_tried_and_only_changes_are_pushed_again(
+    publish: Publisher, tmp_path: Path
+) -> None:
+    hub = publish.hub
+    done = publish(dataset=True)
     assert done.returncode == 0, done.stderr
-    heads = {key: repo.at("main") for key, repo in hub.repos.items()}
-    cells, space = heads["datasets", "tester/bone-marrow-12"], heads["spaces", "tester/bone-marrow-smear"]
-    classifier, segmenter = (heads["models", f"tester/{name}"] for name in MODELS)
-    assert done.stdout.splitlines() == [
-        f"dataset    {hub.url}/datasets/tester/bone-marrow-12 commit {cells.id}",
-        f"classifier {hub.url}/tester/bone-marrow-mobilenet commit {classifier.id}",
-        f"segmenter  {hub.url}/tester/bone-marrow-yolov8-seg commit {segmenter.id}",
-        f"space      {hub.url}/spaces/tester/bone-marrow-smear commit {space.id}",
+    heads = publish.heads()
+    lines = done.stdout.splitlines()
+    assert lines[:4] == [
+        f"dataset    {hub.url}/datasets/tester/bone-marrow-12 commit {heads['bone-marrow-12']}",
+        f"classifier {hub.url}/tester/{CLASSIFIER} commit {heads[CLASSIFIER]}",
+        f"segmenter  {hub.url}/tester/{SEGMENTER} commit {heads[SEGMENTER]}",
+        f"space      {hub.url}/spaces/tester/{SPACE} commit {heads[SPACE]}",
     ]
-    for key, head in heads.items():
-        assert len(hub.repos[key].commits) == 2, "the initial commit and one more"
-        assert head.title.startswith("Publish from source ")
-    assert set(cells.files) == {
-        ".gitattributes",
-        "README.md",
-        *(f"data/{split}-00000-of-00001.parquet" for split in ("train", "validation", "test")),
-    }
-    assert set(space.files) == {
-        ".gitattributes",
-        "README.md",
-        "app.py",
-        "requirements.txt",
-        "marrow/__init__.py",
-    }
-    assert b"`tester/bone-marrow-mobilenet`" in hub.read("models", f"tester/{MODELS[0]}", "README.md")
+    assert "analyzed with the pulled files, " in lines[4]
+    assert [line.split()[-1] for line in lines[5:]] == [VERSION] * 4
+    for repo in hub.repos.values():
+        assert len(repo.commits) == 2, "the initial commit and one more"
+        assert repo.at("main").title.startswith("Publish from source ")
+        assert repo.tags == {VERSION: repo.branches["main"]}
+    cells, space = hub.repos["datasets", "tester/bone-marrow-12"], hub.repos["spaces", f"tester/{SPACE}"]
+    splits = ("train", "validation", "test")
+    data = {f"data/{split}-00000-of-00001.parquet" for split in splits}
+    assert set(cells.at("main").files) == {".gitattributes", "README.md", *data}
+    here = {p.relative_to(ROOT / "space").as_posix() for p in (ROOT / "space").rglob("*.py")}
+    assert here <= set(space.at("main").files)
+    left_out = ("__pycache__", "flags/", "egg-info", ".cache")
+    assert not [name for name in space.at("main").files if any(piece in name for piece in left_out)]
+    assert b"`tester/bone-marrow-mobilenet`" in hub.read("models", f"tester/{CLASSIFIER}", "README.md")
+    assert b"it holds 7 images (" in hub.read("datasets", "tester/bone-marrow-12", "README.md")
 
-    pins = {
-        "MARROW_CLASSIFIER": f"tester/{MODELS[0]}@{classifier.id}",
-        "MARROW_SEGMENTER": f"tester/{MODELS[1]}@{segmenter.id}",
-    }
-    variables = hub.repos["spaces", "tester/bone-marrow-smear"].variables
-    assert {key: variable["value"] for key, variable in variables.items()} == pins
-    readme = hub.read("spaces", "tester/bone-marrow-smear", "README.md").decode()
-    front = yaml.safe_load(readme.split("---")[1])
-    assert front["title"] == "Smear"
-    assert sorted(front["models"]) == sorted(f"tester/{name}" for name in MODELS)
+    pins = [f"tester/{name}@{heads[name]}" for name in (SEGMENTER, CLASSIFIER)]
+    assert publish.pins(tmp_path) == pins and space.variables == {}
+    front = yaml.safe_load(hub.read("spaces", f"tester/{SPACE}", "README.md").decode().split("---")[1])
+    assert front["models"] == [pin.split("@")[0] for pin in pins]
     assert front["datasets"] == ["tester/bone-marrow-12"]
-    assert f"tester/{MODELS[0]} config.json,model.onnx {classifier.id}" in front["preload_from_hub"]
-    assert readme.endswith("# A Space\n")
 
-    code = f"""
-from datasets import load_dataset
-from marrow.hub import resolve
-print({{name: len(split) for name, split in load_dataset("tester/bone-marrow-12").items()}})
-for reference in {list(pins.values())}:
-    print((resolve(reference).path / "config.json").read_text())
-"""
+    cells = 'load_dataset("tester/bone-marrow-12")'
+    code = f"from datasets import load_dataset; print({{name: len(split) for name, split in {cells}.items()}})"
     used = subprocess.run(
         [sys.executable, "-c", code], env=hub.environment(tmp_path / "cache"), capture_output=True, text=True
     )
-    assert used.stdout.splitlines() == [
-        "{'train': 4, 'validation': 2, 'test': 1}",
-        *(json.dumps({"name": name}) for name in MODELS),
-    ], used.stderr
+    assert used.stdout == "{'train': 4, 'validation': 2, 'test': 1}\n", used.stderr
+
+    hub.requests.clear()
+    again = publish(dataset=True)
+    assert again.stdout.count("unchanged at") == 4 and "nothing to do" in again.stdout
+    assert not [asked for asked in hub.requests if asked.split()[0] in ("POST", "PUT", "DELETE")]
+
+    (publish.root / "hub" / CLASSIFIER / "metrics.json").write_text('{"accuracy": 1}')
+    dry = publish("--dry-run", dataset=True)
+    assert f"{CLASSIFIER} would get 1 changed files (metrics.json)" in dry.stdout and publish.heads() == heads
+    changed = publish(dataset=True)
+    assert changed.returncode == 0, changed.stderr
+    new = publish.heads()
+    assert [name for name in heads if new[name] != heads[name]] == [CLASSIFIER, SPACE]
+    assert publish.pins(tmp_path) == [pins[0], f"tester/{CLASSIFIER}@{new[CLASSIFIER]}"]
+    assert hub.repos["models", f"tester/{CLASSIFIER}"].tags == {
+        VERSION: heads[CLASSIFIER],
+        f"{VERSION}.post1": new[CLASSIFIER],
+    }
 
 
-def test_only_what_changed_is_committed(hub: HubServer, folders: dict[str, Path]) -> None:
-    publish(hub, folders)
-    (folders["hub"] / MODELS[0] / "metrics.json").write_text('{"accuracy": 1}')
-    write(folders["space"] / "extra.txt", "for one commit")
-    publish(hub, folders, "--only", "space")
-    (folders["space"] / "extra.txt").unlink()
-    done = publish(hub, folders)
-    dataset, classifier, segmenter, space = done.stdout.splitlines()
-    assert dataset == "dataset    left out, because no --dataset-dir is given"
-    assert "bone-marrow-mobilenet commit " in classifier
-    assert "bone-marrow-yolov8-seg unchanged at " in segmenter
-    assert "bone-marrow-smear commit " in space
-    assert len(hub.repos["models", f"tester/{MODELS[1]}"].commits) == 2
-    assert "extra.txt" not in hub.repos["spaces", "tester/bone-marrow-smear"].at("main").files
-    pinned = hub.repos["spaces", "tester/bone-marrow-smear"].variables["MARROW_CLASSIFIER"]["value"]
-    assert pinned.endswith(hub.repos["models", f"tester/{MODELS[0]}"].at("main").id)
+def test_a_dry_run_pushes_nothing_and_private_is_private(publish: Publisher) -> None:
+    done = publish("--dry-run")
+    assert f"{publish.hub.url}/tester/{CLASSIFIER} would be made with 4 files, " in done.stdout
+    assert not publish.hub.repos
+    private = publish("--only", "segmenter", "--private")
+    assert private.returncode == 0, private.stderr
+    assert "analyzed with the pulled files" in private.stdout
+    assert [repo.private for repo in publish.hub.repos.values()] == [True]
 
 
-def test_a_dry_run_pushes_nothing_and_private_is_private(hub: HubServer, folders: dict[str, Path]) -> None:
-    done = publish(hub, folders, "--dry-run", token="")
-    assert f"{hub.url}/tester/bone-marrow-mobilenet would get 4 files, 0.0 MB" in done.stdout
-    assert not hub.repos
-    assert publish(hub, folders, "--only", "segmenter", "--private").returncode == 0
-    assert [repo.private for repo in hub.repos.values()] == [True]
+def test_what_others_changed_is_shown_and_kept_unless_forced(publish: Publisher) -> None:
+    assert publish("--only", "segmenter").returncode == 0
+    publish.edit("models", SEGMENTER, "README.md", "---\nlicense: agpl-3.0\n---\n# A card\n\nA line by hand.\n")
+    edited = publish.heads()
+    assert "unchanged" not in publish("--dry-run", "--only", "classifier").stdout
+    refused = publish("--only", "segmenter")
+    assert f"README.md of tester/{SEGMENTER} was edited on the Hub, as shown above" in refused.error
+    assert "+A line by hand.\n" in refused.stdout and "-Use `tester/bone-marrow-mobilenet`.\n" in refused.stdout
+    assert publish.heads() == edited
+    assert publish("--only", "segmenter", "--force").returncode == 0
+    assert publish.hub.read("models", f"tester/{SEGMENTER}", "README.md").endswith(b"bone-marrow-mobilenet`.\n")
+    # the same change made in the source needs no force
+    publish.edit("models", SEGMENTER, "metrics.json", '{"by": "hand"}')
+    (publish.root / "hub" / SEGMENTER / "metrics.json").write_text('{"by": "hand"}')
+    assert "unchanged at" in publish("--only", "segmenter").stdout
 
 
-def test_every_failure_is_one_line(hub: HubServer, folders: dict[str, Path], tmp_path: Path) -> None:
-    def error(*options: str, token: str | None = None) -> str:
-        done = publish(hub, folders, *options, token=token)
-        assert done.returncode == 2
-        assert done.stderr.startswith("error: ")
-        assert done.stderr.count("\n") == 1
-        return done.stderr
+def test_a_name_that_is_taken_is_not_overwritten(publish: Publisher) -> None:
+    from tests.loopback_hub.repos import Repo
 
-    assert "--dataset-dir DIR" in error("--only", "dataset")
-    assert "There is no dataset folder" in error("--dataset-dir", str(tmp_path / "nowhere"))
-    assert "No access token" in error(token="")
-    assert "does not accept the access token" in error(token="hf_wrong")
-    assert "may not write to someone" in error("--namespace", "someone")
-    assert "publish --only segmenter first" in error("--only", "space")
-    write(folders["hub"] / MODELS[1] / "README.md", "---\nlicense: [\n---\n")
-    assert "segmenter: Invalid metadata in README.md" in error("--only", "segmenter")
-    (folders["hub"] / MODELS[0] / "model.onnx").unlink()
-    assert "has no model.onnx" in error()
-    shutil.rmtree(folders["hub"] / MODELS[0])
-    assert "There is no classifier folder" in error()
-    hub.close()
-    assert f"{hub.url} does not answer" in error("--only", "segmenter")
+    repo = publish.hub.repos["models", f"tester/{CLASSIFIER}"] = Repo("models", f"tester/{CLASSIFIER}")
+    repo.commit("main", {"weights.bin": publish.hub.store(b"someone's", lfs=True)}, "Upload weights.bin")
+    error = publish("--only", "classifier").error
+    assert "is taken by something that this command did not publish (weights.bin)" in error
+    assert set(repo.at("main").files) == {"weights.bin"}
+
+
+def test_pull_requests_change_nothing_until_they_are_merged(publish: Publisher, tmp_path: Path) -> None:
+    assert "there is no tester/bone-marrow-mobilenet yet; publish it once without --pr" in publish("--pr").error
+    assert publish().returncode == 0
+    before = publish.heads()
+    (publish.root / "hub" / CLASSIFIER / "metrics.json").write_text('{"accuracy": 1}')
+    done = publish("--pr")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("pull request with") == 2 and "tagged" not in done.stdout
+    assert publish.heads() == before
+    models, space = publish.hub.repos["models", f"tester/{CLASSIFIER}"], publish.hub.repos["spaces", f"tester/{SPACE}"]
+    proposed = models.at("refs/pr/1").id
+    assert f"tester/{CLASSIFIER}@{proposed}" in publish.pins(tmp_path, "refs/pr/1")
+    assert publish("--pr").stdout.count("pull request with") == 2
+    assert [len(repo.discussions) for repo in (models, space)] == [1, 1], "the same pull requests as before"
+    publish.hub.requests.clear()
+    merge = 'from huggingface_hub import *; HfApi().merge_pull_request("tester/bone-marrow-mobilenet", 1)'
+    environment = publish.hub.environment(tmp_path / "merger")
+    subprocess.run([sys.executable, "-c", merge], env=environment, check=True, capture_output=True)
+    assert f"{CLASSIFIER} unchanged at {publish.heads()[CLASSIFIER]}" in publish("--only", "classifier").stdout
+
+
+def test_variables_that_would_have_the_space_run_other_models_are_not_left(publish: Publisher) -> None:
+    assert publish().returncode == 0
+    space = publish.hub.repos["spaces", f"tester/{SPACE}"]
+    space.variables["MARROW_CLASSIFIER"] = {"key": "MARROW_CLASSIFIER", "value": "someone/model@v1"}
+    write(publish.root / "space" / "extra.txt", "new")
+    assert "its variable MARROW_CLASSIFIER has it run someone/model@v1 whatever" in publish("--only", "space").error
+    assert "extra.txt" not in space.at("main").files
+    assert publish("--only", "space", "--force").returncode == 0
+    assert "extra.txt" in space.at("main").files and space.variables == {}
+
+
+def test_the_card_of_a_copy_says_what_it_holds(tmp_path: Path) -> None:
+    features = {"info": {"features": {"label": {"names": ["BLA", "EOS"], "_type": "ClassLabel"}}}}
+    table = pa.table({"label": [0, 1, 1], "source": ["marrow", "marrow", "drawn"]})
+    path = tmp_path / "test-00000-of-00001.parquet"
+    pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps(features)}), path)
+    card = "---\nlicense: cc-by-4.0\nsize_categories:\n- 10K<n<100K\n---\n\n# Cells\n\nAll of them.\n"
+    text = describe_copy(card, {"data/test-00000-of-00001.parquet": path})
+    note = "it holds 3 images (test 3), of the classes BLA 1, EOS 2, from the sources drawn 1, marrow 2."
+    assert text.index("# Cells") < text.index(note) < text.index("All of them.")
+    assert yaml.safe_load(text.split("---")[1])["size_categories"] == ["n<1K"]
+    usual = pa.table({"label": [0] * 36_000})
+    pq.write_table(usual, path)
+    assert describe_copy(card, {"data/test-00000-of-00001.parquet": path}) == card
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_folders_of_the_release_hold_what_is_published(name: str) -> None:
+    from training.publishing.parts import PARTS, find_files
+
+    part = next(part for part in PARTS if part.repo == name)
+    assert set(find_files(part, ROOT / "hub" / name)) >= set(part.needs)
+
+
+def test_the_keras_file_of_a_release_is_the_same_whenever_it_is_made(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.keras", tmp_path / "other.keras"
+    for out in (one, other):
+        succeed("-m", "training.export", "keras", "--model", ROOT / "hub" / CLASSIFIER, "--out", out)
+    assert one.read_bytes() == other.read_bytes(), "else publishing again would be a change"

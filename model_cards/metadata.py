@@ -1,0 +1,99 @@
+"""The YAML block of a model's card, by which the Hub finds and shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCardData
+
+from model_cards.cost import emissions
+
+DATASET = "NAMESPACE/bone-marrow-12"
+CLASSIFIER = "bone-marrow-mobilenet"
+IMAGENET = "google/mobilenet_v2_1.0_224"
+"""Another port of the same TensorFlow checkpoint that the ImageNet weights of Keras Applications are made from."""
+METRIC_NAMES = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "macro_f1": "Macro F1",
+    "recall": "Recall at IoU 0.5",
+    "precision": "Precision at IoU 0.5",
+    "f1": "F1 at IoU 0.5",
+    "mean_iou": "Mean IoU",
+    "mask_map50": "Mask mAP50",
+    "mask_map50_95": "Mask mAP50-95",
+    "count_error": "Count error per field",
+    "false_cells_per_field": "False cells per field",
+}
+
+
+def classifier_data(name: str, config: Mapping[str, Any], metrics: Mapping[str, Any]) -> ModelCardData:
+    """Give the metadata of a classifier's card."""
+    results = _results("image-classification", "bone-marrow-12, cells cropped", DATASET, metrics.get("test", {}))
+    imagenet = "imagenet" in config.get("initial_weights", "")
+    return _card_data(
+        name,
+        "image-classification",
+        results,
+        config,
+        IMAGENET if imagenet else None,
+        library_name="transformers",
+        tags=["keras", "mobilenet_v2"],
+    )
+
+
+def segmenter_data(name: str, config: Mapping[str, Any], metrics: Mapping[str, Any]) -> ModelCardData:
+    """Give the metadata of a segmenter's card."""
+    results = [
+        result
+        for dataset, figures in metrics.get("datasets", {}).items()
+        for result in _results("image-segmentation", dataset, dataset.lower().replace(" ", "-"), figures)
+    ]
+    base = f"NAMESPACE/{CLASSIFIER}" if config.get("initial_weights") == CLASSIFIER else None
+    return _card_data(
+        name,
+        "image-segmentation",
+        results,
+        config,
+        base,
+        library_name="ultralytics",
+        tags=["instance-segmentation", "yolov8", "mobilenet_v2"],
+    )
+
+
+def _card_data(
+    name: str, task: str, results: list[EvalResult], config: Mapping[str, Any], base: str | None, **own: Any
+) -> ModelCardData:
+    tags = ["medical", "hematology", "cytology", "bone-marrow", "onnx", "openvino", *own.pop("tags")]
+    cost = {"co2_eq_emissions": emissions(config["training"])} if config.get("training") else {}
+    descent = {"base_model": base, "base_model_relation": "finetune"} if base else {}
+    return ModelCardData(
+        model_name=name,
+        license="agpl-3.0",
+        pipeline_tag=task,
+        datasets=[DATASET],
+        tags=tags,
+        metrics=list(dict.fromkeys(result.metric_type for result in results)) or None,
+        eval_results=results or None,
+        **descent,
+        **cost,
+        **own,
+    )
+
+
+def _results(task: str, dataset: str, kind: str, figures: Mapping[str, Any]) -> list[EvalResult]:
+    """Give the figures that are fractions; all were measured on images that training and thresholds did not see."""
+    return [
+        EvalResult(
+            task_type=task,
+            dataset_type=kind,
+            dataset_name=dataset,
+            dataset_split="test",
+            metric_type=metric,
+            metric_name=METRIC_NAMES.get(metric),
+            metric_value=round(value, 4),
+        )
+        for metric, value in figures.items()
+        if isinstance(value, float)
+    ]
