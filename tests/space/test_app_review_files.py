@@ -123,8 +123,10 @@ def test_saved_work_is_opened_again_with_its_image(reviewed, browser, server, sm
         page.set_input_files("#image input[type=file]", smear_file)
         expect(page.get_by_text("The saved work is open again.")).to_be_visible(timeout=PATIENCE)
         expect(cells(page)).to_have_count(3)
+        look(page, "flag")
         _drop(page, "#viewer .stage", path, smear_file)
-        expect(page.locator("#viewer .message")).to_be_empty(timeout=PATIENCE)
+        # a new image is shown with its annotations
+        expect(page.locator("#viewer .legend")).to_be_visible(timeout=PATIENCE)
         expect(page.get_by_text("The saved work is open again.")).to_be_visible(timeout=PATIENCE)
         expect(cells(page)).to_have_count(3)
 
