@@ -151,5 +151,5 @@ def agreement(folder: Path, image: np.ndarray) -> list[float]:
         overlaps.append(iou(mask, masks[best]))
         if overlaps[-1] > 0.8:
             # bfloat16 may prefer the other of two equally good candidates for a cell
-            assert boxes[best] == pytest.approx(box, abs=0.05 * float((box[2:] - box[:2]).max()))
+            assert boxes[best] == pytest.approx(box, abs=0.08 * float((box[2:] - box[:2]).max()))
     return overlaps
