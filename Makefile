@@ -7,14 +7,17 @@ DATASET ?=
 BENCHMARKS ?= ../shared/data
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo setup test train bench lint publish cards
+.PHONY: demo setup test test-all train bench lint publish cards
 
 demo: $(VENV)/.demo  ## serve the Space with the embedded release on http://127.0.0.1:7860
 	@$(PY) space/app.py
 
 setup: $(VENV)/.setup  ## install everything into .venv
 
-test: setup  ## run all tests
+test: setup  ## run the tests, but for those marked slow
+	$(PY) -m pytest -m "not slow"
+
+test-all: setup  ## run all tests
 	$(PY) -m pytest
 
 train: setup  ## the whole chain in miniature: drawn cells to a published, pulled and used model

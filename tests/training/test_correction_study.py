@@ -99,6 +99,7 @@ def drawn_set(tmp_path_factory) -> Path:
     return work / "set"
 
 
+@pytest.mark.slow
 def test_corrected_cells_make_the_next_model_better_on_their_stain(drawn_set, tmp_path):
     (tmp_path / "tiny.toml").write_text(CONFIG)
     out = tmp_path / "study"

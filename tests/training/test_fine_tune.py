@@ -180,6 +180,7 @@ def places(root: Path) -> tuple:
     return "--run-dir", root / "run", "--output-dir", root / "hub"
 
 
+@pytest.mark.slow
 def test_the_new_model_says_what_it_was_trained_on_and_from(fine_tuned, trained_classifier):
     config, old = (read_json(folder / "config.json") for folder in (fine_tuned / "hub", trained_classifier.hub))
     corrected = {code: config["trained_on"][code].pop("bone-marrow-flags", 0) for code in CODES}
@@ -241,6 +242,7 @@ def test_old_and_corrected_cells_need_the_same_classes(flags, cell_set):
         joined(load_cells(str(cell_set), "test"), load_corrected(str(flags), ("NGB", "BLA", "LYT")))
 
 
+@pytest.mark.slow
 def test_model_and_flags_come_from_the_hub(trained_classifier, flags, tmp_path):
     with HubServer() as hub:
         done = succeed("-c", FROM_HUB, trained_classifier.hub, flags, **hub.environment(tmp_path))

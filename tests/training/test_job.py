@@ -6,6 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
 from huggingface_hub.cli._uv_script_header import parse_uv_script_header
 
 from tests.commands import ROOT, succeed
@@ -48,6 +49,7 @@ def test_the_steps_of_the_segmenter_are_commands_of_the_project() -> None:
     assert steps[1][-2:] == ["--epochs", "2"] and "you/bone-marrow-mobilenet" in steps[1]
 
 
+@pytest.mark.slow
 def test_a_classifier_is_trained_on_a_data_set_of_the_hub_and_published(cell_set, tmp_path) -> None:
     config = tmp_path / "tiny.toml"
     config.write_text(
