@@ -47,6 +47,7 @@ ELSEWHERE = {
     r"python -m training\.compare_segmenters ": "tests/training/test_train_segmenter.py",
     r"python -m training\.transfer_study ": "tests/training/test_transfer_study.py",
     r"python -m training\.precision ": "tests/training/test_precision.py",
+    r"python -m training\.correction_study ": "tests/training/test_correction_study.py",
 }
 # Python that the test of the data set card runs with a small archive, or an old library.
 BUILDERS = ("dataset_scripts.bone_marrow_12", "trust_remote_code")
