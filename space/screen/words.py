@@ -137,8 +137,8 @@ VIEWER = {
         "consent": "I may share this image, it shows nothing that identifies a person, and it may be used to train "
         "these models.",
         "send": "Send flag",
-        "flag_info": "The image (without its file's metadata), the cells and your comment are saved for the next "
-        "training.",
+        "flag_info": "The image (without its file's metadata), the cells with your corrections, the reviewer's name if "
+        "you gave one, and your comment are saved for the next training.",
         "failed": "That did not work: check the connection and try again.",
         "models": "Models: {names}",
         "correct": "Correct",
@@ -278,8 +278,8 @@ VIEWER = {
         "consent": "J’ai le droit de partager cette image, elle ne montre rien qui identifie une personne, et elle "
         "peut servir à entraîner ces modèles.",
         "send": "Envoyer",
-        "flag_info": "L’image (sans les métadonnées du fichier), les cellules et votre commentaire sont enregistrés "
-        "pour le prochain apprentissage.",
+        "flag_info": "L’image (sans les métadonnées du fichier), les cellules avec vos corrections, le nom du relecteur s’il "
+        "est donné et votre commentaire sont enregistrés pour le prochain apprentissage.",
         "failed": "Cela n’a pas marché : vérifiez la connexion et réessayez.",
         "models": "Modèles : {names}",
         "correct": "Corriger",
