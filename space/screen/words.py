@@ -278,8 +278,8 @@ VIEWER = {
         "consent": "J’ai le droit de partager cette image, elle ne montre rien qui identifie une personne, et elle "
         "peut servir à entraîner ces modèles.",
         "send": "Envoyer",
-        "flag_info": "L’image (sans les métadonnées du fichier), les cellules avec vos corrections, le nom du relecteur s’il "
-        "est donné et votre commentaire sont enregistrés pour le prochain apprentissage.",
+        "flag_info": "L’image (sans les métadonnées du fichier), les cellules avec vos corrections, le nom du "
+        "relecteur s’il est donné et votre commentaire sont enregistrés pour le prochain apprentissage.",
         "failed": "Cela n’a pas marché : vérifiez la connexion et réessayez.",
         "models": "Modèles : {names}",
         "correct": "Corriger",
