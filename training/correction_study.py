@@ -5,11 +5,12 @@ python -m training.correction_study --model hub/bone-marrow-mobilenet --data SET
 1. A stain is looked for, on validation cells, in which the classifier names fewer cells right by ``LOSS`` or more.
 2. Fields of validation cells, which no training has seen, are composed in it and analyzed. A simulated person names
    the cells that were found, deletes what is none, and flags the field: the way from the screen to a folder of flags.
-3. ``bone_marrow_12.py`` makes a set of the flags, and ``train_classifier`` goes on from the classifier with it.
-4. Both classifiers name the test cells, in the stain of the training and in the new one.
+3. ``bone_marrow_12.py`` makes a set of the flags, and ``train_classifier`` goes on from the classifier with it; for
+   comparison also without it, as more training alone may change the figures.
+4. All three classifiers name the test cells, in the stain of the training and in the new one.
 
 A study that was stopped goes on where it stood. DIR gets ``correction.json`` and ``correction.md``, and the next
-classifier in ``DIR/classifier``.
+classifier in ``DIR/classifier`` (``DIR/control`` is the one without corrected cells).
 """
 
 from __future__ import annotations
@@ -223,7 +224,12 @@ def compare(before: np.ndarray, after: np.ndarray, cells: Cells) -> dict[str, An
 
 
 def measure(models: Mapping[str, str], cells: Cells, strength: float) -> dict[str, dict[str, Any]]:
-    """Compare the classifiers ``before`` and ``after`` on test cells in the old stain and in the new one."""
+    """Compare the classifiers ``before``, ``after`` and ``control`` on test cells in the old stain and in the new one.
+
+    Returns:
+        For each stain what :func:`compare` gives of ``before`` and ``after``, the share of ``uncertain_`` cells of
+        both, and ``control``, the accuracy of the third.
+    """
     figures = {}
     kinds = {"old": "test cells as they are", "new": "the same in the new stain"}
     classifiers = {name: Classifier.from_pretrained(model) for name, model in models.items()}
@@ -231,8 +237,9 @@ def measure(models: Mapping[str, str], cells: Cells, strength: float) -> dict[st
         shown = in_stain(cells, strength if kind == "new" else 0.0)
         named = {name: name_all(classifier, shown) for name, classifier in classifiers.items()}
         figures[kind] = {"cells": title} | compare(named["before"], named["after"], shown)
-        for name, classifier in classifiers.items():
-            below = classifier.config.uncertain_below
+        figures[kind]["control"] = float((named["control"].argmax(axis=1) == shown.labels).mean())
+        for name in ("before", "after"):
+            below = classifiers[name].config.uncertain_below
             figures[kind][f"uncertain_{name}"] = float((named[name].max(axis=1) < below).mean())
     return figures
 
@@ -246,10 +253,10 @@ def markdown(study: Mapping[str, Any]) -> str:
         f"{made['relabelled']} of the cells found were relabelled, {made['confirmed']} confirmed and "
         f"{made.get('deleted', 0)} deleted, and the fields flagged. The classifier went on from its weights with the "
         f"{training['corrected']} cells of the flags for {training['epochs']} epochs ({training['seconds']:.0f} s on "
-        f"{study['machine']['cores']} cores). Test cells, none of which was corrected; 95 % bootstrap intervals, exact "
-        "McNemar test:"
+        f"{study['machine']['cores']} cores); the control went on as long without them. Test cells, none of which was "
+        "corrected; 95 % bootstrap intervals, exact McNemar test:"
     )
-    head = ["cells", "number", "accuracy before", "after", "difference", "now right", "now wrong", "p"]
+    head = ["cells", "number", "accuracy before", "after", "control", "difference", "now right", "now wrong", "p"]
     head += ["uncertain before", "after"]
     rows = [_row(figures) for figures in study["figures"].values()]
     return f"{caption}\n\n{table(head, rows)}\n\n```sh\n{study['command']}\n```\n"
@@ -259,7 +266,7 @@ def _row(figures: Mapping[str, Any]) -> list[Any]:
     intervals = figures["intervals"]
     difference = f"{figures['difference']:+.3f} ({', '.join(f'{bound:+.3f}' for bound in intervals['difference'])})"
     accuracies = [f"{figures[name]:.3f} ({number(intervals[name])})" for name in ("before", "after")]
-    changed = [difference, figures["gained"], figures["lost"], f"{figures['p']:.2g}"]
+    changed = [f"{figures['control']:.3f}", difference, figures["gained"], figures["lost"], f"{figures['p']:.2g}"]
     uncertain = [figures["uncertain_before"], figures["uncertain_after"]]
     return [figures["cells"], figures["n"], *accuracies, *changed, *uncertain]
 
@@ -301,21 +308,38 @@ def correct(args: argparse.Namespace, out: Path) -> None:
     write_json(out / "made.json", {"stain": stain, "corrections": counts})
 
 
+def go_on(args: argparse.Namespace, classifier: Path, extra: Sequence[str | Path]) -> None:
+    """Train from the classifier on, into the Hub folder ``classifier``, unless that is finished.
+
+    Raises:
+        MarrowError: the training failed.
+    """
+    if (classifier / "metrics.json").is_file():
+        return
+    unknown = ("--unknown", args.unknown) if args.unknown else ()
+    places = ("--config", args.config, "--run-dir", run_folder(classifier), "--output-dir", classifier)
+    start = ("--resume-from", args.model, "--data", args.data)
+    run("-m", "training.train_classifier", *start, *extra, *unknown, *places)
+
+
+def run_folder(classifier: Path) -> Path:
+    """Give the folder for the checkpoints of a classifier of the study."""
+    return classifier.with_name(f"{classifier.name}_run")
+
+
 def study(args: argparse.Namespace, out: Path) -> dict[str, Any]:
     """Run the steps that are not finished in ``out``; gives the content of ``correction.json``."""
     claim_run(out, {"model": args.model, "data": args.data, "segmenter": args.segmenter, "cells": args.cells})
     if not (out / "made.json").is_file():
         correct(args, out)
-    made, classifier, run_dir = read_json(out / "made.json"), out / "classifier", out / "run"
-    if not (classifier / "metrics.json").is_file():
-        start = ("--resume-from", args.model, "--data", args.data, "--extra-data", out / "corrected")
-        unknown = ("--unknown", args.unknown) if args.unknown else ()
-        places = ("--config", args.config, "--run-dir", run_dir, "--output-dir", classifier)
-        run("-m", "training.train_classifier", *start, *unknown, *places)
-    epochs = [json.loads(line) for line in (run_dir / "history.jsonl").read_text(encoding="utf-8").splitlines()]
+    made, corrected = read_json(out / "made.json"), ("--extra-data", out / "corrected")
+    for name, extra in (("classifier", corrected), ("control", ())):
+        go_on(args, out / name, extra)
+    history = (run_folder(out / "classifier") / "history.jsonl").read_text(encoding="utf-8")
+    epochs = [json.loads(line) for line in history.splitlines()]
     audit = read_json(out / "corrected" / "audit.json")
     figures = measure(
-        {"before": args.model, "after": str(classifier)},
+        {"before": args.model, "after": str(out / "classifier"), "control": str(out / "control")},
         real_cells(load_cells(args.data, "test")),
         made["stain"]["strength"],
     )

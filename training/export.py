@@ -218,6 +218,7 @@ def export_segmenter(run_dir: Path, out: Path) -> None:
         {
             "model_type": "yolov8-seg",
             "input_size": size,
+            "largest": run["config"].get("largest", 0),
             "confidence": previous.get("confidence", 0.5),
             "iou": 0.5,
             "labels": ["cell"],

@@ -129,12 +129,12 @@ def pull_published(reference: str) -> Published:
     return Published(name, found.path, config)
 
 
-def load_corrected(data: str, codes: Sequence[str]) -> Cells:
+def load_corrected(data: str | None, codes: Sequence[str]) -> Cells:
     """Load the cells that people corrected.
 
     Args:
         data: a folder of flags, a zip of crops or any other source of ``bone_marrow_12.py``, a set that it built (whose
-            training split counts), or the Hub id of one.
+            training split counts), or the Hub id of one; ``None`` gives no cells.
         codes: class codes of the model, in the order of its outputs.
 
     Returns:
@@ -144,6 +144,8 @@ def load_corrected(data: str, codes: Sequence[str]) -> Cells:
     Raises:
         MarrowError: the data cannot be had, holds no corrected cell, or cells of a class that the model does not have.
     """
+    if data is None:
+        return Cells([], [], np.empty(0, int), (), tuple(codes))
     folder = Path(data) if Path(data).exists() else _pull_data(data)
     if folder.is_dir() and any(folder.glob("data/*.parquet")):
         cells = _relabelled(load_cells(str(folder), "train"), data, codes)

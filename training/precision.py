@@ -20,6 +20,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -177,6 +178,7 @@ def agreement(segmenter: Segmenter, weights: Path, fields: Sequence[TrueField]) 
     from ultralytics import YOLO
 
     model, config = YOLO(weights), segmenter.config
+    segmenter.config = replace(config, largest=0)  # ultralytics has one look
     overlaps, same = [], []
     for field in fields:
         square = letterbox(field.image(), config.input_size)[0]  # ultralytics would enlarge a small field
@@ -190,6 +192,7 @@ def agreement(segmenter: Segmenter, weights: Path, fields: Sequence[TrueField]) 
         match = match_runs(masks, detection_runs(ours, image.shape[:2]), [detection.score for detection in ours])
         overlaps += match.overlaps.max(axis=1, initial=0).tolist()
         same.append(len(masks) == len(ours))
+    segmenter.config = config
     return {"agreement": float(np.mean(overlaps or [1])), "same_count": float(np.mean(same))}
 
 

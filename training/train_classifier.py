@@ -3,7 +3,7 @@
 python -m training.train_classifier --data FOLDER_OR_ID --output-dir hub/bone-marrow-mobilenet [--config FILE]
 
 ``--resume-from REF --extra-data FLAGS`` goes on from a published classifier instead, with cells that people corrected;
-see ``training/fine_tune.py``.
+see ``training/fine_tune.py``. Without ``--extra-data`` it goes on with the cells of the set alone.
 
 Runs on Keras' tensorflow backend, and on its torch backend with ``KERAS_BACKEND=torch``. Any architecture of
 ``training/architectures.py`` can be trained; ``mobilenet_v2`` alone is exported.
@@ -60,7 +60,7 @@ class TrainingBatches(keras.utils.PyDataset):
         super().__init__(workers=2, max_queue_size=8)
         self.cells, self.unknown, self.config, self.epoch = cells, unknown, config, epoch
         n_classes = len(cells.codes)
-        if corrected:
+        if isinstance(config, FineTuning):
             self.order = mixed_order(len(cells) - corrected, corrected, config, epoch)
         else:
             self.order = np.random.default_rng((config.seed, epoch)).permutation(len(cells))
@@ -235,8 +235,8 @@ def _experiment(args: argparse.Namespace) -> tuple[Published | None, ClassifierT
         MarrowError: the options do not go together, or one of them is wrong.
     """
     options = {name: getattr(args, name) for name in ("arch", "init", "epochs", "seed")}
-    if bool(args.resume_from) != bool(args.extra_data):
-        raise MarrowError("--resume-from and --extra-data go together: the model, and what was corrected.")
+    if args.extra_data and not args.resume_from:
+        raise MarrowError("--extra-data needs --resume-from: name the model that was corrected.")
     if args.resume_from:
         published = pull_published(args.resume_from)
         config = load_config(FineTuning, args.config or CONFIG, published.options(), **options)
@@ -269,19 +269,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         out = output_folder(args.output_dir)
         run_dir = output_folder(args.run_dir or Path("runs") / out.name)
         started_with: dict[str, Any] = {"config": asdict(config), "data": args.data, "unknown": args.unknown}
-        corrected = None
+        if published and out.resolve() == published.folder.resolve():
+            raise MarrowError(f"{out} holds the model to go on from: name another --output-dir.")
+        train_cells, corrected = chosen_cells(load_cells(args.data, "train"), config), 0
         if published:
-            if out.resolve() == published.folder.resolve():
-                raise MarrowError(f"{out} holds the model to go on from: name another --output-dir.")
-            corrected = load_corrected(args.extra_data, published.config.labels)
-            started_with |= {"weights": published.digest(), "corrected": cells_digest(corrected)}
-        train_cells = chosen_cells(load_cells(args.data, "train"), config)
+            extra = load_corrected(args.extra_data or None, published.config.labels)
+            started_with |= {"weights": published.digest(), "corrected": cells_digest(extra)}
+            train_cells, corrected = joined(train_cells, extra), len(extra)
         validation = load_cells(args.data, "validation")
         unknown = load_cells(args.unknown, "train") if args.unknown else None
-        if corrected:
-            train_cells = joined(train_cells, corrected)
         claim_run(run_dir, started_with)
-        model = train(config, train_cells, validation, run_dir, unknown, published, len(corrected or ()))
+        model = train(config, train_cells, validation, run_dir, unknown, published, corrected)
         save_run(model, config, train_cells, run_dir, unknown, published)
     except MarrowError as error:
         print(f"train_classifier: {error}", file=sys.stderr)

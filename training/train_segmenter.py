@@ -54,6 +54,8 @@ class SegmenterTraining:
         batch_size: fields per step.
         train_size: side of the training input in pixels; cells keep their size in pixels at ``input_size``.
         input_size: side of the network input when the model is used.
+        largest: longest side of a cell, in pixels of the input, up to which the boxes are whole; see
+            :class:`marrow.segmenter.SegmenterConfig`. Fields of ``train_size`` hold few larger ones.
         learning_rate: start of the linear schedule of AdamW.
         seed: of the head's weights, the order and the augmentation.
         device: as ultralytics takes it: ``cpu``, ``0``, ``0,1`` for two GPUs; empty chooses.
@@ -67,6 +69,7 @@ class SegmenterTraining:
     batch_size: int = 8
     train_size: int = 448
     input_size: int = 640
+    largest: int = 170
     learning_rate: float = 1e-3
     seed: int = 0
     device: str = ""

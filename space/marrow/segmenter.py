@@ -1,4 +1,8 @@
-"""The segmenter: a YOLOv8-seg network in ONNX, run by OpenVINO, that outlines every nucleated cell."""
+"""The segmenter: a YOLOv8-seg network in ONNX, run by OpenVINO, that outlines every nucleated cell.
+
+It looks twice: at the image as large as fits, and at half that size for cells larger than those it was trained on, of
+which the first look gives a part (BCCD test part: box recall 0.88 with one look, 1.00 with two).
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,9 @@ from marrow.runtime import compile_onnx, read_config
 FINEST = 3.0  # most pixels of an outline's grid in one of the input, so that a huge image takes no minutes
 SMOOTHING = 0.2  # share of a box; what is narrower leaks from the cell. Raises the mean IoU by 0.007 (validation)
 GREY = 114  # the colour of ultralytics' letterbox
+HALF = 0.5  # size of the image in the second look, for large cells
+SHARED = 0.65  # share of `largest` from which on the second look counts too
+INSIDE, SMALLER = 0.8, 0.75  # share of its box from which on a box that is so much smaller is a part of a large cell
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,8 @@ class SegmenterConfig:
         iou: box overlap above which the weaker of two detections is dropped, 0 to 1.
         labels: class names of the network.
         trained_on: number of training images by data set.
+        largest: longest side of a cell, in pixels of the input, that the network knows from its training. Larger ones
+            are outlined in a second look, at the image in half its size; 0 for a single look.
     """
 
     input_size: int
@@ -34,6 +43,7 @@ class SegmenterConfig:
     iou: float
     labels: tuple[str, ...]
     trained_on: dict[str, Any]
+    largest: int = 0
 
 
 class Segmenter:
@@ -67,15 +77,25 @@ class Segmenter:
             Detections in pixels of ``image``, by falling score.
         """
         confidence = self.config.confidence if confidence is None else confidence
-        size = self.config.input_size
-        inputs, scale, offset = letterbox(image, size)
+        largest = self.config.largest
+        candidates = self._look(image, confidence, 1.0, (0, largest or np.inf))
+        if largest:
+            second = self._look(image, confidence, HALF, (SHARED * largest, np.inf))
+            candidates = _merged(candidates, second, self.config)
+        found = (candidate.detection() for candidate in candidates)
+        return [detection for detection in found if detection is not None]
+
+    def _look(self, image: np.ndarray, confidence: float, zoom: float, sides: tuple[float, float]) -> list[_Candidate]:
+        """Find the cells whose longest side, at zoom 1, is between ``sides`` pixels of the input."""
+        inputs, scale, offset = letterbox(image, self.config.input_size, zoom)
         rows, prototypes = self._network(inputs)
         boxes, scores, coefficients = _keep(rows[0], confidence, self.config.iou, len(self.config.labels))
+        longest = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) / zoom
+        chosen = (sides[0] <= longest) & (longest <= sides[1])
         depth, *grid = prototypes[0].shape
-        logits = (coefficients @ prototypes[0].reshape(depth, -1)).reshape(-1, *grid)
-        view = _View(image.shape[1::-1], scale, offset, size // grid[0])
-        found = (_detection(logit, box, score, view) for logit, box, score in zip(logits, boxes, scores, strict=True))
-        return [detection for detection in found if detection is not None]
+        logits = (coefficients[chosen] @ prototypes[0].reshape(depth, -1)).reshape(-1, *grid)
+        view = _View(image.shape[1::-1], scale, offset, self.config.input_size // grid[0])
+        return [_Candidate(*each, view) for each in zip(boxes[chosen], scores[chosen], logits, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -99,7 +119,32 @@ class _View:
         return ((points - self.offset) / self.scale).clip(0, self.limit)
 
 
-def letterbox(image: np.ndarray, size: int) -> tuple[np.ndarray, float, tuple[int, int]]:
+@dataclass(frozen=True)
+class _Candidate:
+    """A cell of one look.
+
+    Attributes:
+        box: left, top, right and bottom in pixels of the input.
+        score: 0 to 1.
+        logits: ``(rows, columns)`` of its mask, of the whole input.
+        view: the look.
+    """
+
+    box: np.ndarray
+    score: float
+    logits: np.ndarray
+    view: _View
+
+    def place(self) -> np.ndarray:
+        """Give its box in pixels of the image."""
+        return self.view.to_image(self.box.reshape(2, 2)).ravel()
+
+    def detection(self) -> Detection | None:
+        """Outline it; ``None`` for a mask without area."""
+        return _detection(self.logits, self.box, self.score, self.view)
+
+
+def letterbox(image: np.ndarray, size: int, zoom: float = 1.0) -> tuple[np.ndarray, float, tuple[int, int]]:
     """Fit an image into a grey square, as ultralytics does, but never enlarge it.
 
     A small image is a cut-out whose cells are large already: enlarged, they leave the range of sizes that the network
@@ -108,14 +153,16 @@ def letterbox(image: np.ndarray, size: int) -> tuple[np.ndarray, float, tuple[in
     Args:
         image: ``(height, width, 3)`` uint8 RGB.
         size: side of the square in pixels.
+        zoom: up to 1; how large the image then is, in shares of the largest that fits.
 
     Returns:
         ``(1, 3, size, size)`` float32 in 0…1, the scale, and the ``(left, top)`` offset in pixels.
     """
     height, width = image.shape[:2]
-    scale = min(size / height, size / width, 1.0)
+    scale = min(size / height, size / width, 1.0) * zoom
     new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
-    resized = cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_LINEAR)
+    smooth = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
+    resized = cv2.resize(image, (new_width, new_height), interpolation=smooth)
     left, top = round((size - new_width) / 2 - 0.1), round((size - new_height) / 2 - 0.1)
     square = np.full((size, size, 3), GREY, np.uint8)
     square[top : top + new_height, left : left + new_width] = resized
@@ -123,15 +170,42 @@ def letterbox(image: np.ndarray, size: int) -> tuple[np.ndarray, float, tuple[in
 
 
 def _keep(rows: np.ndarray, confidence: float, iou: float, n_classes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Non-maximum suppression over ``(4 + classes + coefficients, anchors)`` raw rows."""
+    """Boxes, scores and mask coefficients of the best of ``(4 + classes + coefficients, anchors)`` raw rows."""
     scores = rows[4 : 4 + n_classes].max(axis=0)
     chosen = scores >= confidence
     rows, scores = rows[:, chosen].T, scores[chosen]
     centres, sizes = rows[:, :2], rows[:, 2:4]
     corners = np.concatenate([centres - sizes / 2, centres + sizes / 2], axis=1)
-    top_left_and_size = np.concatenate([corners[:, :2], sizes], axis=1)
-    order = np.asarray(cv2.dnn.NMSBoxes(top_left_and_size, scores, confidence, iou), dtype=int).ravel()
+    order = _strongest(corners, scores, iou)
     return corners[order], scores[order], rows[order, 4 + n_classes :]
+
+
+def _strongest(corners: np.ndarray, scores: np.ndarray, iou: float) -> np.ndarray:
+    """Non-maximum suppression: indices of the ``(n, 4)`` boxes that stay, by falling score."""
+    top_left_and_size = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+    return np.asarray(cv2.dnn.NMSBoxes(top_left_and_size, scores, 0.0, iou), dtype=int).ravel()
+
+
+def _merged(first: list[_Candidate], second: list[_Candidate], config: SegmenterConfig) -> list[_Candidate]:
+    """Join two looks, by falling score: of boxes that overlap the best stays, and what is only a part of a cell goes.
+
+    A part is a box of the first look that lies in a large cell of the second; a neighbour has more of its own outside.
+    A large cell below the default confidence takes only parts of lower scores with it, so that leaving out the low
+    scores afterwards gives what a higher confidence would have given.
+    """
+    both = [*first, *second]
+    places = np.array([candidate.place() for candidate in both], np.float32).reshape(-1, 4)
+    scores = np.array([candidate.score for candidate in both], np.float32)
+    order = _strongest(places, scores, config.iou)
+    places, scores, large = places[order], scores[order], order >= len(first)
+    areas = (places[:, 2:] - places[:, :2]).prod(axis=1)
+    low = np.maximum(places[:, None, :2], places[None, large, :2])
+    high = np.minimum(places[:, None, 2:], places[None, large, 2:])
+    inside = (high - low).clip(0).prod(axis=2) > INSIDE * areas[:, None]
+    smaller = areas[:, None] < SMALLER * areas[large]
+    surer = scores[large] >= np.minimum(scores, config.confidence)[:, None]
+    part = ~large & (inside & smaller & surer).any(axis=1)
+    return [both[i] for i in order[~part]]
 
 
 def _detection(logits: np.ndarray, box: np.ndarray, score: float, view: _View) -> Detection | None:

@@ -1,6 +1,7 @@
 """The segmenter: letterbox, positions in pixels of the image, and agreement with ultralytics on the same weights."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -137,6 +138,7 @@ def agreement(folder: Path, image: np.ndarray) -> list[float]:
     from ultralytics import YOLO
 
     segmenter = Segmenter.from_pretrained(str(folder))
+    segmenter.config = replace(segmenter.config, largest=0)  # ultralytics has one look
     ours = segmenter(image, 0.5)
     size, overlap = segmenter.config.input_size, segmenter.config.iou
     (theirs,) = YOLO(folder / "model.pt")(
@@ -153,3 +155,58 @@ def agreement(folder: Path, image: np.ndarray) -> list[float]:
             # bfloat16 may prefer the other of two equally good candidates for a cell
             assert boxes[best] == pytest.approx(box, abs=0.08 * float((box[2:] - box[:2]).max()))
     return overlaps
+
+
+def with_largest(segmenter: Segmenter, largest: int) -> Segmenter:
+    segmenter.config = replace(segmenter.config, largest=largest)
+    return segmenter
+
+
+def test_a_cell_too_large_for_the_first_look_is_found_in_the_second(tmp_path):
+    # the network says the same at each look; in the second a pixel of its input is two of the image
+    discs = [(160, 160, 40, 0.9), (60, 60, 20, 0.8)]
+    segmenter = Segmenter.from_pretrained(str(make_segmenter(tmp_path / "model", discs)))
+    image = np.zeros((320, 320, 3), np.uint8)
+    assert [detection.area for detection in segmenter(image)] == pytest.approx([np.pi * 1600, np.pi * 400], rel=0.06)
+    large, small = with_largest(segmenter, 60)(image)
+    assert large.box == pytest.approx((80, 80, 240, 240), abs=0.1)
+    assert large.area == pytest.approx(np.pi * 80**2, rel=0.03)
+    assert small.box == pytest.approx((40, 40, 80, 80), abs=0.1), "the second look has it outside of the image"
+
+
+def test_a_part_of_a_large_cell_is_no_cell_but_a_neighbour_is(tmp_path):
+    # the second look leaves out what is as small as the last two
+    discs = [(160, 160, 40, 0.7), (130, 130, 9, 0.9), (84, 130, 9, 0.8)]
+    segmenter = Segmenter.from_pretrained(str(make_segmenter(tmp_path / "model", discs)))
+    found = with_largest(segmenter, 60)(np.zeros((320, 320, 3), np.uint8))
+    assert [detection.score for detection in found] == pytest.approx([0.8, 0.7])
+
+
+def test_a_large_cell_below_the_default_confidence_takes_no_surer_cell_with_it(tmp_path):
+    discs = [(160, 160, 40, 0.3), (130, 130, 9, 0.9), (150, 150, 9, 0.2)]
+    segmenter = Segmenter.from_pretrained(str(make_segmenter(tmp_path / "model", discs)))
+    found = with_largest(segmenter, 60)(np.zeros((320, 320, 3), np.uint8), 0.1)
+    assert [detection.score for detection in found] == pytest.approx([0.9, 0.3])
+
+
+def test_an_image_without_cells_has_none_at_either_look(model_folders):
+    image = np.zeros((320, 320, 3), np.uint8)
+    assert with_largest(Segmenter.from_pretrained(str(model_folders[0])), 60)(image, 0.99) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_release_outlines_cells_of_250_pixels_whole(seed):
+    if not (RELEASE / "model.onnx").is_file():
+        pytest.skip("needs hub/bone-marrow-yolov8-seg: the released segmenter")
+    field = draw_field(np.random.default_rng(seed), 480, 640, ["NGS", "MYB", "BLA"], red_cell_diameter=150)
+    truths = [field.labels == i for i in np.unique(field.labels) if i]
+    segmenter = Segmenter.from_pretrained(str(RELEASE))
+
+    def overlaps() -> list[float]:
+        masks = [filled(detection, field.image.shape[:2]) for detection in segmenter(field.image)]
+        assert len(masks) >= len(truths) == 3
+        return [max(iou(truth, mask) for mask in masks) for truth in truths]
+
+    two_looks = overlaps()
+    with_largest(segmenter, 0)
+    assert min(two_looks) > 0.85 and np.mean(two_looks) > np.mean(overlaps()) + 0.1

@@ -112,6 +112,7 @@ def test_corrected_cells_make_the_next_model_better_on_their_stain(drawn_set, tm
     assert study["stain"]["loss"] >= LOSS and old["n"] == new["n"] == 72
     assert new["difference"] > 0.05, new
     assert old["difference"] > -0.1, old
+    assert new["after"] > new["control"] + 0.05, "more training alone does not learn the stain"
     crops = list((out / "flags").glob("data/*/crops/*/*.png"))
     assert len(crops) == made["confirmed"] + made["relabelled"] == study["training"]["corrected"]
     assert cv2.imread(str(crops[0])).shape[0] > 40

@@ -222,7 +222,7 @@ def test_bad_input_is_refused_in_one_line(trained_classifier, cell_set, flags, t
         "size is 97, but 65": [ref, extra, data, "--config", str(tmp_path / "size.toml")],
         "arch is 'vgg16'": [ref, extra, data, "--arch", "vgg16"],
         "another --output-dir": [ref, extra, data, "--output-dir", ref],
-        "go together": [ref, "", data],
+        "needs --resume-from": ["", extra, data],
     }
     lines = []
     for number, (model, corrected, built, *more) in enumerate(cases.values()):
