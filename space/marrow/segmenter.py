@@ -6,7 +6,7 @@ which the first look gives a part (BCCD test part: box recall 0.88 with one look
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -78,11 +78,14 @@ class Segmenter:
         """
         confidence = self.config.confidence if confidence is None else confidence
         largest = self.config.largest
-        candidates = self._look(image, confidence, 1.0, (0, largest or np.inf))
         if largest:
-            second = self._look(image, confidence, HALF, (SHARED * largest, np.inf))
-            candidates = _merged(candidates, second, self.config)
-        found = (candidate.detection() for candidate in candidates)
+            lowest = min(confidence, self.config.confidence)  # a cell may be surer for its parts
+            first = self._look(image, lowest, 1.0, (0, largest))
+            second = self._look(image, lowest, HALF, (SHARED * largest, np.inf))
+            candidates = _merged(first, second, self.config)
+        else:
+            candidates = self._look(image, confidence, 1.0, (0, np.inf))
+        found = (candidate.detection() for candidate in candidates if candidate.score >= confidence)
         return [detection for detection in found if detection is not None]
 
     def _look(self, image: np.ndarray, confidence: float, zoom: float, sides: tuple[float, float]) -> list[_Candidate]:
@@ -190,8 +193,8 @@ def _merged(first: list[_Candidate], second: list[_Candidate], config: Segmenter
     """Join two looks, by falling score: of boxes that overlap the best stays, and what is only a part of a cell goes.
 
     A part is a box of the first look that lies in a large cell of the second; a neighbour has more of its own outside.
-    A large cell below the default confidence takes only parts of lower scores with it, so that leaving out the low
-    scores afterwards gives what a higher confidence would have given.
+    The cell is then as sure as its surest part. One below the default confidence takes only parts of lower scores with
+    it. So leaving out low scores afterwards gives what a higher confidence gives.
     """
     both = [*first, *second]
     places = np.array([candidate.place() for candidate in both], np.float32).reshape(-1, 4)
@@ -204,8 +207,12 @@ def _merged(first: list[_Candidate], second: list[_Candidate], config: Segmenter
     inside = (high - low).clip(0).prod(axis=2) > INSIDE * areas[:, None]
     smaller = areas[:, None] < SMALLER * areas[large]
     surer = scores[large] >= np.minimum(scores, config.confidence)[:, None]
-    part = ~large & (inside & smaller & surer).any(axis=1)
-    return [both[i] for i in order[~part]]
+    parts = inside & smaller & surer & ~large[:, None]
+    scores[large] = np.maximum(scores[large], np.where(parts, scores[:, None], 0).max(axis=0, initial=0))
+    kept = [
+        replace(both[i], score=score) for i, score, part in zip(order, scores, parts, strict=True) if not part.any()
+    ]
+    return sorted(kept, key=lambda candidate: -candidate.score)
 
 
 def _detection(logits: np.ndarray, box: np.ndarray, score: float, view: _View) -> Detection | None:

@@ -210,6 +210,12 @@ def test_segmenter_card_with_the_studies(tmp_path: Path) -> None:
     assert all(f"]({name})" in text for name in pictures)
 
 
+def test_the_card_says_that_marrow_looks_twice_where_it_does(tmp_path: Path) -> None:
+    once = render(model_folder(tmp_path / "once", SEGMENTER_CONFIG, SEGMENTER_METRICS))
+    twice = render(model_folder(tmp_path / "twice", SEGMENTER_CONFIG | {"largest": 170}, SEGMENTER_METRICS))
+    assert "up to 170 px" in twice and "up to 170 px" not in once
+
+
 def test_no_figure_outlives_its_file(tmp_path: Path) -> None:
     bare = {"id2label": {"0": "BLA"}, "temperature": 1.0, "uncertain_below": 0.5}
     text = render(model_folder(tmp_path / "bone-marrow-mobilenet", bare, {}))
@@ -230,7 +236,9 @@ def test_figures_and_the_comparison_are_shown_where_they_are_there(tmp_path: Pat
     bare = model_folder(tmp_path / "bare", CLASSIFIER_CONFIG, CLASSIFIER_METRICS)
     full = model_folder(tmp_path / "full", CLASSIFIER_CONFIG, CLASSIFIER_METRICS, "explain.png", "comparison.png")
     (full / "comparison.md").write_text("| network | accuracy |\n| --- | --- |\n| vgg16 | 0.437 |\n")
-    for shown in ("](explain.png)", "](comparison.png)", "| vgg16 | 0.437 |", "How the network was chosen"):
+    (full / "correction.md").write_text("a simulated case\n")
+    wanted = ("](explain.png)", "](comparison.png)", "| vgg16 | 0.437 |", "How the network was chosen")
+    for shown in (*wanted, "## What corrections bring\n\na simulated case\n"):
         assert shown not in render(bare)
         assert shown in render(full)
 

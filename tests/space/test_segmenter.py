@@ -174,12 +174,15 @@ def test_a_cell_too_large_for_the_first_look_is_found_in_the_second(tmp_path):
     assert small.box == pytest.approx((40, 40, 80, 80), abs=0.1), "the second look has it outside of the image"
 
 
+# the second look leaves out discs as small as the last two
+WITH_PARTS = [(160, 160, 40, 0.7), (130, 130, 9, 0.9), (84, 130, 9, 0.8), (20, 20, 12, 0.6)]
+
+
 def test_a_part_of_a_large_cell_is_no_cell_but_a_neighbour_is(tmp_path):
-    # the second look leaves out what is as small as the last two
-    discs = [(160, 160, 40, 0.7), (130, 130, 9, 0.9), (84, 130, 9, 0.8)]
-    segmenter = Segmenter.from_pretrained(str(make_segmenter(tmp_path / "model", discs)))
+    segmenter = Segmenter.from_pretrained(str(make_segmenter(tmp_path / "model", WITH_PARTS[:3])))
     found = with_largest(segmenter, 60)(np.zeros((320, 320, 3), np.uint8))
-    assert [detection.score for detection in found] == pytest.approx([0.8, 0.7])
+    assert [detection.score for detection in found] == pytest.approx([0.9, 0.8]), "the cell is as sure as its part"
+    assert found[0].box == pytest.approx((80, 80, 240, 240), abs=0.1)
 
 
 def test_a_large_cell_below_the_default_confidence_takes_no_surer_cell_with_it(tmp_path):
@@ -187,6 +190,16 @@ def test_a_large_cell_below_the_default_confidence_takes_no_surer_cell_with_it(t
     segmenter = Segmenter.from_pretrained(str(make_segmenter(tmp_path / "model", discs)))
     found = with_largest(segmenter, 60)(np.zeros((320, 320, 3), np.uint8), 0.1)
     assert [detection.score for detection in found] == pytest.approx([0.9, 0.3])
+
+
+@pytest.mark.parametrize("weakest", [0.3, 0.7])
+def test_leaving_out_low_scores_gives_what_a_higher_confidence_gives(weakest, tmp_path):
+    discs = [(*WITH_PARTS[0][:3], weakest), *WITH_PARTS[1:]]
+    segmenter = with_largest(Segmenter.from_pretrained(str(make_segmenter(tmp_path / "model", discs))), 60)
+    image = np.zeros((320, 320, 3), np.uint8)
+    found = segmenter(image, 0.05)
+    for confidence in (0.2, 0.5, 0.65, 0.75, 0.85, 0.95):
+        assert segmenter(image, confidence) == [cell for cell in found if cell.score >= confidence]
 
 
 def test_an_image_without_cells_has_none_at_either_look(model_folders):
