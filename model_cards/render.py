@@ -33,6 +33,7 @@ from model_cards.metadata import CLASSIFIER, classifier_data, segmenter_data
 from model_cards.segmenter_tables import curve_table, failure_table, recall_table, results_table
 from model_cards.tables import key_table, leaves, number, table, uncertain_table
 
+PARTS = ("comparison", "transfer", "precision", "correction")  # PART.md beside the weights, each with its own command
 TEMPLATES = Path(__file__).parent
 
 CLASS_NAMES = texts.CLASS_NAMES["en"]
@@ -84,7 +85,7 @@ def render(folder: Path) -> str:
         config=config,
         metrics=metrics,
         files={path.name for path in folder.iterdir()},
-        **{part: _read_text(folder / f"{part}.md") for part in ("comparison", "transfer", "precision")},
+        **{part: _read_text(folder / f"{part}.md") for part in PARTS},
         number=number,
         environment=key_table(metrics.get("environment", {})),
         cost=cost_text(config.get("training")),

@@ -116,6 +116,7 @@ class Report:
         total: number of cells in the differential, the denominator of ``percent``.
         uncertain: number of cells that no person named and whose probability is below ``uncertain_below``.
         counts: number of certain cells by code, for every code of the classifier (0 included).
+        by_model: how many of these no person named.
         percent: share of ``total`` by code, 0 to 100, for every code that belongs in a differential.
         intervals: 95 % Wilson interval of each percentage, ``(low, high)``, 0 to 100.
         lineages: number of cells in the differential by lineage, see :data:`marrow.report.LINEAGES`.
@@ -131,6 +132,7 @@ class Report:
     total: int
     uncertain: int
     counts: dict[str, int]
+    by_model: dict[str, int]
     percent: dict[str, float]
     intervals: dict[str, tuple[float, float]]
     lineages: dict[str, int]

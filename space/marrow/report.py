@@ -60,6 +60,7 @@ def make_report(cells: Sequence[Cell], rules: CountRules, removed: Sequence[Cell
         The report, with English notes.
     """
     certain = Counter(cell.label for cell in cells if not cell.is_uncertain(rules.uncertain_below))
+    named = Counter(cell.label for cell in cells if cell.is_named)
     counts = {code: certain[code] for code in rules.labels}
     counted = {code: n for code, n in counts.items() if code not in NOT_IN_DIFFERENTIAL}
     total = sum(counted.values())
@@ -69,6 +70,7 @@ def make_report(cells: Sequence[Cell], rules: CountRules, removed: Sequence[Cell
         total=total,
         uncertain=len(cells) - certain.total(),
         counts=counts,
+        by_model={code: n - named[code] for code, n in counts.items()},
         percent={code: 100 * n / total if total else 0.0 for code, n in counted.items()},
         intervals={code: wilson_interval(n, total) for code, n in counted.items()},
         lineages={name: sum(counted.get(code, 0) for code in codes) for name, codes in LINEAGES.items()},
@@ -127,8 +129,9 @@ def write_notes(report: Report, language: str = "en") -> tuple[str, ...]:
         Sentences, the weightiest first.
     """
     text = NOTES[language]
-    elsewhere = [c for c in report.not_from_marrow if report.counts[c] and c not in report.unknown]
-    ratio_rests_on = [c for c in report.not_from_marrow if report.counts[c] and c in MYELOID | ERYTHROID]
+    from_elsewhere = [c for c in report.not_from_marrow if report.by_model[c]]  # what a person named needs no warning
+    elsewhere = [c for c in from_elsewhere if c not in report.unknown]
+    ratio_rests_on = [c for c in from_elsewhere if c in MYELOID | ERYTHROID]
     notes = []
     if report.total < FLOOR:
         notes.append(text["below_count"].format(total=report.total, floor=FLOOR, target=TARGET))

@@ -41,6 +41,18 @@ def review(page, smear_file) -> Page:
     return page
 
 
+def test_the_ratio_is_called_unreliable_until_a_person_named_its_cells(review):
+    ratio = review.locator("#viewer [data-figure=me_ratio]")
+    look(review, "report")
+    expect(ratio).to_contain_text("unreliable")
+    look(review, "review")
+    _crop(review, 3).click()
+    review.locator("#viewer .bench [data-act=confirm]").click()
+    look(review, "report")
+    expect(ratio).not_to_contain_text("unreliable")
+    assert _saved(review)["report"]["by_model"]["EBO"] == 0
+
+
 def test_a_cell_is_renamed_from_its_card(page, smear_file):
     upload(page, smear_file)
     _outline(page, 3).click()

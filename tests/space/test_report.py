@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from marrow import Cell, analyze
-from marrow.analysis import CountRules
+from marrow.analysis import CountRules, Edit
 from marrow.classifier import ClassifierConfig
 from marrow.report import filter_cells, make_report, wilson_interval, write_notes
 from tests.space.known_models import CODES
@@ -98,6 +100,15 @@ def test_notes_warn_of_classes_not_learned_from_marrow():
     assert [note for note in report.notes if "M:E" in note and "EBO" in note and "MMZ" not in note]
     assert [note for note in report.notes if note.startswith("No training images") and "PLM" in note]
     assert not [note for note in make_report(cells(NGS=400, EBO=100), rules()).notes if "M:E" in note]
+
+
+def test_what_a_person_named_needs_no_warning():
+    elsewhere = rules(EBO={"blood": 9})
+    named = [replace(one, edited=Edit("2026-11-24T00:00:00Z", label="EBO")) for one in cells(EBO=2)]
+    sure, half = make_report([*cells(NGS=4), *named], elsewhere), make_report([*cells(NGS=4, EBO=1), *named], elsewhere)
+    assert (sure.counts["EBO"], sure.by_model["EBO"], sure.by_model["NGS"], sure.me_ratio) == (2, 0, 4, 2)
+    assert not [note for note in sure.notes if "EBO" in note]
+    assert half.by_model["EBO"] == 1 and [note for note in half.notes if "M:E" in note and "EBO" in note]
 
 
 def test_notes_are_there_in_french():

@@ -15,7 +15,12 @@ function groupOf(cell) {
 /** Count cells, and those that a person took away as edits; the result has the keys of the JSON's "report". */
 function countCells(cells, removed) {
   const counts = Object.fromEntries(settings.labels.map((code) => [code, 0]));
-  for (const cell of cells) if (!isUncertain(cell)) counts[cell.label] += 1;
+  const byModel = { ...counts };
+  for (const cell of cells) {
+    if (isUncertain(cell)) continue;
+    counts[cell.label] += 1;
+    if (!isNamed(cell)) byModel[cell.label] += 1;
+  }
   const sum = (codes) => codes.reduce((all, code) => all + (counts[code] || 0), 0);
   const counted = settings.labels.filter((code) => !rules.left_out.includes(code));
   const total = sum(counted);
@@ -26,6 +31,7 @@ function countCells(cells, removed) {
     total,
     uncertain: cells.filter(isUncertain).length,
     counts,
+    by_model: byModel,
     percent: Object.fromEntries(counted.map((code) => [code, total ? (100 * counts[code]) / total : 0])),
     intervals: Object.fromEntries(counted.map((code) => [code, wilson(counts[code], total)])),
     lineages: Object.fromEntries(rules.lineages.map(({ name, codes }) => [name, sum(codes)])),
@@ -44,17 +50,22 @@ function wilson(count, total) {
   return [count === 0 ? 0 : 100 * (centre - half), count === total ? 100 : 100 * (centre + half)];
 }
 
-/** Give the counted codes of the M:E ratio that were never seen in a marrow image. */
+/** Give the codes counted by the model's word that it never saw in a marrow image. */
+function fromElsewhere(report) {
+  return rules.not_from_marrow.filter((code) => report.by_model[code]);
+}
+
+/** Give those of them that the M:E ratio rests on. */
 function ratioRestsOn(report) {
   const inRatio = [...rules.myeloid, ...rules.erythroid];
-  return rules.not_from_marrow.filter((code) => report.counts[code] && inRatio.includes(code));
+  return fromElsewhere(report).filter((code) => inRatio.includes(code));
 }
 
 /** Say what a reader of the figures must know; that they are no diagnosis stands above the viewer. */
 function writeNotes(report) {
   const text = settings.notes[language];
   const { floor, target } = rules;
-  const elsewhere = rules.not_from_marrow.filter((code) => report.counts[code] && !rules.unknown.includes(code));
+  const elsewhere = fromElsewhere(report).filter((code) => !rules.unknown.includes(code));
   const shaky = ratioRestsOn(report);
   const notes = [];
   if (report.total < floor) notes.push(format(text.below_count, { total: report.total, floor, target }));
