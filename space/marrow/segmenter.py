@@ -21,7 +21,7 @@ SMOOTHING = 0.2  # share of a box; what is narrower leaks from the cell. Raises 
 GREY = 114  # the colour of ultralytics' letterbox
 HALF = 0.5  # size of the image in the second look, for large cells
 SHARED = 0.65  # share of `largest` from which on the second look counts too
-INSIDE, SMALLER = 0.8, 0.75  # share of its box from which on a box that is so much smaller is a part of a large cell
+INSIDE, SMALLER = 0.8, 0.75  # a box with more than this share in one that is so much larger is a part of that cell
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Segmenter:
             lowest = min(confidence, self.config.confidence)  # a cell may be surer for its parts
             first = self._look(image, lowest, 1.0, (0, largest))
             second = self._look(image, lowest, HALF, (SHARED * largest, np.inf))
-            candidates = _merged(first, second, self.config)
+            candidates = _merged([*first, *second], self.config)
         else:
             candidates = self._look(image, confidence, 1.0, (0, np.inf))
         found = (candidate.detection() for candidate in candidates if candidate.score >= confidence)
@@ -189,29 +189,27 @@ def _strongest(corners: np.ndarray, scores: np.ndarray, iou: float) -> np.ndarra
     return np.asarray(cv2.dnn.NMSBoxes(top_left_and_size, scores, 0.0, iou), dtype=int).ravel()
 
 
-def _merged(first: list[_Candidate], second: list[_Candidate], config: SegmenterConfig) -> list[_Candidate]:
-    """Join two looks, by falling score: of boxes that overlap the best stays, and what is only a part of a cell goes.
+def _merged(candidates: list[_Candidate], config: SegmenterConfig) -> list[_Candidate]:
+    """Join what two looks found, by falling score: of boxes that overlap the best stays, and what is only a part goes.
 
-    A part is a box of the first look that lies in a large cell of the second; a neighbour has more of its own outside.
-    The cell is then as sure as its surest part. One below the default confidence takes only parts of lower scores with
-    it. So leaving out low scores afterwards gives what a higher confidence gives.
+    A part is a box that lies in that of a larger cell; a neighbour has more of its own outside. The cell is then as
+    sure as its surest part. One below the default confidence takes only parts of lower scores with it. So leaving out
+    low scores afterwards gives what a higher confidence gives.
     """
-    both = [*first, *second]
-    places = np.array([candidate.place() for candidate in both], np.float32).reshape(-1, 4)
-    scores = np.array([candidate.score for candidate in both], np.float32)
+    places = np.array([candidate.place() for candidate in candidates], np.float32).reshape(-1, 4)
+    scores = np.array([candidate.score for candidate in candidates], np.float32)
     order = _strongest(places, scores, config.iou)
-    places, scores, large = places[order], scores[order], order >= len(first)
+    places, scores = places[order], scores[order]
     areas = (places[:, 2:] - places[:, :2]).prod(axis=1)
-    low = np.maximum(places[:, None, :2], places[None, large, :2])
-    high = np.minimum(places[:, None, 2:], places[None, large, 2:])
+    low = np.maximum(places[:, None, :2], places[:, :2])
+    high = np.minimum(places[:, None, 2:], places[:, 2:])
     inside = (high - low).clip(0).prod(axis=2) > INSIDE * areas[:, None]
-    smaller = areas[:, None] < SMALLER * areas[large]
-    surer = scores[large] >= np.minimum(scores, config.confidence)[:, None]
-    parts = inside & smaller & surer & ~large[:, None]
-    scores[large] = np.maximum(scores[large], np.where(parts, scores[:, None], 0).max(axis=0, initial=0))
-    kept = [
-        replace(both[i], score=score) for i, score, part in zip(order, scores, parts, strict=True) if not part.any()
-    ]
+    smaller = areas[:, None] < SMALLER * areas
+    surer = scores >= np.minimum(scores, config.confidence)[:, None]
+    parts = inside & smaller & surer
+    raised = np.maximum(scores, np.where(parts, scores[:, None], 0).max(axis=0, initial=0))
+    whole = ~parts.any(axis=1)
+    kept = [replace(candidates[i], score=score) for i, score in zip(order[whole], raised[whole], strict=True)]
     return sorted(kept, key=lambda candidate: -candidate.score)
 
 
