@@ -85,6 +85,7 @@ def trained(cell_set, tmp_path_factory) -> list[dict]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(OPTIONS)))
 def test_a_broken_training_ends_as_if_it_had_not_been_whatever_the_options(number, trained):
     result = trained[number]
@@ -94,6 +95,7 @@ def test_a_broken_training_ends_as_if_it_had_not_been_whatever_the_options(numbe
     assert {"model.keras", "run.json", "weights.npz", "epoch-002.keras"} <= set(result["files"])
 
 
+@pytest.mark.slow
 def test_downsampling_leaves_as_many_of_each_class(trained):
     assert trained[0]["counts"] == trained[3]["counts"] == [8] * 12
     assert trained[1]["counts"] == [2] * 12

@@ -17,6 +17,7 @@ plots = false
 """
 
 
+@pytest.mark.slow
 def test_three_starts_give_three_curves_and_nothing_is_trained_twice(fields, trained_classifier, shared, tmp_path):
     config, out = tmp_path / "tiny.toml", tmp_path / "study"
     config.write_text(CONFIG)
