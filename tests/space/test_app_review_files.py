@@ -163,7 +163,7 @@ def test_images_add_up_to_a_case(reviewed, browser, server, smear, smear_file, t
     _drop(page, "#viewer .stage", other)
     expect(page.locator("#viewer .work")).to_have_count(1)
     page.get_by_role("button", name="Add this image").click(timeout=PATIENCE)
-    expect(page.locator("#viewer .work")).to_have_count(2)
+    expect(page.locator("#viewer .work")).to_have_count(2, timeout=PATIENCE)
     expect(page.locator("#viewer .sum")).to_contain_text("7 of 500")
     page.locator("#viewer .sum").click()
     total = report_on_screen(page)["figures"]
