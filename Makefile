@@ -28,7 +28,7 @@ lint: setup
 	$(PY) -m ruff format --check .
 
 bench: setup  ## measure the embedded release and the data set scripts on the real images in BENCHMARKS
-	BENCHMARKS="$(BENCHMARKS)" PY=$(PY) training/bench.sh
+	BENCHMARKS="$(BENCHMARKS)" PY=$(PY) benchmarks/bench.sh
 
 cards: setup  ## render the cards and the README's figures from metrics.json and benchmarks/results.json
 	$(PY) -m training.explain --drawn --out hub/bone-marrow-mobilenet

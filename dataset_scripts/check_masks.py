@@ -24,7 +24,7 @@ from marrow.images import read_image
 if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dataset_scripts.cell_outlines import cell_labels, overlap
+from dataset_scripts.fields.outlines import cell_labels, overlap
 
 
 def check_masks(folder: Path, model: str | None = None) -> dict[str, float | int]:
@@ -32,7 +32,7 @@ def check_masks(folder: Path, model: str | None = None) -> dict[str, float | int
 
     Args:
         folder: images and masks.
-        model: as :func:`dataset_scripts.cell_outlines.cell_labels` takes it.
+        model: as :func:`dataset_scripts.fields.outlines.cell_labels` takes it.
 
     Returns:
         ``n_images``; ``mean_iou`` and ``median_iou`` of outline and mask, a cell that was not found or not trusted

@@ -33,10 +33,10 @@ from marrow.images import to_rgb
 if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dataset_scripts.cell_outlines import cell_labels, labels_of_all
-from dataset_scripts.cell_patches import Ground, Patch, cut_ground, cut_patch
-from dataset_scripts.compose import NOT_NUCLEATED, Stock, compose_field
-from dataset_scripts.field_formats import read_fields, write_coco, write_field
+from dataset_scripts.fields.compose import NOT_NUCLEATED, Stock, compose_field
+from dataset_scripts.fields.formats import read_fields, write_coco, write_field
+from dataset_scripts.fields.outlines import cell_labels, labels_of_all
+from dataset_scripts.fields.patches import Ground, Patch, cut_ground, cut_patch
 
 SPLITS = ("train", "validation", "test")
 GROUND_IMAGES = 400

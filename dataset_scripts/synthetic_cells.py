@@ -21,10 +21,10 @@ import numpy as np
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dataset_scripts.cell_layers import draw_layers, relative_diameter
-from dataset_scripts.cell_layout import compose, magnification, mixed_codes, neighbour, place, scatter, visible_cells
-from dataset_scripts.smear_background import background_density
-from dataset_scripts.stains import LOOKS, Stain, develop, random_stain
+from dataset_scripts.drawing.background import background_density
+from dataset_scripts.drawing.cell import draw_layers, relative_diameter
+from dataset_scripts.drawing.layout import compose, magnification, mixed_codes, neighbour, place, scatter, visible_cells
+from dataset_scripts.drawing.stains import LOOKS, Stain, develop, random_stain
 
 __all__ = [
     "CODES",

@@ -1,11 +1,11 @@
-"""Tables of the classifier's figures, as ``training.measure_classifier`` gives them."""
+"""Tables of the classifier's figures, as ``training.evaluation.classifier`` gives them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from model_cards.tables import number, table, with_interval
+from training.common.markdown import number, table, with_interval
 
 WORST = 6
 """Rows of the table of failures."""

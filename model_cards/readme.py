@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from model_cards.tables import number, table, uncertain_table
+from training.common.markdown import number, table, uncertain_table
 
 ROOT = Path(__file__).resolve().parent.parent
 BENCHMARKS = ROOT / "benchmarks" / "results.json"

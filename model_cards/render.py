@@ -31,7 +31,7 @@ from model_cards.classifier_tables import (
 from model_cards.cost import cost_text
 from model_cards.metadata import CLASSIFIER, classifier_data, segmenter_data
 from model_cards.segmenter_tables import curve_table, failure_table, recall_table, results_table
-from model_cards.tables import key_table, leaves, number, table, uncertain_table
+from training.common.markdown import key_table, leaves, number, table, uncertain_table
 
 PARTS = ("comparison", "transfer", "precision", "correction")  # PART.md beside the weights, each with its own command
 TEMPLATES = Path(__file__).parent

@@ -1,11 +1,11 @@
-"""Tables of the segmenter's figures, as ``training.measure_segmenter`` gives them."""
+"""Tables of the segmenter's figures, as ``training.evaluation.segmenter`` gives them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from model_cards.tables import table, with_interval
+from training.common.markdown import table, with_interval
 
 # a column for each that any row has
 COLUMNS = {

@@ -16,8 +16,8 @@ from marrow import MarrowError, Models
 from marrow.cli import default_reference
 from marrow.flags import start_upload
 from screen.actions import Actions
+from screen.analysis_queue import AT_ONCE, LONGEST
 from screen.image_file import ImageFile
-from screen.line import AT_ONCE, LONGEST
 from screen.uploads import KEPT, uploaded
 from screen.viewer import STATIC, Shown, Viewer, make_settings, model_names
 from screen.words import IMAGE, SCREEN

@@ -22,8 +22,8 @@ import httpx
 import pytest
 from markdown_it import MarkdownIt
 
+from loopback_hub.server import HubServer
 from tests.commands import ROOT
-from tests.hub_server import HubServer
 
 REPOS = {
     "classifier card": ("models", "you/bone-marrow-mobilenet"),
@@ -41,13 +41,13 @@ ELSEWHERE = {
     r"python -m training\.(train_classifier|train_segmenter) ": "tests/conftest.py",
     r"python dataset_scripts/smear_fields\.py ": "tests/conftest.py",
     r"python dataset_scripts/bone_marrow_12\.py .*(BM_cytomorphology_data|set)\b": "tests/dataset_scripts/test_card.py",
-    r"python -m training\.measure ": "tests/training/test_measure.py",
-    r"python -m training\.compare ": "tests/training/test_compare.py",
-    r"python -m training\.classifier_precision ": "tests/training/test_classifier_precision.py",
-    r"python -m training\.compare_segmenters ": "tests/training/test_train_segmenter.py",
-    r"python -m training\.transfer_study ": "tests/training/test_transfer_study.py",
-    r"python -m training\.precision ": "tests/training/test_precision.py",
-    r"python -m training\.correction_study ": "tests/training/test_correction_study.py",
+    r"python -m training\.measure ": "tests/training/evaluation/test_measure.py",
+    r"python -m training\.compare ": "tests/training/studies/test_architectures.py",
+    r"python -m training\.classifier_precision ": "tests/training/studies/test_classifier_quantization.py",
+    r"python -m training\.compare_segmenters ": "tests/training/segmenter/test_training.py",
+    r"python -m training\.transfer_study ": "tests/training/studies/test_transfer.py",
+    r"python -m training\.precision ": "tests/training/studies/test_segmenter_quantization.py",
+    r"python -m training\.correction_study ": "tests/training/studies/test_corrections.py",
 }
 # Python that the test of the data set card runs with a small archive, or an old library.
 BUILDERS = ("dataset_scripts.bone_marrow_12", "trust_remote_code")
@@ -120,7 +120,7 @@ def newcomer(tmp_path_factory) -> Iterator[Newcomer]:
         one = Newcomer(tree, hub, environment | {"SOURCE_REVISION": "tested"}, [])
         commands = [command for block in README if block.language == "sh" for command in block.commands]
         for command in commands[commands.index("make setup") :]:
-            if "hub_server.py" in command or command.startswith("export HF_ENDPOINT"):
+            if "loopback_hub" in command or command.startswith("export HF_ENDPOINT"):
                 continue  # this test's own Hub, at a free port
             one.type(command)
             if command.startswith("make publish"):
@@ -187,7 +187,7 @@ def run_command(newcomer: Newcomer, block: Block, command: str) -> None:
     """Run one command as far as a test can."""
     if command in newcomer.typed or command.startswith(("PORT=", "export HF_ENDPOINT")):
         return  # typed on the newcomer's way
-    if command.startswith("python tests/hub_server.py"):
+    if command.startswith("python -m loopback_hub"):
         assert_options_exist(newcomer, command.removesuffix(" &"))
     elif command.startswith("make publish"):
         shown = newcomer.type(command.replace("make ", "make -n "))

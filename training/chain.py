@@ -22,8 +22,8 @@ import numpy as np
 
 from dataset_scripts.synthetic_cells import draw_field
 from model_cards.render import number
-from training.files import read_json
-from training.matching import match_masks, summary
+from training.common.files import read_json
+from training.evaluation.matching import match_masks, summary
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMESPACE = "tester"
@@ -59,7 +59,7 @@ def run(*command: str | Path, env: dict[str, str] | None = None) -> None:
 @contextmanager
 def loopback_hub(work: Path) -> Iterator[dict[str, str]]:
     """Serve a Hub on loopback; gives the environment in which a client talks to it."""
-    command = [sys.executable, "tests/hub_server.py", "--port", "0", "--root", str(work / "hub-server")]
+    command = [sys.executable, "-m", "loopback_hub", "--port", "0", "--root", str(work / "hub-server")]
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         line = server.stdout.readline()

@@ -29,10 +29,10 @@ from marrow.classifier import Classifier, probabilities
 from marrow.errors import MarrowError
 from marrow.hub import ModelFolder
 from marrow.runtime import compile_onnx
-from model_cards.tables import table
-from training.cells import Cells, load_cells, real_cells
+from training.classifier.data import Cells, load_cells, real_cells
+from training.common.files import write_json, write_text
+from training.common.markdown import table
 from training.compare import machine
-from training.files import write_json, write_text
 from training.precision import quantise
 
 CALIBRATION = 16  # training cells of each class that the ranges of int8 are taken from

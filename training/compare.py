@@ -27,11 +27,11 @@ from typing import Any
 import numpy as np
 
 from marrow.errors import MarrowError
-from training.cells import Cells, load_cells, real_cells
-from training.comparison import caption, draw, markdown
-from training.config import load_config
-from training.experiment import EXPORTED, ClassifierTraining, chosen_cells
-from training.files import claim_run, output_folder, read_json, write_json, write_text
+from training.classifier.config import EXPORTED, ClassifierTraining, chosen_cells
+from training.classifier.data import Cells, load_cells, real_cells
+from training.common.config import load_config
+from training.common.files import claim_run, output_folder, read_json, write_json, write_text
+from training.studies.comparison import caption, draw, markdown
 
 BATCHES = (1, 16)
 
@@ -92,7 +92,7 @@ def run_experiment(config: ClassifierTraining, train_cells: Cells, validation: C
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from sklearn.metrics import accuracy_score, f1_score
 
-    from training.bootstrap import intervals
+    from training.evaluation.bootstrap import intervals
     from training.train_classifier import history, network_input, save_run, train
 
     chosen = chosen_cells(train_cells, config)

@@ -21,12 +21,12 @@ from typing import Any
 
 from marrow.errors import MarrowError
 from marrow.segmenter import Segmenter
-from model_cards.tables import table, with_interval
-from training.classical import outline_cells
+from training.common.files import read_json, write_json, write_text
+from training.common.markdown import table, with_interval
 from training.compare import machine
-from training.files import read_json, write_json, write_text
-from training.measure_segmenter import Outliner, choose_confidence, measure_outliner
-from training.true_fields import coco_fields
+from training.evaluation.ground_truth import coco_fields
+from training.evaluation.segmenter import Outliner, choose_confidence, measure_outliner
+from training.evaluation.watershed import outline_cells
 
 TIMED = 12  # fields to take the median time of
 # data set, figure, head of the column; in the order of the table

@@ -31,21 +31,21 @@ import cv2
 import numpy as np
 from scipy.stats import binomtest
 
-from dataset_scripts.cell_patches import ground_colour
-from dataset_scripts.compose import Field, Stock, compose_field
+from dataset_scripts.fields.compose import Field, Stock, compose_field
+from dataset_scripts.fields.patches import ground_colour
 from dataset_scripts.smear_fields import make_stock
 from marrow.analysis import Analysis
 from marrow.classifier import Classifier
 from marrow.errors import MarrowError
 from marrow.flags import save_flag
 from marrow.pipeline import Models, analyze
-from model_cards.tables import number, table
-from training.bootstrap import LEVELS, resampled_confusions
-from training.cells import Cells, at_most, load_cells, real_cells
+from training.classifier.data import Cells, at_most, load_cells, real_cells
+from training.classifier.fine_tuning import CONFIG
+from training.common.files import claim_run, output_folder, read_json, write_json, write_text
+from training.common.markdown import number, table
 from training.compare import machine
-from training.files import claim_run, output_folder, read_json, write_json, write_text
-from training.fine_tune import CONFIG
-from training.matching import match_masks
+from training.evaluation.bootstrap import LEVELS, resampled_confusions
+from training.evaluation.matching import match_masks
 
 ROOT = Path(__file__).resolve().parent.parent
 SEGMENTER = ROOT / "hub" / "bone-marrow-yolov8-seg"

@@ -2,8 +2,9 @@
 
 python -m training.evaluator --model hub/bone-marrow-mobilenet --data SET [--split test] [--crop]
 
-Prints the figures of ``training/metrics/cell_classification`` as JSON. It goes through the Transformers pipeline, with
-none of the runtime, so it is an independent check on ``training.measure``; slower, and without calibration.
+Prints the figures of ``training/evaluation/metrics/cell_classification`` as JSON. It goes through the
+Transformers pipeline, with none of the runtime, so it is an independent check on ``training.measure``;
+slower, and without calibration.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from PIL import Image
 
 from marrow.crop import CropConfig
 from marrow.errors import MarrowError
-from training.cells import Cells, load_cells, real_cells
-from training.files import read_json
+from training.classifier.data import Cells, load_cells, real_cells
+from training.common.files import read_json
 
-METRIC = Path(__file__).parent / "metrics" / "cell_classification"
+METRIC = Path(__file__).parent / "evaluation" / "metrics" / "cell_classification"
 
 
 def evaluate_model(model: Path, cells: Cells, crop: bool = False) -> dict[str, Any]:

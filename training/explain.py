@@ -23,7 +23,7 @@ from marrow.crop import crop_cell, find_centre_cell
 from marrow.drawing import draw_heat
 from marrow.errors import MarrowError
 from marrow.images import read_image
-from training.files import output_folder
+from training.common.files import output_folder
 
 PANEL = 320  # pixels of one picture in the output
 

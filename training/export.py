@@ -22,12 +22,12 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from marrow.errors import MarrowError
-from training.cost import training_cost
-from training.experiment import EXPORTED
-from training.files import output_folder, read_json, write_json
+from training.classifier.config import EXPORTED
+from training.common.cost import training_cost
+from training.common.files import output_folder, read_json, write_json
 
 OPSET = 18
-KERAS_EPSILON = 1e-3  # of every batch normalisation in training/architectures.py
+KERAS_EPSILON = 1e-3  # of every batch normalisation in training/classifier/architectures.py
 
 
 def export_classifier(run_dir: Path, out: Path) -> None:
@@ -80,7 +80,7 @@ def transformers_model(arrays: dict[str, np.ndarray], codes: Sequence[str], size
     import torch
     from transformers import MobileNetV2Config, MobileNetV2ForImageClassification
 
-    from training.transfer import keras_to_torch
+    from training.weights.transfer import keras_to_torch
 
     config = MobileNetV2Config(
         image_size=size,

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from marrow.errors import MarrowError
-from training.files import read_json, write_json
+from training.common.files import read_json, write_json
 
 
 def environment() -> dict[str, str]:
@@ -45,9 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = {"unknown": args.unknown} if args.unknown else {}
     # each import brings half of the machine learning stack
     if args.kind == "classifier":
-        from training.measure_classifier import measure
+        from training.evaluation.classifier import measure
     else:
-        from training.measure_segmenter import measure
+        from training.evaluation.segmenter import measure
     try:
         if args.benchmarks and not args.benchmarks.is_dir():
             raise MarrowError(f"There is no folder {args.benchmarks}: name one with --benchmarks, or leave it out.")

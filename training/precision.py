@@ -34,13 +34,13 @@ from marrow.errors import MarrowError
 from marrow.hub import ModelFolder
 from marrow.runtime import compile_onnx
 from marrow.segmenter import Segmenter, letterbox
-from model_cards.tables import table
+from training.common.files import read_json, write_json, write_text
+from training.common.markdown import table
 from training.compare import machine
+from training.evaluation.ground_truth import TrueField, annotations, coco_fields
+from training.evaluation.matching import detection_runs, match_runs, runs
+from training.evaluation.segmenter import average_precision, outline
 from training.export import OPSET, store_halved
-from training.files import read_json, write_json, write_text
-from training.matching import detection_runs, match_runs, runs
-from training.measure_segmenter import average_precision, outline
-from training.true_fields import TrueField, annotations, coco_fields
 
 CALIBRATION = 48  # training fields that the ranges of int8 are taken from
 REPEATS = 30

@@ -29,11 +29,10 @@ from huggingface_hub.errors import HFValidationError, HTTPError, OfflineModeIsEn
 
 from marrow import __version__
 from marrow.errors import MarrowError
-from training.publishing.cards import describe_copy, pin_space
-from training.publishing.check import analyze_example, pull_back
-from training.publishing.errors import explain
-from training.publishing.parts import DATASET, MODELS, PARTS, SPACE, Part, find_files
-from training.publishing.remote import (
+from training.release.cards import describe_copy, pin_space
+from training.release.checks import analyze_example, pull_back
+from training.release.errors import explain
+from training.release.remote import (
     TITLE,
     Plan,
     look,
@@ -43,6 +42,7 @@ from training.publishing.remote import (
     tag,
     version_tag,
 )
+from training.release.repos import DATASET, MODELS, PARTS, SPACE, Part, find_files
 
 ROOT = Path(__file__).resolve().parents[1]
 

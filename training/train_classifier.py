@@ -3,10 +3,10 @@
 python -m training.train_classifier --data FOLDER_OR_ID --output-dir hub/bone-marrow-mobilenet [--config FILE]
 
 ``--resume-from REF --extra-data FLAGS`` goes on from a published classifier instead, with cells that people corrected;
-see ``training/fine_tune.py``. Without ``--extra-data`` it goes on with the cells of the set alone.
+see ``training/classifier/fine_tuning.py``. Without ``--extra-data`` it goes on with the cells of the set alone.
 
 Runs on Keras' tensorflow backend, and on its torch backend with ``KERAS_BACKEND=torch``. Any architecture of
-``training/architectures.py`` can be trained; ``mobilenet_v2`` alone is exported.
+``training/classifier/architectures.py`` can be trained; ``mobilenet_v2`` alone is exported.
 """
 
 from __future__ import annotations
@@ -30,13 +30,10 @@ import numpy as np
 
 from marrow.crop import crop_cell
 from marrow.errors import MarrowError
-from training.architectures import build_model
-from training.cells import Cells, augmented_crop, class_weights, colour_statistics, load_cells
-from training.config import load_config
-from training.experiment import ARCHITECTURES, EXPORTED, ClassifierTraining, chosen_cells
-from training.export import fill_keras
-from training.files import claim_run, output_folder, write_json
-from training.fine_tune import (
+from training.classifier.architectures import build_model
+from training.classifier.config import ARCHITECTURES, EXPORTED, ClassifierTraining, chosen_cells
+from training.classifier.data import Cells, augmented_crop, class_weights, colour_statistics, load_cells
+from training.classifier.fine_tuning import (
     CONFIG,
     FineTuning,
     Published,
@@ -46,9 +43,12 @@ from training.fine_tune import (
     mixed_order,
     pull_published,
 )
-from training.finish import export_and_measure
-from training.objective import ClassAccuracy, make_loss, make_optimizer
-from training.outliers import draw_outlier
+from training.classifier.objective import ClassAccuracy, make_loss, make_optimizer
+from training.classifier.outlier_exposure import draw_outlier
+from training.common.config import load_config
+from training.common.files import claim_run, output_folder, write_json
+from training.export import fill_keras
+from training.release.finish import export_and_measure
 
 
 class TrainingBatches(keras.utils.PyDataset):
@@ -120,7 +120,7 @@ def train(
 
     Args:
         config: the experiment.
-        train_cells: cells to learn from, as :func:`training.experiment.chosen_cells` leaves them.
+        train_cells: cells to learn from, as :func:`training.classifier.config.chosen_cells` leaves them.
         validation: cells to watch; nothing is chosen by them here.
         run_dir: folder for the checkpoint of the last epoch and ``history.jsonl``.
         unknown: cells of no class, some of the outliers.

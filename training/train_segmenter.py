@@ -35,10 +35,10 @@ from transformers import MobileNetV2Config, MobileNetV2ForImageClassification, M
 from ultralytics import YOLO, settings
 
 from marrow.errors import MarrowError
-from training.config import load_config
-from training.files import claim_run, output_folder, read_json, write_json
-from training.finish import export_and_measure
-from training.transfer import copy_backbone, keras_file_to_torch
+from training.common.config import load_config
+from training.common.files import claim_run, output_folder, read_json, write_json
+from training.release.finish import export_and_measure
+from training.weights.transfer import copy_backbone, keras_file_to_torch
 
 CONFIGS = Path(__file__).parent / "configs"
 ARCHITECTURE = "yolov8-seg-mobilenetv2.yaml"

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from marrow.errors import MarrowError
-from model_cards.tables import table
-from training.config import load_config
-from training.curve_figure import draw_transfer
-from training.files import output_folder, read_json, write_json, write_text
+from training.common.config import load_config
+from training.common.files import output_folder, read_json, write_json, write_text
+from training.common.markdown import table
+from training.common.plots import draw_transfer
 from training.train_segmenter import CONFIGS, SegmenterTraining, data_folder
 
 CONFIG = CONFIGS / "transfer.toml"

@@ -186,7 +186,7 @@ class Analysis:
         Raises:
             MarrowError: it is not an analysis; the message says what is wrong.
         """
-        from marrow.saved import read_analysis  # which builds on this file
+        from marrow.schema import read_analysis  # which builds on this file
 
         return read_analysis(plain, rules)
 

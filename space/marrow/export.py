@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from marrow.analysis import Analysis, Cell
-from marrow.archives import to_crops, to_yolo
 from marrow.case import Case, NamedAnalysis
 from marrow.drawing import draw_annotations
 from marrow.errors import MarrowError
 from marrow.images import encode_png
 from marrow.print_page import to_page
+from marrow.zips import to_crops, to_yolo
 
 SUFFIXES = {
     "json": ".json",

@@ -17,11 +17,11 @@ from huggingface_hub import CommitScheduler
 from huggingface_hub.errors import HTTPError
 
 from marrow.analysis import Analysis, ModelInfo
-from marrow.archives import cut_pictures
 from marrow.drawing import draw_mask
 from marrow.errors import MarrowError
 from marrow.hub import is_away
 from marrow.images import encode_png
+from marrow.zips import cut_pictures
 
 _LOG = logging.getLogger(__name__)
 

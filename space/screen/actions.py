@@ -14,8 +14,8 @@ from marrow.drawing import draw_annotations, draw_segmentation
 from marrow.export import export
 from marrow.report import filter_cells, write_notes
 from marrow.texts import CLASS_NAMES
+from screen.analysis_queue import Line
 from screen.language import language_of, say
-from screen.line import Line
 from screen.review import Review, share
 from screen.uploads import RefusedError, Upload, Uploads, open_upload
 from screen.viewer import LOWEST, Shown, shown_size

@@ -25,9 +25,9 @@ from marrow.images import encode_png
 from marrow.pipeline import name_cells
 from marrow.print_page import to_page
 from marrow.report import filter_cells, make_report
-from marrow.saved import read_detection
+from marrow.schema import read_detection
+from screen.analysis_queue import Line
 from screen.language import language_of, say
-from screen.line import Line
 from screen.uploads import RefusedError, Upload, Uploads
 from screen.words import SCREEN
 

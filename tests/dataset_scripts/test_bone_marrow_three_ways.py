@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dataset_scripts.bone_marrow_12 import BoneMarrow12
+from loopback_hub.server import HubServer
 from tests.commands import ROOT, assert_refused, python
 from tests.dataset_scripts.made_up_sources import (
     SCRIPT,
@@ -23,7 +24,6 @@ from tests.dataset_scripts.made_up_sources import (
     table,
     write,
 )
-from tests.hub_server import HubServer
 
 OPTIONS = ("--classes", "LYT", "BLA", "--per-class", "20", "--seed", "3")
 REPO = "tester/bone-marrow-12"

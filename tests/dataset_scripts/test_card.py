@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from dataset_scripts import bone_marrow_12 as script
+from loopback_hub.server import HubServer
 from tests.dataset_scripts.made_up_sources import SCRIPT, make_source, picture, python_with_old_datasets, save, table
-from tests.hub_server import HubServer
 
 CARD = SCRIPT.with_name("README.md")
 TEXT = CARD.read_text(encoding="utf-8")

@@ -13,8 +13,8 @@ from dataset_scripts.synthetic_cells import draw_field
 from marrow.crop import CropConfig
 from marrow.images import read_image
 from tests.commands import ROOT, succeed
-from training.cells import load_cells
-from training.files import read_json
+from training.classifier.data import load_cells
+from training.common.files import read_json
 
 SCENE = 737  # pixels; odd at every stage of a MobileNetV2
 

@@ -15,9 +15,9 @@ import keras
 import numpy as np
 
 from training import train_classifier
-from training.architectures import build_model
-from training.cells import load_cells
-from training.experiment import ClassifierTraining, chosen_cells
+from training.classifier.architectures import build_model
+from training.classifier.config import ClassifierTraining, chosen_cells
+from training.classifier.data import load_cells
 
 
 class BreakError(Exception):

@@ -1,0 +1,1 @@
+"""Fields composed of single cells, with a mask for every nucleated cell."""

@@ -1,0 +1,249 @@
+"""Reading and writing annotated fields: YOLO boxes and polygons, COCO, label images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from dataset_scripts.fields.compose import Field
+from marrow.centre_cell import centre_cell_mask
+from marrow.errors import MarrowError
+from marrow.images import read_image
+
+FILLED = 0.55  # share of its box that the box of an outline must fill; hand-drawn boxes are wide
+IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
+EXPECTED = (
+    "expected images/ with YOLO labels/*.txt or label images labels/*.png (0 for ground, i for cell i), or a COCO JSON"
+)
+
+
+def read_fields(folder: Path) -> Iterator[tuple[str, Field]]:
+    """Read annotated fields; the format follows from what lies in the folder.
+
+    - YOLO: ``images/**`` and ``labels/**.txt``, where a line of five numbers is a box, in which the cell is outlined
+      by its colour, and a longer one a polygon;
+    - label images: ``images/**`` and ``labels/**.png``, 0 for ground and one number for each cell;
+    - COCO: a JSON file, in the folder or one below it, with polygons or run lengths, whose images lie in the folder.
+
+    Every object counts as a nucleated cell, whatever its class; groups (``iscrowd``) are left out. An image without
+    annotations is a field without nucleated cells.
+
+    Yields:
+        A name, made of the file's path, and the field, in the order of the names.
+
+    Raises:
+        MarrowError: the folder holds none of these, or a file in it is missing or damaged.
+    """
+    reader = _yolo_fields if _has(folder, "txt") else _label_fields if _has(folder, "png") else _coco_fields
+    yield from reader(folder)
+
+
+def _has(folder: Path, ending: str) -> bool:
+    return any((folder / "labels").rglob(f"*.{ending}")) and (folder / "images").is_dir()
+
+
+def _images(folder: Path) -> list[tuple[str, Path, Path]]:
+    """Name, image, and place of the labels without ending, of every image under ``images/``."""
+    root = folder / "images"
+    files = sorted(file for file in root.rglob("*") if file.suffix.lower() in IMAGES)
+    if not files:
+        raise MarrowError(f"There are no fields in {folder}: {EXPECTED}.")
+    inner = [file.relative_to(root).with_suffix("") for file in files]
+    return [("_".join(path.parts), file, folder / "labels" / path) for path, file in zip(inner, files, strict=True)]
+
+
+def _yolo_fields(folder: Path) -> Iterator[tuple[str, Field]]:
+    for name, file, place in _images(folder):
+        image = read_image(file)
+        labels = np.zeros(image.shape[:2], np.int32)
+        text_file = Path(f"{place}.txt")
+        text = text_file.read_text(encoding="utf-8") if text_file.is_file() else ""
+        for number, line in enumerate(text.splitlines(), start=1):
+            if line.strip():
+                cell = _yolo_cell(line, image, f"line {number} of {text_file}")
+                labels[cell & (labels == 0)] = labels.max() + 1
+        yield name, Field(image, labels)
+
+
+def _yolo_cell(line: str, image: np.ndarray, where: str) -> np.ndarray:
+    try:
+        values = np.array(line.split()[1:], float)
+    except ValueError:
+        values = np.zeros(0)
+    if (len(values) != 4 and (len(values) < 6 or len(values) % 2)) or not np.isfinite(values).all():
+        raise MarrowError(f"Line not understood: {where} is neither a YOLO box nor a polygon.")
+    height, width = image.shape[:2]
+    if len(values) > 4:
+        return _filled(values.reshape(-1, 2) * (width, height), height, width)
+    x, y, w, h = values * (width, height, width, height)
+    return outline_in_box(image, np.array([x - w / 2, y - h / 2, x + w / 2, y + h / 2]))
+
+
+def _filled(points: np.ndarray, height: int, width: int) -> np.ndarray:
+    mask = np.zeros((height, width), np.uint8)
+    cv2.fillPoly(mask, [np.floor(points).astype(np.int32)], 1)
+    return mask > 0
+
+
+def _label_fields(folder: Path) -> Iterator[tuple[str, Field]]:
+    for name, file, place in _images(folder):
+        image, label_file = read_image(file), Path(f"{place}.png")
+        numbers = cv2.imread(str(label_file), cv2.IMREAD_UNCHANGED) if label_file.is_file() else None
+        if numbers is None or numbers.ndim != 2 or numbers.shape != image.shape[:2]:
+            raise MarrowError(f"{label_file} is not a label image (one channel) of the size of {file.name}.")
+        labels = np.unique(numbers, return_inverse=True)[1].reshape(numbers.shape)
+        yield name, Field(image, (labels + int(numbers.min() > 0)).astype(np.int32))
+
+
+def _coco_fields(folder: Path) -> Iterator[tuple[str, Field]]:
+    found = False
+    for file in sorted([*folder.glob("*.json"), *folder.glob("*/*.json")]):
+        try:
+            data = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise MarrowError(f"{file} is not JSON: export the annotations again.") from error
+        if isinstance(data, dict) and {"images", "annotations"} <= data.keys():
+            found = True
+            yield from _coco_file(file, folder, data)
+    if not found:
+        raise MarrowError(f"There are no annotated fields in {folder}: {EXPECTED}.")
+
+
+def _coco_file(file: Path, folder: Path, data: dict[str, Any]) -> Iterator[tuple[str, Field]]:
+    try:
+        regions: dict[int, list[dict[str, Any]]] = {entry["id"]: [] for entry in data["images"]}
+        for region in data["annotations"]:
+            if not region.get("iscrowd"):
+                regions[region["image_id"]].append(region)
+        entries = sorted((str(entry["file_name"]), entry["id"]) for entry in data["images"])
+    except (KeyError, TypeError) as error:
+        raise MarrowError(f"{file} is not complete COCO, it lacks {error}: export the annotations again.") from error
+    for inner, number in entries:
+        places = [root / inner for root in (file.parent, folder, folder / "images")]
+        image = read_image(next((place for place in places if place.is_file()), places[-1]))
+        labels = np.zeros(image.shape[:2], np.int32)
+        for region in regions[number]:
+            labels[_coco_mask(region, image, file) & (labels == 0)] = labels.max() + 1
+        yield "_".join(Path(inner).with_suffix("").parts), Field(image, labels)
+
+
+def _coco_mask(region: dict[str, Any], image: np.ndarray, file: Path) -> np.ndarray:
+    height, width = image.shape[:2]
+    shape = region.get("segmentation")
+    try:
+        if not shape:
+            x, y, w, h = region["bbox"]
+            return outline_in_box(image, np.array([x, y, x + w, y + h], float))
+        if isinstance(shape, dict) and isinstance(shape["counts"], list):
+            shape = coco_mask.frPyObjects(shape, height, width)
+        elif isinstance(shape, list):
+            shape = coco_mask.merge(coco_mask.frPyObjects(shape, height, width))
+        mask = coco_mask.decode(shape).astype(bool)
+    except Exception as error:  # pycocotools raises what its C code meets, bare Exception included
+        raise MarrowError(f"Annotation {region.get('id')} of {file} has no segmentation that can be read.") from error
+    if mask.shape != (height, width):
+        raise MarrowError(f"Annotation {region.get('id')} of {file} is not of the size of its image.")
+    return mask
+
+
+def outline_in_box(image: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """Outline the cell in a box by colour; the ellipse of the box where that does not fill it.
+
+    Args:
+        image: ``(height, width, 3)`` uint8 RGB.
+        box: x0, y0, x1, y1 in pixels.
+
+    Returns:
+        ``(height, width)`` bool, nothing outside the box.
+    """
+    height, width = image.shape[:2]
+    inside = np.zeros((height, width), bool)
+    x0, y0, x1, y1 = box.round().astype(int).clip(0)
+    inside[y0:y1, x0:x1] = True
+    if not inside.any():
+        return inside
+    margin = int(0.35 * max(x1 - x0, y1 - y0))
+    around = (slice(max(0, y0 - margin), y1 + margin), slice(max(0, x0 - margin), x1 + margin))
+    found = centre_cell_mask(image[around])
+    if found is not None:
+        outline = np.zeros((height, width), bool)
+        outline[around] = found
+        outline &= inside
+        if np.prod(cv2.boundingRect(outline.astype(np.uint8))[2:]) > FILLED * inside.sum():
+            return outline
+    centre, axes = _whole_cell(box, width, height)
+    ellipse = np.zeros((height, width), np.uint8)
+    cv2.ellipse(ellipse, centre.round().astype(int).tolist(), axes.round().astype(int).tolist(), 0, 0, 360, 1, -1)
+    return ellipse.astype(bool) & inside
+
+
+def _whole_cell(box: np.ndarray, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """Centre and half axes of the cell in a box; one cut by the border is taken as round, beyond it."""
+    x0, y0, x1, y1 = box
+    side = max(x1 - x0, y1 - y0)
+    x0, x1 = (x1 - side if x0 <= 2 else x0), (x0 + side if x1 >= width - 3 else x1)
+    y0, y1 = (y1 - side if y0 <= 2 else y0), (y0 + side if y1 >= height - 3 else y1)
+    return np.array([x0 + x1, y0 + y1]) / 2, np.array([x1 - x0, y1 - y0]) / 2
+
+
+def yolo_lines(labels: np.ndarray) -> str:
+    """Give the cells of a label image as YOLO segmentation lines, class 0, one polygon each."""
+    height, width = labels.shape
+    lines = []
+    for cell in range(1, labels.max() + 1):
+        contours, _ = cv2.findContours((labels == cell).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        contour = max(contours, key=cv2.contourArea, default=None)
+        if contour is not None and len(contour) >= 3:
+            points = (contour[:, 0] + 0.5) / (width, height)
+            lines.append("0 " + " ".join(f"{value:.5f}" for value in points.ravel()))
+    return "\n".join(lines) + "\n"
+
+
+def write_field(out: Path, split: str, name: str, field: Field) -> dict[str, Any]:
+    """Write one field as ``images/SPLIT/NAME.jpg`` and ``labels/SPLIT/NAME.txt``, and give its COCO entry.
+
+    Returns:
+        ``image``: the field's entry without its id; ``annotations``: those of its cells without ids. A composed cell
+        has a key ``hidden`` beside those of COCO: the share of it that lies under others.
+    """
+    for kind in ("images", "labels"):
+        (out / kind / split).mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(out / "images" / split / f"{name}.jpg"), field.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
+    (out / "labels" / split / f"{name}.txt").write_text(yolo_lines(field.labels), encoding="utf-8")
+    height, width = field.labels.shape
+    annotations = []
+    for cell in range(1, field.labels.max() + 1):
+        runs = coco_mask.encode(np.asfortranarray(field.labels == cell, np.uint8))
+        area = int(coco_mask.area(runs))
+        if area:
+            shape = {"size": [height, width], "counts": runs["counts"].decode("ascii")}
+            annotation = {"category_id": 1, "iscrowd": 0, "segmentation": shape, "area": area}
+            annotation["bbox"] = coco_mask.toBbox(runs).tolist()
+            if len(field.hidden):
+                annotation["hidden"] = round(float(field.hidden[cell - 1]), 3)
+            annotations.append(annotation)
+    entry = {"file_name": f"{split}/{name}.jpg", "width": width, "height": height}
+    return {"image": entry, "annotations": annotations}
+
+
+def write_coco(out: Path, split: str, entries: Sequence[dict[str, Any]]) -> None:
+    """Write ``annotations/instances_SPLIT.json`` from what :func:`write_field` gave; file names are below images/."""
+    images, annotations = [], []
+    for number, entry in enumerate(entries, start=1):
+        images.append({"id": number, **entry["image"]})
+        for annotation in entry["annotations"]:
+            annotations.append({"id": len(annotations) + 1, "image_id": number, **annotation})
+    data = {
+        "info": {"description": "Bone-marrow smear fields, every nucleated cell outlined"},
+        "categories": [{"id": 1, "name": "cell"}],
+        "images": images,
+        "annotations": annotations,
+    }
+    (out / "annotations").mkdir(exist_ok=True)
+    (out / "annotations" / f"instances_{split}.json").write_text(json.dumps(data) + "\n", encoding="utf-8")

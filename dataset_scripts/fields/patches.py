@@ -1,0 +1,199 @@
+"""Cutting cells and cell-free ground out of single-cell images, the pieces that fields are composed of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from dataset_scripts.synthetic_cells import draw_background, draw_cell, random_stain
+from marrow.centre_cell import nuclear_mask, optical_density
+
+CENTRE_TOLERANCE = 0.16  # of the image side, between the middles of the mask's box and of the image
+SOLIDITY = 0.92  # area of a mask over the area of its convex hull
+NEAR = 9  # pixels; a neighbour nearer to the centre cell is pasted with it
+NEIGHBOUR_SIZES = (0.4, 2.5)  # of the centre cell's area; smaller ones are mostly platelets and debris
+MARGIN = 6
+EDGE = 5  # pixels; the outline of a cell that the border cuts may end a little before it
+MIN_GROUND = 0.02  # share of an image that whole red cells must cover for it to serve as ground
+STAINED = 0.12  # total optical density from which something lies on the smear
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A cell that can be pasted into a field, with the whole neighbours that touch it.
+
+    Attributes:
+        image: ``(h, w, 3)`` uint8 RGB around the cell.
+        labels: ``(h, w)`` int32, 1 in the cell, 2 and up in its neighbours, 0 in what is not pasted.
+        ground: ``(3,)`` float, colour of the empty smear around it.
+        code: class code of the cell.
+    """
+
+    image: np.ndarray
+    labels: np.ndarray
+    ground: np.ndarray
+    code: str
+
+    @property
+    def diameter(self) -> float:
+        """Of the disc with the area of the centre cell, in pixels."""
+        return float(np.sqrt((self.labels == 1).sum() * 4 / np.pi))
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Whole red cells, platelets and specks from around a cell, to scatter over a field.
+
+    Attributes:
+        image: ``(h, w, 3)`` uint8 RGB.
+        alpha: ``(h, w)`` float32, 1 in what is to be pasted, fading to 0 around it.
+        colour: ``(3,)`` float, colour of the empty smear.
+    """
+
+    image: np.ndarray
+    alpha: np.ndarray
+    colour: np.ndarray
+
+
+def cut_patch(image: np.ndarray, labels: np.ndarray, code: str) -> Patch | None:
+    """Cut the centre cell out of a single-cell image, along its outline.
+
+    Neighbours that touch it and are whole are cut out with it; others are cut away, so that no nucleus without an
+    outline is ever pasted.
+
+    Args:
+        image: ``(height, width, 3)`` uint8 RGB.
+        labels: the outlines, as :func:`dataset_scripts.fields.outlines.cell_labels` gives them.
+        code: its class code.
+
+    Returns:
+        The patch; ``None`` where the outline is doubtful: off the middle, at the border, ragged, or too small or
+        large. Composed fields need right masks more than they need every cell.
+    """
+    centre = labels == 1
+    if not (_whole(centre) and _central(centre)):
+        return None
+    near = cv2.dilate(centre.astype(np.uint8), np.ones((NEAR, NEAR), np.uint8)) > 0
+    kept = centre.astype(np.int32)
+    for number in np.unique(labels[near & (labels > 1)]):
+        neighbour = labels == number
+        if NEIGHBOUR_SIZES[0] < neighbour.sum() / centre.sum() < NEIGHBOUR_SIZES[1] and _whole(neighbour):
+            kept[neighbour] = kept.max() + 1
+    x, y, w, h = cv2.boundingRect((kept > 0).astype(np.uint8))
+    place = np.s_[max(0, y - MARGIN) : y + h + MARGIN, max(0, x - MARGIN) : x + w + MARGIN]
+    return Patch(image[place], kept[place], ground_colour(image), code)
+
+
+def _whole(mask: np.ndarray) -> bool:
+    """Whether a mask looks like one whole cell: in one piece, off the border, hardly dented."""
+    height, width = mask.shape
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if len(contours) != 1:
+        return False
+    x, y, w, h = cv2.boundingRect(contours[0])
+    inside = x > EDGE and y > EDGE and x + w < width - EDGE and y + h < height - EDGE
+    return inside and mask.sum() >= SOLIDITY * cv2.contourArea(cv2.convexHull(contours[0]))
+
+
+def _central(mask: np.ndarray) -> bool:
+    height, width = mask.shape
+    x, y, w, h = cv2.boundingRect(mask.astype(np.uint8))
+    off = np.hypot((x + w / 2) / width - 0.5, (y + h / 2) / height - 0.5)
+    return off < CENTRE_TOLERANCE and 0.02 < mask.mean() < 0.7
+
+
+def ground_colour(image: np.ndarray) -> np.ndarray:
+    """Give the colour of the empty smear: the median of the brightest 15 % of the pixels, ``(3,)`` float32."""
+    values = image.reshape(-1, 3).astype(np.float32)
+    brightness = values.sum(axis=1)
+    return np.median(values[brightness >= np.percentile(brightness, 85)], axis=0)
+
+
+def match_ground(image: np.ndarray, ground: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Scale each channel so that the colour ``ground`` becomes ``target``, as another lamp would."""
+    gain = (target / (ground + 1)).clip(0.4, 2.5)
+    table = (np.arange(256)[:, None] * gain).clip(0, 255).astype(np.uint8)
+    return cv2.LUT(image, table[None])
+
+
+def drawn_patch(rng: np.random.Generator, codes: Sequence[str]) -> Patch:
+    """Draw a cell of a random class, with its exact mask."""
+    stain = random_stain(rng)
+    cell = draw_cell(str(rng.choice(codes)), rng, stain=stain)
+    return Patch(cell.image, cell.mask.astype(np.int32), ground_colour(cell.image), cell.code)
+
+
+def cut_ground(image: np.ndarray, labels: np.ndarray) -> Ground | None:
+    """Take the red cells and platelets around the cells of a single-cell image.
+
+    Args:
+        image: ``(height, width, 3)`` uint8 RGB.
+        labels: the outlines of all its nucleated cells, 0 elsewhere.
+
+    Returns:
+        What lies whole in the image and well away from all that is outlined or stains like a nucleus; ``None``
+        where there is hardly anything.
+    """
+    density = optical_density(image)
+    taken = ((labels > 0) | (nuclear_mask(density) > 0)).astype(np.uint8)
+    taken = cv2.dilate(taken, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (19, 19)))
+    taken[:2], taken[-2:], taken[:, :2], taken[:, -2:] = 1, 1, 1, 1
+    stained = cv2.GaussianBlur(density.clip(0, None).sum(axis=2), (0, 0), 1.5) > STAINED
+    _, parts = cv2.connectedComponents(stained.astype(np.uint8))
+    whole = stained & ~np.isin(parts, np.unique(parts[taken > 0]))
+    if whole.mean() < MIN_GROUND:
+        return None
+    contours, _ = cv2.findContours(whole.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = cv2.drawContours(np.zeros(whole.shape, np.float32), contours, -1, 1, cv2.FILLED)
+    alpha = cv2.GaussianBlur(cv2.dilate(filled, np.ones((5, 5))), (0, 0), 1.5)
+    return Ground(image, alpha, ground_colour(image))
+
+
+def quilted_ground(
+    grounds: Sequence[Ground], height: int, width: int, scale: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Make a field of red cells and empty smear, as found around the cells of single-cell images.
+
+    Args:
+        grounds: pieces of one source.
+        height: of the field in pixels.
+        width: of the field in pixels.
+        scale: magnification relative to the pieces.
+        rng: source of randomness.
+
+    Returns:
+        ``(height, width, 3)`` uint8 RGB, without nucleated cells.
+    """
+    target = grounds[rng.integers(len(grounds))].colour
+    canvas = np.full((height, width, 3), target, np.float32)
+    canvas += 2 * rng.standard_normal(canvas.shape, np.float32)
+    side = max(24, round(max(grounds[0].image.shape[:2]) * scale))
+    for _ in range(int(np.clip(7 * height * width / side**2, 6, 150))):
+        ground = grounds[rng.integers(len(grounds))]
+        piece = match_ground(ground.image, ground.colour, target)
+        piece = cv2.resize(piece, (side, side), interpolation=cv2.INTER_AREA)
+        alpha = cv2.resize(ground.alpha, (side, side), interpolation=cv2.INTER_LINEAR)
+        turn = int(rng.integers(4))
+        y, x = rng.integers(-side // 2, height - side // 2), rng.integers(-side // 2, width - side // 2)
+        _blend(canvas, np.rot90(piece, turn), np.rot90(alpha, turn), int(y), int(x))
+    return canvas.clip(0, 255).astype(np.uint8)
+
+
+def _blend(canvas: np.ndarray, piece: np.ndarray, alpha: np.ndarray, y: int, x: int) -> None:
+    """Blend ``piece`` into ``canvas`` in place with its corner at ``(y, x)``, cut at the border."""
+    height, width = canvas.shape[:2]
+    top, left = max(0, -y), max(0, -x)
+    bottom, right = min(piece.shape[0], height - y), min(piece.shape[1], width - x)
+    if bottom <= top or right <= left:
+        return
+    part = canvas[y + top : y + bottom, x + left : x + right]
+    weight = alpha[top:bottom, left:right, None]
+    part += weight * (piece[top:bottom, left:right].astype(np.float32) - part)
+
+
+def drawn_ground(height: int, width: int, red_cell: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw a field of red cells and ground: ``(height, width, 3)`` uint8 RGB."""
+    return draw_background(height, width, rng, red_cell_diameter=red_cell, stain=random_stain(rng))

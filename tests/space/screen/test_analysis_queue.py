@@ -1,0 +1,111 @@
+"""The line: first come, first served; who waits is told where they stand, who comes too late is asked to come again."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from threading import Thread
+
+import gradio as gr
+import pytest
+from playwright.sync_api import expect
+
+from screen.actions import Actions
+from screen.analysis_queue import AT_ONCE, LONGEST, Line
+from screen.uploads import RefusedError
+from tests.space.served import APP, PATIENCE, cells, upload, visit
+
+
+def test_who_waits_moves_up_and_is_let_through_in_order():
+    line = Line(at_once=1)
+    told: list[tuple[str, int, float]] = []
+    through: list[str] = []
+
+    def wait(name: str) -> None:
+        with line.turn(lambda before, seconds: told.append((name, before, seconds))):
+            through.append(name)
+            _until(lambda: len(told) == 3)
+
+    with line.turn():
+        time.sleep(0.2)
+    with line.turn():
+        threads = []
+        for name in "ab":
+            threads.append(Thread(target=wait, args=name))
+            threads[-1].start()
+            _until(lambda: len(told) == len(threads))
+    for thread in threads:
+        thread.join(10)
+    assert through == ["a", "b"]
+    assert [(name, before) for name, before, _ in told] == [("a", 1), ("b", 2), ("b", 1)]
+    assert told[0][2] == pytest.approx(0.2, abs=0.1), "as long as the last one took"
+    assert told[1][2] == pytest.approx(2 * told[0][2])
+
+
+def test_a_few_run_at_once_and_a_long_line_is_refused():
+    line = Line(at_once=2, longest=0)
+    with line.turn(), line.turn():
+        with pytest.raises(RefusedError) as refused, line.turn():
+            pass
+        assert refused.value.reason == "busy"
+    with line.turn():
+        pass
+
+
+def test_one_who_fails_leaves_the_line():
+    line = Line(at_once=1, longest=0)
+    with pytest.raises(ZeroDivisionError), line.turn():
+        raise ZeroDivisionError
+    with line.turn():
+        pass
+
+
+@pytest.fixture
+def busy(models, tmp_path, monkeypatch) -> Iterator[tuple[str, Line]]:
+    """The address of an app in this process, and its line."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+    monkeypatch.syspath_prepend(APP.parent)
+    monkeypatch.delitem(sys.modules, "app", raising=False)
+    import app
+
+    actions = Actions(models, tmp_path / "flags")
+    blocks: gr.Blocks = app.build(actions)
+    _, url, _ = blocks.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, i18n=app.i18n)
+    yield url, actions.line
+    blocks.close()
+
+
+def test_a_visitor_is_told_in_their_language(browser, busy, smear_file):
+    url, line = busy
+    with browser.new_context(locale="fr-FR") as context, ExitStack() as others:
+        for _ in range(AT_ONCE):
+            others.enter_context(line.turn())
+        page = visit(context.new_page(), url)
+        page.set_input_files("#image input[type=file]", smear_file)
+        waiting = page.locator("#image .progress-level-inner")
+        expect(waiting).to_contain_text("1 avant vous", timeout=PATIENCE)
+        others.close()
+        expect(cells(page)).to_have_count(4, timeout=PATIENCE)
+
+
+def test_a_visitor_before_a_full_line_is_asked_to_come_again(browser, busy, smear_file):
+    url, line = busy
+    me = [object() for _ in range(AT_ONCE + LONGEST)]
+    with browser.new_context(locale="fr-FR") as context:
+        page = visit(context.new_page(), url)
+        line._line.extend(me)  # as if they waited
+        page.set_input_files("#image input[type=file]", smear_file)
+        expect(page.get_by_text("Trop de personnes attendent")).to_be_visible(timeout=PATIENCE)
+        line._line.clear()
+        upload(page, smear_file)
+        expect(cells(page)).to_have_count(4)
+
+
+def _until(done) -> None:
+    for _ in range(200):
+        if done():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not happen")

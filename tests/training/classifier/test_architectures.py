@@ -1,0 +1,180 @@
+"""Every network of the study and every option: built right, trained, stopped and gone on with, on both backends."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from marrow.errors import MarrowError
+from tests.commands import assert_refused, python, succeed
+from tests.training.evaluation.test_measure import made_cells
+from training.classifier.config import ARCHITECTURES, ClassifierTraining, chosen_cells
+from training.common.config import load_config
+from training.export import folded_head
+
+OPTIONS = [
+    {"arch": "simple_cnn", "optimizer": "adam", "batch_norm": True, "label_smoothing": 0.1},
+    {
+        "arch": "simple_cnn",
+        "optimizer": "sgd",
+        "learning_rate": 0.1,
+        "dropout": 0.0,
+        "balancing": "downsample",
+        "imbalance": 4.0,
+    },
+    {"arch": "simple_cnn", "optimizer": "rmsprop", "augment": False, "balancing": "none", "imbalance": 4.0},
+    {"arch": "mobilenet_v2", "optimizer": "adamw", "batch_norm": True},
+]
+
+# prints, for each network: its output, and how far it is from keras.applications on the pixels those expect
+BUILD = """
+import json, sys, keras, numpy as np
+from training.classifier.architectures import build_model
+from training.classifier.config import ARCHITECTURES, ClassifierTraining
+apps = keras.applications
+pixels = np.random.default_rng(0).integers(0, 256, (2, 33, 33, 3)).astype("float32")
+twins = {
+    "vgg16": (apps.VGG16, apps.vgg16.preprocess_input), "resnet50": (apps.ResNet50, apps.resnet.preprocess_input),
+    "mobilenet": (apps.MobileNet, apps.mobilenet.preprocess_input),
+    "mobilenet_v2": (apps.MobileNetV2, apps.mobilenet_v2.preprocess_input),
+    "mobilenet_v3_small": (apps.MobileNetV3Small, apps.mobilenet_v3.preprocess_input),
+}
+result = {}
+for arch in ARCHITECTURES:
+    path, facts = f"{sys.argv[1]}/{arch}.weights.h5", {}
+    if arch in twins:
+        build, scale = twins[arch]
+        twin = build(input_shape=(33, 33, 3), include_top=False, weights=None)
+        twin.save_weights(path)
+        expected = twin.predict(scale(pixels.copy()), verbose=0).mean(axis=(1, 2))
+    model = build_model(ClassifierTraining(arch=arch, size=33, init=path if arch in twins else "none"), 12)
+    if arch in twins:
+        ours = keras.Model(model.input, model.get_layer("pool").output).predict(pixels / 127.5 - 1, verbose=0)
+        facts["apart"] = float(np.abs(ours - expected).max() / np.abs(expected).max())
+    norms = {layer.momentum for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)}
+    result[arch] = facts | {"shape": model.output.shape, "momenta": sorted(norms), "parameters": model.count_params()}
+print(json.dumps(result))
+"""
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> dict[str, dict]:
+    done = succeed("-c", BUILD, tmp_path_factory.mktemp("weights"))
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_a_network_takes_pixels_from_minus_one_to_one(arch, built):
+    facts = built[arch]
+    assert facts["shape"] == [None, 12] and facts["momenta"] in ([], [0.9])
+    if arch != "simple_cnn":
+        assert facts["apart"] < 1e-4, "with initial weights from a file it is the network of keras.applications"
+
+
+def test_the_networks_are_of_very_different_sizes(built):
+    sizes = {arch: facts["parameters"] for arch, facts in built.items()}
+    order = ["simple_cnn", "mobilenet_v3_small", "mobilenet_v2", "mobilenet", "vgg16", "resnet50"]
+    assert sorted(sizes, key=sizes.get) == order
+
+
+@pytest.fixture(scope="module")
+def trained(cell_set, tmp_path_factory) -> list[dict]:
+    folder = tmp_path_factory.mktemp("options")
+    done = succeed("-m", "tests.training.few_steps", cell_set, folder, json.dumps(OPTIONS))
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(len(OPTIONS)))
+def test_a_broken_training_ends_as_if_it_had_not_been_whatever_the_options(number, trained):
+    result = trained[number]
+    assert result["backend"] == "tensorflow"
+    assert result["apart"] < 1e-5 < 1e-4 < result["moved"]
+    assert len(result["losses"]) == 2 and np.isfinite(result["losses"]).all()
+    assert {"model.keras", "run.json", "weights.npz", "epoch-002.keras"} <= set(result["files"])
+
+
+@pytest.mark.slow
+def test_downsampling_leaves_as_many_of_each_class(trained):
+    assert trained[0]["counts"] == trained[3]["counts"] == [8] * 12
+    assert trained[1]["counts"] == [2] * 12
+    assert sorted(trained[2]["counts"])[0] == 2 and sorted(trained[2]["counts"])[-1] == 8
+
+
+def test_the_same_code_trains_on_torch(cell_set, tmp_path):
+    configs = [{"arch": "mobilenet_v2"}, {"arch": "simple_cnn", "optimizer": "adam", "batch_norm": True}]
+    command = ("-m", "tests.training.few_steps", cell_set, tmp_path, json.dumps(configs))
+    done = succeed(*command, KERAS_BACKEND="torch")
+    for result in json.loads(done.stdout.splitlines()[-1]):
+        assert result["backend"] == "torch"
+        assert result["apart"] < 1e-5 < 1e-4 < result["moved"]
+        assert np.isfinite(result["losses"]).all()
+
+
+def test_cells_are_chosen_by_the_seed_and_fall_off_to_the_ratio():
+    cells = made_cells([0] * 50 + [1] * 120 + [3] * 60, ["s"] * 230, tuple("ABCD"))
+    plain = ClassifierTraining()
+    assert chosen_cells(cells, plain) is cells
+    uneven = chosen_cells(cells, replace(plain, imbalance=10.0))
+    counts = np.bincount(uneven.labels, minlength=4)
+    assert counts[2] == 0 and counts[[0, 1, 3]].min() == 12
+    assert sorted(counts)[2] == pytest.approx(120 / np.sqrt(10), abs=1)
+    again = chosen_cells(cells, replace(plain, imbalance=10.0))
+    other = chosen_cells(cells, replace(plain, imbalance=10.0, seed=1))
+    firsts = [[image[0, 0, 0] for image in part.images] for part in (uneven, again, other)]
+    assert firsts[0] == firsts[1] != firsts[2]
+    even = chosen_cells(cells, replace(plain, imbalance=10.0, balancing="downsample"))
+    assert np.bincount(even.labels, minlength=4).tolist() == [12, 12, 0, 12]
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ('arch = "alexnet"', "mobilenet_v2"),
+        ('optimizer = "lion"', "rmsprop"),
+        ('balancing = "smote"', "downsample"),
+        ("dropout = 1.5", "dropout"),
+        ("epochs = 0", "epochs"),
+        ('epochs = "three"', "int"),
+        ("augment = 1", "bool"),
+        ("augmentation = 3", "augmentation"),
+    ],
+)
+def test_an_option_that_does_not_exist_is_refused(text, word, tmp_path):
+    (tmp_path / "wrong.toml").write_text(text)
+    with pytest.raises(MarrowError, match=word) as caught:
+        load_config(ClassifierTraining, tmp_path / "wrong.toml")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_head_with_batch_normalisation_folds_into_one_layer():
+    rng = np.random.default_rng(0)
+    names = ("gamma", "beta", "moving_mean", "moving_variance")
+    arrays = {f"head_norm/{name}": rng.uniform(0.5, 2, 6) for name in names}
+    arrays |= {"logits/kernel": rng.normal(size=(6, 3)), "logits/bias": rng.normal(size=3)}
+    x = rng.normal(size=(5, 6))
+    gamma, beta, mean, variance = (arrays[f"head_norm/{name}"] for name in names)
+    expected = ((x - mean) / np.sqrt(variance + 1e-3) * gamma + beta) @ arrays["logits/kernel"] + arrays["logits/bias"]
+    kernel, bias = folded_head(arrays)
+    assert np.allclose(x @ kernel + bias, expected)
+
+
+def test_only_mobilenet_v2_is_exported(tmp_path):
+    run = {"config": {"arch": "vgg16"}, "codes": ["A"], "crop": {"size": 33}, "trained_on": {}}
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    done = python("-m", "training.export", "classifier", "--run-dir", tmp_path, "--output-dir", tmp_path / "hub")
+    assert_refused(done, "export: ", "vgg16", "mobilenet_v2")
+
+
+def test_weights_that_do_not_fit_are_refused(tmp_path):
+    script = (
+        "from training.classifier.architectures import build_model;"
+        "from training.classifier.config import ClassifierTraining;"
+        "from marrow.errors import MarrowError\n"
+        "for arch, init in (('simple_cnn', 'imagenet'), ('vgg16', 'no.weights.h5')):\n"
+        "    try: build_model(ClassifierTraining(arch=arch, init=init, size=33), 3)\n"
+        "    except MarrowError as error: print(error)"
+    )
+    lines = succeed("-c", script).stdout.splitlines()
+    assert len(lines) == 2 and "simple_cnn" in lines[0] and "no.weights.h5 cannot be loaded into vgg16" in lines[1]

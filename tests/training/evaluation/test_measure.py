@@ -1,0 +1,202 @@
+"""Measuring: calibration on exact cases, what is written where, and what is refused."""
+
+import json
+import math
+import shutil
+
+import numpy as np
+import pytest
+
+from marrow.classifier import Classifier
+from marrow.segmenter import Segmenter
+from training.classifier.data import Cells, load_cells, real_cells
+from training.common.files import read_json
+from training.evaluation.classifier import boxes_of, evidence, expected_calibration_error, figures, fit_temperature
+from training.measure import main, update_config
+
+FIGURES = {"n", "accuracy", "balanced_accuracy", "macro_f1", "per_class", "labels", "confusion", "intervals"}
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponents / exponents.sum(axis=1, keepdims=True)
+
+
+def made_cells(labels: list[int], sources: list[str], codes: tuple[str, ...] = ("A", "B", "C")) -> Cells:
+    images = [np.full((8, 8, 3), i, np.uint8) for i in range(len(labels))]
+    return Cells(images, [(2.0, 2.0, 6.0, 6.0)] * len(labels), np.array(labels), tuple(sources), codes)
+
+
+@pytest.mark.parametrize("temperature", [0.4, 1.0, 2.5])
+def test_a_known_temperature_is_recovered(temperature):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 3, (20_000, 5))
+    truth = softmax(logits / temperature)
+    labels = (truth.cumsum(axis=1) > rng.random((len(truth), 1))).argmax(axis=1)
+    assert fit_temperature(logits[None], labels) == pytest.approx(temperature, rel=0.05)
+
+
+def test_a_temperature_stays_within_bounds():
+    logits = np.log([[0.6, 0.4], [0.4, 0.6]] * 50)
+    assert fit_temperature(logits[None], logits.argmax(axis=1)) == pytest.approx(0.2, abs=0.01)
+    assert fit_temperature(logits[None], logits.argmin(axis=1)) == pytest.approx(5, abs=0.01)
+
+
+def test_evidence_is_the_size_of_what_speaks_up():
+    quiet, loud = np.zeros((1, 1, 4)), np.array([[[9.0, 0, 0, 0]]])
+    assert evidence(quiet, 1.0).item() == pytest.approx(math.log(4))
+    assert evidence(loud, 1.0).item() == pytest.approx(9, abs=0.01)
+    assert evidence(loud, 2.0).item() == pytest.approx(2 * math.log(math.exp(4.5) + 3))
+
+
+def test_the_calibration_error_is_exact():
+    probabilities = np.array([[0.9, 0.1]] * 10 + [[0.3, 0.7]] * 10)
+    all_right = np.array([0] * 10 + [1] * 10)
+    assert expected_calibration_error(probabilities, all_right) == pytest.approx((0.1 + 0.3) / 2)
+    as_sure_as_right = np.array([0] * 9 + [1] + [1] * 7 + [0] * 3)
+    assert expected_calibration_error(probabilities, as_sure_as_right) == pytest.approx(0, abs=1e-9)
+    assert expected_calibration_error(np.eye(3), np.array([0, 1, 2])) == 0
+    assert expected_calibration_error(np.eye(3), np.array([1, 2, 0])) == 1
+
+
+def test_the_figures_are_exact():
+    cells = made_cells([0, 0, 0, 0, 1, 1], ["s"] * 6)
+    guesses = [0, 0, 0, 1, 1, 0]
+    result = figures(np.eye(3)[guesses], cells)
+    assert set(result) == FIGURES
+    assert (result["n"], result["accuracy"]) == (6, pytest.approx(4 / 6))
+    assert result["balanced_accuracy"] == pytest.approx((3 / 4 + 1 / 2) / 2)
+    assert result["macro_f1"] == pytest.approx((3 / 4 + 1 / 2) / 2)
+    assert result["per_class"]["A"] == pytest.approx({"precision": 0.75, "recall": 0.75, "f1": 0.75, "support": 4})
+    assert "C" not in result["per_class"], "a class without images has no figure"
+    assert result["confusion"] == [[3, 1, 0], [1, 1, 0], [0, 0, 0]] and result["labels"] == ["A", "B", "C"]
+
+
+def test_drawn_cells_do_not_count_where_there_are_real_ones():
+    mixed = made_cells([0, 1, 2], ["drawn", "marrow", "blood"])
+    assert real_cells(mixed).sources == ("marrow", "blood")
+    drawn = made_cells([0, 1], ["drawn", "drawn"])
+    assert real_cells(drawn).sources == ("drawn", "drawn")
+
+
+def test_boxes_of_a_label_image():
+    labels = np.zeros((20, 30), np.uint16)
+    labels[2:5, 3:9], labels[10:20, 20:30] = 7, 2
+    assert boxes_of(labels) == [(20, 10, 30, 20), (3, 2, 9, 5)]
+    assert boxes_of(np.zeros((5, 5), np.uint8)) == []
+
+
+def test_a_config_is_updated_and_the_rest_kept(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"a": 1, "temperature": 1.0}))
+    update_config(tmp_path, temperature=1.7, uncertain_below=0.4)
+    assert read_json(tmp_path / "config.json") == {"a": 1, "temperature": 1.7, "uncertain_below": 0.4}
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_a_measured_classifier_says_so_in_both_files(trained_classifier, cell_set):
+    config, metrics = (read_json(trained_classifier.hub / name) for name in ("config.json", "metrics.json"))
+    assert metrics["data"] == {"validation": 12, "test": 12}
+    assert set(metrics["test"]) == set(metrics["test_raw"]) == set(metrics["test_one_view"]) == FIGURES
+    assert set(metrics["by_source"]) == {"drawn"} and metrics["by_source"]["drawn"]["n"] == 12
+    assert metrics["by_source"]["drawn"]["accuracy"] == pytest.approx(metrics["test"]["accuracy"])
+    assert metrics["by_source"]["drawn"]["accuracy_raw"] == pytest.approx(metrics["test_raw"]["accuracy"])
+    assert metrics["calibration"]["temperature"] == config["temperature"] == metrics["uncertain"]["temperature"]
+    for key in ("uncertain_below", "none_logit", "views"):
+        assert metrics["uncertain"][key] == config[key]
+    assert config["none_logit"] is not None
+    assert {"python", "machine", "openvino", "numpy"} <= set(metrics["environment"])
+    assert metrics["command"].startswith("python -m training.measure classifier --model hub/bone-marrow-mobilenet")
+    validation = load_cells(str(cell_set), "validation")
+    classifier = Classifier.from_pretrained(str(trained_classifier.hub))
+    best = classifier.predict(validation.crops(classifier.crop)).max(axis=1)
+    assert (best < config["uncertain_below"]).mean() <= 0.2, "a tenth of twelve known cells may be uncertain"
+    assert config["uncertain_below"] < np.median(best)
+
+
+def test_a_measured_segmenter_says_so_in_both_files(trained_segmenter):
+    config, metrics = (read_json(trained_segmenter.hub / name) for name in ("config.json", "metrics.json"))
+    assert metrics["confidence"]["value"] == config["confidence"] and "F1" in metrics["confidence"]["chosen_on"]
+    composed = metrics["datasets"]["composed fields"]
+    assert {"cells", "recall", "precision", "f1", "mean_iou", "count_error", "mask_map50"} <= set(composed)
+    assert composed["n_images"] == 3
+    assert metrics["confidence"]["value"] in [point["confidence"] for point in metrics["precision_recall"]]
+    assert (trained_segmenter.hub / "precision_recall.png").stat().st_size > 5000
+    assert metrics["command"].startswith("python -m training.measure segmenter --model hub/bone-marrow-yolov8-seg")
+    assert Segmenter.from_pretrained(str(trained_segmenter.hub)).config.confidence == config["confidence"]
+
+
+def test_cells_of_no_class_are_measured_where_they_were_not_trained(trained_classifier):
+    ((name, figures),) = read_json(trained_classifier.hub / "metrics.json")["uncertain"]["unseen"].items()
+    assert name == "NIF images not trained on" and figures["n"] == 5
+    assert figures["share"] in [n / 5 for n in range(6)]
+    low, high = figures["interval"]
+    assert low <= figures["share"] <= high
+
+
+def test_measuring_again_gives_the_same(trained_classifier, cell_set, unknown_set, tmp_path):
+    folder = tmp_path / "bone-marrow-mobilenet"
+    shutil.copytree(trained_classifier.hub, folder)
+    update_config(folder, temperature=3.3, uncertain_below=0.9)
+    arguments = ["--model", str(folder), "--data", str(cell_set), "--unknown", str(unknown_set)]
+    assert main(["classifier", *arguments]) == 0
+    for name in ("config.json", "metrics.json"):
+        assert read_json(folder / name) == read_json(trained_classifier.hub / name)
+
+
+def test_the_classifier_is_measured_on_cells_it_never_learned(trained_classifier, cell_set, shared, tmp_path):
+    folder = tmp_path / "bone-marrow-mobilenet"
+    shutil.copytree(trained_classifier.hub, folder)
+    arguments = ["--model", str(folder), "--data", str(cell_set), "--benchmarks", str(shared / "data")]
+    assert main(["classifier", *arguments]) == 0
+    unseen = read_json(folder / "metrics.json")["uncertain"]["unseen"]
+    assert set(unseen) == {"plasma cells (SegPC-2021)"} and unseen["plasma cells (SegPC-2021)"]["n"] > 60
+    assert all(0 <= figure["share"] <= 1 for figure in unseen.values())
+
+
+def test_the_segmenter_is_measured_on_real_fields(trained_segmenter, fields, shared, tmp_path):
+    folder = tmp_path / "bone-marrow-yolov8-seg"
+    shutil.copytree(trained_segmenter.hub, folder)
+    arguments = ["--model", str(folder), "--data", str(fields), "--benchmarks", str(shared / "data")]
+    assert main(["segmenter", *arguments]) == 0
+    text = (folder / "metrics.json").read_text()
+    assert "NaN" not in text
+    datasets = json.loads(text)["datasets"]
+    numbers = {name: figures["n_images"] for name, figures in datasets.items()}
+    assert (
+        numbers.items()
+        >= {
+            "SegPC-2021 plasma cells": 60,
+            "BCCD white cells, boxes (test part)": 32,
+            "single white cells (Zheng et al. 2018)": 40,
+        }.items()
+    )
+
+
+@pytest.mark.parametrize("kind", ["classifier", "segmenter"])
+@pytest.mark.parametrize("wrong", ["model", "data", "benchmarks"])
+def test_wrong_places_are_refused_in_one_line(kind, wrong, request, tmp_path, capsys):
+    trained = request.getfixturevalue(f"trained_{kind}")
+    folder = tmp_path / "model"
+    shutil.copytree(trained.hub, folder)
+    data = request.getfixturevalue("cell_set" if kind == "classifier" else "fields")
+    given = {"--model": folder, "--data": data} | {f"--{wrong}": tmp_path / "nothing"}
+    before = (folder / "metrics.json").read_bytes()
+    assert main([kind, *(str(part) for pair in given.items() for part in pair)]) == 2
+    line = capsys.readouterr().err.rstrip().splitlines()[-1]
+    assert line.startswith("measure: ") and str(tmp_path / "nothing") in line
+    assert (folder / "metrics.json").read_bytes() == before
+
+
+def test_benchmarks_that_lack_a_part_leave_no_figure_for_it(trained_segmenter, fields, tmp_path):
+    folder, benchmarks = tmp_path / "model", tmp_path / "benchmarks"
+    shutil.copytree(trained_segmenter.hub, folder)
+    benchmarks.mkdir()
+    arguments = ["--model", str(folder), "--data", str(fields), "--benchmarks", str(benchmarks)]
+    assert main(["segmenter", *arguments]) == 0
+
+    def refuse(name: str) -> float:
+        raise AssertionError(f"{name} is not JSON")
+
+    datasets = json.loads((folder / "metrics.json").read_text(), parse_constant=refuse)["datasets"]
+    assert not math.isnan(datasets["composed fields"]["count_error"])
+    assert all(figures["n_images"] for figures in datasets.values())

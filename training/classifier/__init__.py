@@ -1,0 +1,1 @@
+"""The classifier: its data, architectures, objective and training."""

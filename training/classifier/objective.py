@@ -1,0 +1,75 @@
+"""What a classifier is trained for: the loss, the accuracy that is watched, and the optimizer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from training.classifier.config import ClassifierTraining
+
+
+@keras.saving.register_keras_serializable("training")
+class CrossEntropyWithNone(keras.losses.Loss):
+    """Cross-entropy from logits, with "none of these" at a constant logit of 0; its target is what the labels leave.
+
+    Args:
+        label_smoothing: share of each target spread over all classes and "none of these".
+    """
+
+    def __init__(self, label_smoothing: float = 0.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.label_smoothing = label_smoothing
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Give the loss of each sample from ``(n, classes)`` labels and logits."""
+        none = 1 - keras.ops.sum(y_true, axis=1, keepdims=True)
+        targets = keras.ops.concatenate([y_true, none], axis=1)
+        logits = keras.ops.concatenate([y_pred, keras.ops.zeros_like(none)], axis=1)
+        smoothed = targets * (1 - self.label_smoothing) + self.label_smoothing / targets.shape[1]
+        return keras.ops.categorical_crossentropy(smoothed, logits, from_logits=True)
+
+    def get_config(self) -> dict[str, Any]:
+        """Give what rebuilds it."""
+        return super().get_config() | {"label_smoothing": self.label_smoothing}
+
+
+@keras.saving.register_keras_serializable("training")
+class ClassAccuracy(keras.metrics.CategoricalAccuracy):
+    """Accuracy over the samples that have a class."""
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch, outliers at no weight."""
+        known = keras.ops.sum(y_true, axis=1)
+        super().update_state(y_true, y_pred, known if sample_weight is None else known * sample_weight)
+
+
+def make_loss(config: ClassifierTraining) -> keras.losses.Loss:
+    """Build the loss: plain cross-entropy, or with "none of these" where there are outliers."""
+    if config.outliers:
+        return CrossEntropyWithNone(config.label_smoothing)
+    return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing)
+
+
+def make_optimizer(config: ClassifierTraining, steps: int) -> keras.optimizers.Optimizer:
+    """Build the optimizer, with a cosine schedule after one epoch of warm-up.
+
+    Args:
+        config: the experiment.
+        steps: steps per epoch.
+    """
+    rate = keras.optimizers.schedules.CosineDecay(
+        config.learning_rate / 20,
+        steps * max(config.epochs - 1, 1),
+        alpha=0.01,
+        warmup_target=config.learning_rate,
+        warmup_steps=steps,
+    )
+    match config.optimizer:
+        case "adamw":
+            return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
+        case "sgd":
+            return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
+        case "rmsprop":
+            return keras.optimizers.RMSprop(rate)
+    return keras.optimizers.Adam(rate)

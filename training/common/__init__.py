@@ -1,0 +1,1 @@
+"""What every room of training uses: files, experiment files, tables and plots."""

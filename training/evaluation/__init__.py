@@ -1,0 +1,1 @@
+"""Ground truth, matching and metrics: how good a model is."""

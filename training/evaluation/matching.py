@@ -1,0 +1,190 @@
+"""Comparing outlined cells with the truth: matching by overlap, and the figures that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from pycocotools import mask as coco_mask
+from scipy.optimize import linear_sum_assignment
+
+from marrow.analysis import Detection
+from training.evaluation.bootstrap import LEVELS, RESAMPLES
+
+Runs = dict[str, Any]  # a mask as COCO's run lengths
+STEPS = tuple(round(0.05 * i, 2) for i in range(2, 19))  # score thresholds to choose from
+
+
+@dataclass(frozen=True)
+class Match:
+    """The comparison of one image.
+
+    Attributes:
+        overlaps: ``(truths, detections)`` intersection over union.
+        scores: ``(detections,)`` segmenter scores.
+    """
+
+    overlaps: np.ndarray
+    scores: np.ndarray
+
+    def pairs(self, confidence: float, overlap: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
+        """Match one to one: the true cells and the detections of the pairs that overlap by at least ``overlap``."""
+        kept = np.flatnonzero(self.scores >= confidence)
+        rows, columns = linear_sum_assignment(self.overlaps[:, kept], maximize=True)
+        columns = kept[columns]
+        good = self.overlaps[rows, columns] >= overlap
+        return rows[good], columns[good]
+
+    def matched(self, confidence: float, overlap: float = 0.5) -> np.ndarray:
+        """Give the overlaps of the pairs matched one to one, counting pairs of at least ``overlap``."""
+        return self.overlaps[self.pairs(confidence, overlap)]
+
+    def missed(self, confidence: float, overlap: float = 0.5) -> np.ndarray:
+        """Tell for each true cell, ``(truths,)`` bool, whether it is in no pair."""
+        missed = np.ones(len(self.overlaps), bool)
+        missed[self.pairs(confidence, overlap)[0]] = False
+        return missed
+
+    def found(self, confidence: float) -> int:
+        """Count the detections with at least this score."""
+        return int((self.scores >= confidence).sum())
+
+
+def detection_mask(detection: Detection, shape: tuple[int, int]) -> np.ndarray:
+    """Fill the outline of a detection: ``(height, width)`` bool."""
+    mask = np.zeros(shape, np.uint8)
+    cv2.fillPoly(mask, [np.floor(np.array(detection.polygon)).astype(np.int32)], 1)
+    return mask.astype(bool)
+
+
+def runs(mask: np.ndarray) -> Runs:
+    """Give a bool mask as run lengths, which take little memory and compare fast."""
+    return coco_mask.encode(np.asfortranarray(mask, np.uint8))
+
+
+def detection_runs(detections: Sequence[Detection], shape: tuple[int, int]) -> list[Runs]:
+    """Give the filled outlines of the detections of one image."""
+    return [runs(detection_mask(detection, shape)) for detection in detections]
+
+
+def match_runs(truths: Sequence[Runs], found: Sequence[Runs], scores: Sequence[float]) -> Match:
+    """Compare the true cells of one image with what was found, both as run lengths."""
+    overlaps = np.zeros((len(truths), len(found)))
+    if truths and found:
+        overlaps = coco_mask.iou(list(found), list(truths), [0] * len(truths)).T
+    return Match(overlaps, np.array(scores, float))
+
+
+def match_masks(truths: Sequence[np.ndarray], detections: Sequence[Detection], shape: tuple[int, int]) -> Match:
+    """Compare bool masks of the true cells with the detections of one image."""
+    scores = [detection.score for detection in detections]
+    return match_runs([runs(truth) for truth in truths], detection_runs(detections, shape), scores)
+
+
+def match_boxes(truths: np.ndarray, detections: Sequence[Detection]) -> Match:
+    """Compare ``(n, 4)`` true boxes ``x0 y0 x1 y1`` with the detections' boxes."""
+    boxes = np.array([d.box for d in detections]).reshape(-1, 4)
+    a, b = truths.reshape(-1, 1, 4), boxes.reshape(1, -1, 4)
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    both = sides.clip(0).prod(axis=2)
+    areas = (a[..., 2:] - a[..., :2]).prod(axis=2) + (b[..., 2:] - b[..., :2]).prod(axis=2)
+    return Match(both / np.maximum(areas - both, 1e-9), np.array([d.score for d in detections]))
+
+
+def summary(matches: Sequence[Match], confidence: float, overlap: float = 0.5) -> dict[str, float]:
+    """Add matches up to recall, precision, F1, the mean overlap of the matched, and the mean count error.
+
+    A figure without any cell to rest on is ``nan``.
+    """
+    counts = _counts(matches, confidence, overlap)
+    figures = {name: float(value[0]) for name, value in _ratios(counts.sum(axis=0, keepdims=True)).items()}
+    return {"cells": int(counts[:, 1].sum()), **figures}
+
+
+def intervals(
+    matches: Sequence[Match], confidence: float, overlap: float = 0.5, seed: int = 0
+) -> dict[str, list[float]]:
+    """Give 95 % percentile bootstrap intervals, ``[low, high]``, of what :func:`summary` gives; fields are drawn whole.
+
+    A figure that a resample has no cell for is left out of its interval; one that no resample has any for, wholly.
+    """
+    counts = _counts(matches, confidence, overlap)
+    fields = len(counts)
+    draws = np.random.default_rng(seed).multinomial(fields, np.full(fields, 1 / fields), size=RESAMPLES)
+    bounds = {
+        name: np.nanpercentile(values, LEVELS)
+        for name, values in _ratios(draws @ counts).items()
+        if np.isfinite(values).any()
+    }
+    return {name: [round(float(bound), 4) for bound in pair] for name, pair in bounds.items()}
+
+
+def _counts(matches: Sequence[Match], confidence: float, overlap: float) -> np.ndarray:
+    """By image: matched cells, true cells, detections, the sum of the overlaps, the count error, and 1."""
+    rows = []
+    for match in matches:
+        pairs, found, truths = match.matched(confidence, overlap), match.found(confidence), len(match.overlaps)
+        rows.append([len(pairs), truths, found, pairs.sum(), abs(found - truths), 1])
+    return np.array(rows, float).reshape(-1, 6)
+
+
+def _ratios(totals: np.ndarray) -> dict[str, np.ndarray]:
+    right, truths, found, overlap, errors, images = totals.T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {
+            "recall": right / truths,
+            "precision": right / found,
+            "f1": 2 * right / (truths + found),
+            "mean_iou": overlap / right,
+            "count_error": errors / images,
+        }
+
+
+def recall_by(
+    matches: Sequence[Match], values: Sequence[np.ndarray], bins: Mapping[str, tuple[float, float]], confidence: float
+) -> dict[str, dict[str, float]]:
+    """Give recall by a quality of the true cells.
+
+    Args:
+        matches: one for each image.
+        values: for each image, ``(truths,)`` the quality; ``nan`` where it is not known.
+        bins: lower bound, counted in, and upper bound, counted out, by name.
+        confidence: lowest score that counts.
+
+    Returns:
+        By the name of each bin that any cell falls into: ``cells`` and ``recall``.
+    """
+    found = ~np.concatenate([match.missed(confidence) for match in matches])
+    flat = np.concatenate(list(values))
+    inside = {name: (flat >= low) & (flat < high) for name, (low, high) in bins.items()}
+    return {
+        name: {"cells": int(chosen.sum()), "recall": float(found[chosen].mean())}
+        for name, chosen in inside.items()
+        if chosen.any()
+    }
+
+
+def precision_recall(matches: Sequence[Match]) -> list[dict[str, float]]:
+    """Give ``confidence``, ``recall``, ``precision`` and ``f1`` at each of :data:`STEPS`.
+
+    Where nothing is found precision is 1, by convention; F1 is 0 where there is nothing to find and nothing is found.
+    """
+    points = []
+    for step in STEPS:
+        figures = summary(matches, step)
+        values = {"recall": (figures["recall"], 0), "precision": (figures["precision"], 1), "f1": (figures["f1"], 0)}
+        named = {name: default if value != value else round(value, 4) for name, (value, default) in values.items()}
+        points.append({"confidence": step, **named})
+    return points
+
+
+def best_confidence(curve: Sequence[Mapping[str, float]], tolerance: float = 0.005) -> float:
+    """Give the lowest score threshold of a curve whose F1 is within ``tolerance`` of the highest.
+
+    The lowest, as a reader sees a false cell and removes it, but a missed one is lost.
+    """
+    best = max(point["f1"] for point in curve)
+    return next(point["confidence"] for point in curve if point["f1"] >= best - tolerance)

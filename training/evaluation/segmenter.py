@@ -1,0 +1,211 @@
+"""Measuring the segmenter: its default confidence, and figures on composed and real fields."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+from tqdm import tqdm
+
+from marrow.analysis import Detection
+from marrow.segmenter import Segmenter
+from model_cards.segmenter_tables import results_table
+from training.common.plots import draw_curve
+from training.evaluation.ground_truth import (
+    TrueField,
+    annotations,
+    bccd_fields,
+    coco_fields,
+    segpc_fields,
+    single_cells,
+)
+from training.evaluation.matching import (
+    Match,
+    Runs,
+    best_confidence,
+    detection_runs,
+    intervals,
+    match_boxes,
+    match_runs,
+    precision_recall,
+    recall_by,
+    summary,
+)
+from training.measure import update_config
+
+Outliner = Callable[[np.ndarray, float], Sequence[Detection]]  # of an image and the lowest score to keep
+
+LOWEST = 0.01  # detections below are not looked at
+MOST = 300  # detections of one field that are looked at, the best first
+OVERLAP_BINS = {"none": (0, 1e-9), "under 10 %": (1e-9, 0.1), "10–20 %": (0.1, 0.2), "over 20 %": (0.2, 1.01)}
+DIAMETER_BINS = {"30–60 px": (30, 60), "60–120 px": (60, 120), "120–250 px": (120, 250)}
+CHOSEN_ON = "lowest within 0.005 of the highest F1 at mask IoU 0.5 on the validation fields, composed and boxed"
+
+
+@dataclass(frozen=True)
+class Outlined:
+    """A field with what was found in it: the masks, and the comparison with the truth."""
+
+    field: TrueField
+    found: list[Runs]
+    match: Match
+
+
+def measure(model: Path, data: str, benchmarks: Path | None) -> dict[str, Any]:
+    """Choose the confidence on the validation fields and measure on test and benchmark fields.
+
+    Prints the figures, and draws the curve that the confidence was chosen from, ``precision_recall.png``, into the
+    folder of the model.
+
+    Args:
+        model: Hub folder; ``confidence`` of its ``config.json`` is set.
+        data: folder that ``smear_fields.py`` wrote, with ``validation`` and ``test`` fields.
+        benchmarks: folder with ``fields_segpc``, ``fields_bccd`` and ``wbc_masks``.
+
+    Returns:
+        The figures for ``metrics.json``.
+    """
+    segmenter = Segmenter.from_pretrained(str(model))
+    confidence, curve = choose_confidence(segmenter, Path(data))
+    datasets = measure_outliner(segmenter, confidence, Path(data), benchmarks)
+    update_config(model, confidence=confidence)
+    draw_curve(curve, confidence, model / "precision_recall.png")
+    print(results_table(datasets), flush=True)
+    return {
+        "datasets": datasets,
+        "confidence": {"value": confidence, "chosen_on": CHOSEN_ON},
+        "precision_recall": curve,
+    }
+
+
+def choose_confidence(outliner: Outliner, data: Path) -> tuple[float, list[dict[str, float]]]:
+    """Choose the default confidence on the validation fields; gives it and the curve it was chosen from."""
+    curve = precision_recall([one.match for one in outline(outliner, coco_fields(data, "validation"))])
+    return best_confidence(curve), curve
+
+
+def measure_outliner(
+    outliner: Outliner, confidence: float, data: Path, benchmarks: Path | None
+) -> dict[str, dict[str, Any]]:
+    """Measure what outlines cells, be it a network or not.
+
+    Args:
+        outliner: gives the detections of an image.
+        confidence: lowest score that counts; average precision looks at all.
+        data: folder that ``smear_fields.py`` wrote, with ``test`` fields.
+        benchmarks: folder with ``fields_segpc``, ``fields_bccd`` and ``wbc_masks``, or ``None``.
+
+    Returns:
+        Figures by the name of the images; parts that the benchmarks lack are left out.
+    """
+    fields = [field for field in coco_fields(data, "test") if field.composed]
+    composed = outline(outliner, fields)
+    datasets: dict[str, dict[str, Any]] = {}
+    if composed:
+        datasets["composed fields"] = {
+            **_figures(composed, confidence),
+            **average_precision(annotations(data, "test"), composed),
+            "recall_by_overlap": recall_by(*_values(composed, lambda f: f.hidden), OVERLAP_BINS, confidence),
+            "recall_by_diameter": recall_by(*_values(composed, TrueField.diameters), DIAMETER_BINS, confidence),
+        }
+    empty = [one.match.found(confidence) for one in composed if not one.field.cells]
+    if empty:
+        datasets["empty composed fields"] = {
+            "n_images": len(empty),
+            "false_cells_per_field": float(np.mean(empty)),
+        }
+    return datasets | (_benchmark(outliner, benchmarks, confidence) if benchmarks else {})
+
+
+def _benchmark(outliner: Outliner, folder: Path, confidence: float) -> dict[str, dict[str, Any]]:
+    """Measure on what the folder holds of SegPC plasma cells, BCCD boxes not trained on, and single white cells."""
+    parts: dict[str, dict[str, Any]] = {}
+    if plasma := outline(outliner, segpc_fields(folder / "fields_segpc")):
+        # other cells are there but have no mask, so that nothing found is known to be wrong
+        figures = _figures(plasma, confidence, ("recall", "mean_iou"))
+        by_size = recall_by(*_values(plasma, TrueField.diameters), DIAMETER_BINS, confidence)
+        parts["SegPC-2021 plasma cells"] = {**figures, "recall_by_diameter": by_size}
+    if boxed := outline(outliner, bccd_fields(folder / "fields_bccd")):
+        shares = ("recall", "precision", "f1")
+        parts["BCCD white cells, boxes (test part)"] = _figures(boxed, confidence, shares)
+    if single := outline(outliner, single_cells(folder / "wbc_masks")):
+        best = [one.match.overlaps[0, one.match.scores >= confidence].max(initial=0) for one in single]
+        figures = {"n_images": len(single), "mean_iou": float(np.mean(best))}
+        parts["single white cells (Zheng et al. 2018)"] = figures
+    return parts
+
+
+def outline(outliner: Outliner, fields: Iterable[TrueField]) -> list[Outlined]:
+    """Outline the cells of each field and compare them with the truth, by boxes where these are the truth."""
+    return [_outline(outliner, field) for field in tqdm(list(fields), desc="fields", disable=None)]
+
+
+def _outline(outliner: Outliner, field: TrueField) -> Outlined:
+    image = field.image()
+    detections = list(outliner(image, LOWEST))[:MOST]
+    found = detection_runs(detections, image.shape[:2])
+    if len(field.boxes):
+        return Outlined(field, found, match_boxes(field.boxes, detections))
+    return Outlined(field, found, match_runs(field.cells, found, [detection.score for detection in detections]))
+
+
+def _figures(outlined: Sequence[Outlined], confidence: float, names: Sequence[str] | None = None) -> dict[str, Any]:
+    matches = [one.match for one in outlined]
+    figures, bounds = summary(matches, confidence), intervals(matches, confidence)
+    names = names or tuple(name for name in figures if name != "cells")
+    return {
+        "n_images": len(outlined),
+        "cells": figures["cells"],
+        **{name: None if figures[name] != figures[name] else figures[name] for name in names},
+        "intervals": {name: bounds[name] for name in names if name in bounds},
+    }
+
+
+def _values(
+    outlined: Sequence[Outlined], quality: Callable[[TrueField], np.ndarray]
+) -> tuple[list[Match], list[np.ndarray]]:
+    return [one.match for one in outlined], [quality(one.field) for one in outlined]
+
+
+def average_precision(coco_file: Path, outlined: Sequence[Outlined]) -> dict[str, float | None]:
+    """Give COCO's mask average precision over the fields given.
+
+    Args:
+        coco_file: annotations that hold these fields by ``file_name``.
+        outlined: what was found in each.
+
+    Returns:
+        ``mask_map50`` and ``mask_map50_95``, 0 to 1; ``None`` where no field has a cell. As in COCO's own evaluation,
+        but for up to 300 detections a field: a crowded one has more cells than COCO's hundred.
+    """
+    content = json.loads(coco_file.read_text(encoding="utf-8"))
+    ids = {entry["file_name"]: entry["id"] for entry in content["images"]}
+    results = [
+        {"image_id": ids[one.field.name], "category_id": 1, "segmentation": mask, "score": float(score)}
+        for one in outlined
+        for mask, score in zip(one.found, one.match.scores, strict=True)
+    ]
+    if not any(one.field.cells for one in outlined):
+        return {"mask_map50": None, "mask_map50_95": None}
+    if not results:
+        return {"mask_map50": 0.0, "mask_map50_95": 0.0}
+    with contextlib.redirect_stdout(io.StringIO()):  # it reports each of its steps
+        truth = COCO()
+        truth.dataset = content
+        truth.createIndex()
+        evaluation = COCOeval(truth, truth.loadRes(results), "segm")
+        evaluation.params.imgIds = [ids[one.field.name] for one in outlined]
+        evaluation.params.maxDets = [MOST]
+        evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
+        evaluation.evaluate()
+        evaluation.accumulate()
+    by_overlap = evaluation.eval["precision"][:, :, 0, 0, 0].mean(axis=1)
+    return {"mask_map50": float(by_overlap[0]), "mask_map50_95": float(by_overlap.mean())}

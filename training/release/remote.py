@@ -1,0 +1,202 @@
+"""One repo on the Hub: what is there, what of it would change, and changing it in one commit."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+from huggingface_hub.errors import RepositoryNotFoundError
+from huggingface_hub.hf_api import RepoFile
+
+from marrow.errors import MarrowError
+from marrow.hub import checksums
+from training.release.repos import SPACE, Part
+
+TITLE = "Publish from source"
+"""How the title of every commit of this command begins, by which it knows them again."""
+KEPT = ".gitattributes"
+"""The Hub's own file, which is left alone."""
+OVERRIDES = ("MARROW_SEGMENTER", "MARROW_CLASSIFIER")
+"""Variables by which a Space runs other models than those it is pinned to."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done to one repo.
+
+    Attributes:
+        part: which of the four.
+        repo: its id.
+        files: path on disk by path in the repo, as it shall be.
+        head: commit that is there now; ``None`` if the repo is still to be made.
+        changed: paths to be added or replaced.
+        gone: paths to be deleted.
+        foreign: paths that others changed there since the last publishing, and that would be overwritten.
+        published: the last commit of this command, if any.
+    """
+
+    part: Part
+    repo: str
+    files: Mapping[str, Path]
+    head: str | None
+    changed: tuple[str, ...]
+    gone: tuple[str, ...]
+    foreign: tuple[str, ...]
+    published: str | None
+
+    @property
+    def up_to_date(self) -> bool:
+        """Nothing is to be committed."""
+        return self.head is not None and not self.changed and not self.gone
+
+    @property
+    def size(self) -> int:
+        """Bytes to be pushed."""
+        return sum(self.files[name].stat().st_size for name in self.changed)
+
+
+def look(api: HfApi, part: Part, repo: str, files: Mapping[str, Path]) -> Plan:
+    """Compare a repo with what it shall be; nothing is changed.
+
+    Args:
+        api: client of the Hub.
+        part: which of the four repos.
+        repo: its id.
+        files: path on disk by path in the repo, as it shall be.
+    """
+    try:
+        head = api.repo_info(repo, repo_type=part.repo_type).sha
+    except RepositoryNotFoundError:
+        return Plan(part, repo, files, None, tuple(files), (), (), None)
+    there = _tree(api, part, repo, head)
+    same = {name for name, path in files.items() if there.get(name) in checksums(path)}
+    gone = tuple(sorted(set(there) - set(files)))
+    published = _last_published(api, part, repo)
+    before = _tree(api, part, repo, published) if published not in (None, head) else there if published else {}
+    foreign = [name for name in there if there[name] != before.get(name) and name not in same]
+    changed = tuple(name for name in files if name not in same)
+    return Plan(part, repo, files, head, changed, gone, tuple(foreign), published)
+
+
+def _tree(api: HfApi, part: Part, repo: str, revision: str) -> dict[str, str]:
+    """Give the checksum of each file: SHA-256 where it is LFS, else the git id."""
+    entries = api.list_repo_tree(repo, recursive=True, revision=revision, repo_type=part.repo_type)
+    files = (entry for entry in entries if isinstance(entry, RepoFile) and entry.path != KEPT)
+    return {file.path: file.lfs.sha256 if file.lfs else file.blob_id for file in files}
+
+
+def _last_published(api: HfApi, part: Part, repo: str) -> str | None:
+    commits = api.list_repo_commits(repo, repo_type=part.repo_type)
+    return next((commit.commit_id for commit in commits if commit.title.startswith(TITLE)), None)
+
+
+def refuse_to_overwrite(api: HfApi, plan: Plan) -> None:
+    """Show what others changed on the Hub, line by line where it is text.
+
+    Raises:
+        MarrowError: always.
+    """
+    for name in plan.foreign:
+        print("\n".join(_difference(api, plan, name)), flush=True)
+    names = ", ".join(plan.foreign)
+    if not plan.published:
+        raise MarrowError(
+            f"{plan.part.name}: {plan.repo} is taken by something that this command did not publish ({names}); "
+            "choose another --namespace, or give --force to replace it."
+        )
+    raise MarrowError(
+        f"{plan.part.name}: {names} of {plan.repo} was edited on the Hub, as shown above; "
+        "take the change over into the source, or give --force to overwrite it."
+    )
+
+
+def _difference(api: HfApi, plan: Plan, name: str) -> Iterable[str]:
+    def lines(revision: str) -> list[str]:
+        path = api.hf_hub_download(plan.repo, name, revision=revision, repo_type=plan.part.repo_type)
+        return Path(path).read_text(encoding="utf-8").splitlines()
+
+    there = f"{name} on the Hub"
+    if not name.endswith((".md", ".json", ".py", ".txt", ".csv")):
+        return [f"{there} is another file"]
+    try:
+        before, what = (lines(plan.published), f"{name} as published") if plan.published else ([], "nothing")
+    except FileNotFoundError:
+        before, what = [], "nothing"
+    return difflib.unified_diff(before, lines(plan.head), what, there, lineterm="")
+
+
+def push(api: HfApi, plan: Plan, title: str, private: bool = False, pull_request: bool = False) -> str:
+    """Make a repo what it shall be, in one commit, and make it first if it is missing.
+
+    Args:
+        api: client of the Hub.
+        plan: what is to be done.
+        title: of the commit, beginning with :data:`TITLE`.
+        private: make a new repo private.
+        pull_request: open a pull request instead; the repo must be there.
+
+    Returns:
+        The commit at which it is that.
+    """
+    if plan.up_to_date:
+        return plan.head
+    kind, head = plan.part.repo_type, plan.head
+    if head is None:
+        sdk = "gradio" if plan.part is SPACE else None
+        api.create_repo(plan.repo, repo_type=kind, private=private or None, space_sdk=sdk, exist_ok=True)
+        head = api.repo_info(plan.repo, repo_type=kind).sha
+    if pull_request and (waiting := _waiting(api, plan, title)):
+        return waiting
+    changes = [
+        *(CommitOperationDelete(name) for name in plan.gone),
+        *(CommitOperationAdd(name, plan.files[name]) for name in plan.changed),
+    ]
+    # With its parent named, the Hub refuses the commit if someone else's came in between.
+    made = api.create_commit(
+        plan.repo, changes, commit_message=title, repo_type=kind, parent_commit=head, create_pr=pull_request
+    )
+    return made.oid
+
+
+def _waiting(api: HfApi, plan: Plan, title: str) -> str | None:
+    """Find an open pull request that holds just these files already."""
+    kind, wanted = plan.part.repo_type, {name: checksums(path) for name, path in plan.files.items()}
+    for one in api.get_repo_discussions(
+        plan.repo, repo_type=kind, discussion_type="pull_request", discussion_status="open"
+    ):
+        if one.title.startswith(TITLE):
+            there = _tree(api, plan.part, plan.repo, one.git_reference)
+            if there.keys() == wanted.keys() and all(there[name] in wanted[name] for name in wanted):
+                return api.repo_info(plan.repo, repo_type=kind, revision=one.git_reference).sha
+    return None
+
+
+def overriding_variables(api: HfApi, space: str) -> dict[str, str]:
+    """Give the variables of a Space by which it runs other models than those it is pinned to."""
+    variables = api.get_space_variables(space)
+    return {name: variables[name].value for name in OVERRIDES if name in variables}
+
+
+def tag(api: HfApi, part: Part, repo: str, commit: str, version: str) -> str:
+    """Name a commit by its version: ``v0.1.0``, then ``v0.1.0.post1`` for another commit of the same version.
+
+    Returns:
+        The name, which may have been there before.
+    """
+    tags = {ref.name: ref.target_commit for ref in api.list_repo_refs(repo, repo_type=part.repo_type).tags}
+    if known := version_tag(tags, commit, version):
+        return known
+    names = (f"v{version}", *(f"v{version}.post{n}" for n in range(1, len(tags) + 2)))
+    new = next(name for name in names if name not in tags)
+    api.create_tag(repo, tag=new, revision=commit, repo_type=part.repo_type)
+    return new
+
+
+def version_tag(tags: Mapping[str, str], commit: str, version: str) -> str | None:
+    """Find the tag of a version at a commit."""
+    pattern = re.compile(rf"v{re.escape(version)}(\.post\d+)?")
+    return next((name for name, at in tags.items() if at == commit and pattern.fullmatch(name)), None)

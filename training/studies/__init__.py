@@ -1,0 +1,1 @@
+"""Comparisons that back the choices of a release."""

@@ -1,0 +1,1 @@
+"""Weights carried between Keras, Transformers and torch, exactly."""
