@@ -34,7 +34,7 @@ if __package__ in (None, ""):  # run as a file
 
 from dataset_scripts.bone_marrow_12 import (
     CODES_21,
-    LIKENESS,
+    SIMILARITY,
     BoneMarrowConfig,
     Build,
     Row,
@@ -105,32 +105,32 @@ def near_duplicates(data: Path, copies: int) -> dict[str, Any]:
 
     Returns:
         Shares caught; wrong joins among the real images, by count, by the upper 95 % bound where none is seen (rule
-        of three), and by the tail of the likeness of strangers; and what each means at 171,374 images.
+        of three), and by the tail of the similarity of strangers; and what each means at 171,374 images.
     """
     sources = (str(data / "marrow"), str(data / "blood"))
     options = {"classes": CODES_21, "per_class": None, "allow_short": True, "workers": 2}
     with tempfile.TemporaryDirectory() as scratch:
         real = build_rows(BoneMarrowConfig(data_dirs=sources, **options), Path(scratch, "real"))
-        likenesses = np.array([score for *_, score in compare_all(real.scan, real.rows, 2)])
+        similarities = np.array([score for *_, score in compare_all(real.scan, real.rows, 2)])
         rng = random.Random(0)
         for change in CHANGES:
             for row in rng.sample(sorted(real.rows, key=lambda row: (row.source, row.path)), copies):
                 plant(row, Path(scratch, "planted"), change)
         config = BoneMarrowConfig(data_dirs=(*sources, str(Path(scratch, "planted"))), **options)
         caught = _caught(build_rows(config, Path(scratch, "mixed")))
-    pairs, wrong = real.audit["near_duplicates"]["pairs_compared"], int((likenesses > LIKENESS).sum())
+    pairs, wrong = real.audit["near_duplicates"]["pairs_compared"], int((similarities > SIMILARITY).sum())
     return {
         "images": len(real.rows),
         "copies_planted": copies * len(CHANGES),
         "caught": sum(caught.values()) / len(caught),
         "caught_by_change": caught,
         "pairs_of_strangers": pairs,
-        "looked_at_on_pixels": len(likenesses),
-        "most_alike_strangers": float(likenesses.max()),
-        "likeness_needed": LIKENESS,
+        "looked_at_on_pixels": len(similarities),
+        "most_alike_strangers": float(similarities.max()),
+        "similarity_needed": SIMILARITY,
         "wrong_joins": wrong,
         "rate_upper_95": max(3 / pairs, (wrong + 2 * math.sqrt(wrong)) / pairs),
-        "rate_from_tail": wrong_join_rate(likenesses, pairs),
+        "rate_from_tail": wrong_join_rate(similarities, pairs),
     }
 
 
@@ -145,27 +145,27 @@ def _caught(build: Build) -> dict[str, float]:
     return {change: float(np.mean(hits[change])) for change in CHANGES}
 
 
-def wrong_join_rate(likenesses: np.ndarray, pairs: int) -> float:
+def wrong_join_rate(similarities: np.ndarray, pairs: int) -> float:
     """Estimate how often two strangers pass the threshold, from the tail of those that do not.
 
     The largest tenth of Fisher's z (the inverse hyperbolic tangent of the correlation) is taken to fall off
     exponentially, which overstates a normal tail (peaks over threshold; Pickands 1975, doi:10.1214/aos/1176343003).
 
     Args:
-        likenesses: of the pairs that were looked at on pixels, all of strangers.
+        similarities: of the pairs that were looked at on pixels, all of strangers.
         pairs: number of pairs compared in all.
 
     Returns:
         Wrong joins per pair compared.
     """
-    z = np.arctanh(likenesses.clip(-0.999, 0.999))
+    z = np.arctanh(similarities.clip(-0.999, 0.999))
     start = np.quantile(z, 0.9)
     excess = z[z > start] - start
-    return float(len(excess) * math.exp(-(math.atanh(LIKENESS) - start) / excess.mean()) / pairs)
+    return float(len(excess) * math.exp(-(math.atanh(SIMILARITY) - start) / excess.mean()) / pairs)
 
 
 def images_wrongly_joined(rate: float, images: int = ARCHIVE_SIZE) -> float:
-    """Give the share of images that are joined with a stranger, at a rate per pair (two images for each join)."""
+    """Return the share of images that are joined with a stranger, at a rate per pair (two images for each join)."""
     return 2 * rate * (images * (images - 1) / 2) / images
 
 
@@ -253,7 +253,7 @@ def large_input(archive: Path | None, scale: float) -> dict[str, Any]:
 
 
 def watch(command: Sequence[str], stop_after: float | None = None) -> dict[str, float]:
-    """Run Python on a command and watch its memory; gives seconds and peak MB (PSS of the process and its children).
+    """Run Python on a command and watch its memory; return seconds and peak MB (PSS of the process and its children).
 
     Args:
         command: arguments of the interpreter.
@@ -297,7 +297,7 @@ def save(section: str, figures: dict[str, Any]) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit code (2 for bad input)."""
+    """Run the command line; return the exit code (2 for bad input)."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parts = parser.add_subparsers(dest="section", required=True)
     duplicates = parts.add_parser("near_duplicates")

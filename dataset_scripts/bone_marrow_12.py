@@ -51,7 +51,7 @@ from tqdm import tqdm
 VERSION = "2.0.0"
 NAMES_21 = {
     "ABE": "abnormal eosinophil", "ART": "artefact", "BAS": "basophil", "BLA": "blast", "EBO": "erythroblast",
-    "EOS": "eosinophil", "FGC": "faggott cell", "HAC": "hairy cell", "KSC": "smudge cell", "LYI": "immature lymphocyte",
+    "EOS": "eosinophil", "FGC": "faggot cell", "HAC": "hairy cell", "KSC": "smudge cell", "LYI": "immature lymphocyte",
     "LYT": "lymphocyte", "MMZ": "metamyelocyte", "MON": "monocyte", "MYB": "myelocyte", "NGB": "band neutrophil",
     "NGS": "segmented neutrophil", "NIF": "not identifiable", "OTH": "other cell", "PEB": "proerythroblast",
     "PLM": "plasma cell", "PMO": "promyelocyte",
@@ -74,7 +74,7 @@ MAX_BYTES = 256_000_000
 THUMB = 48  # side of the grey pictures that near-duplicates are confirmed on
 HASH_BITS = 14  # of 64; near-duplicates shifted by 4 of 250 px stay within it (99 % of 400 planted ones)
 COARSE = 0.9  # correlation of 16×16 pictures that a candidate pair must reach
-LIKENESS = 0.86  # correlation of aligned fine detail above which two images are one
+SIMILARITY = 0.86  # correlation of aligned fine bandpass above which two images are one
 CHUNK = 500  # images that are read and stored at a time
 SHARD_BYTES = 400_000_000
 
@@ -96,10 +96,10 @@ class Row:
         path: its path in there.
         code: its class.
         source: name of the data dir.
-        place: number of the data dir, in the order given.
-        stamp: size and time of change, to see whether a run that stopped can go on.
+        source_index: number of the data dir, in the order given.
+        fingerprint: size and time of change, to see whether a run that stopped can go on.
         number: its number in the order of reading.
-        plain: the file is stored as it is; false where it had to become 8-bit RGB first.
+        stored_as_is: the file is stored as it is; false where it had to become 8-bit RGB first.
         sha256: digest of the stored bytes.
         group: number of its near-duplicate group.
         split: ``train``, ``validation`` or ``test``.
@@ -109,10 +109,10 @@ class Row:
     path: str
     code: str
     source: str
-    place: int = 0
-    stamp: tuple[int, int] = (0, 0)
+    source_index: int = 0
+    fingerprint: tuple[int, int] = (0, 0)
     number: int = -1
-    plain: bool = True
+    stored_as_is: bool = True
     sha256: str = ""
     group: int = 0
     split: str = ""
@@ -141,7 +141,7 @@ class BoneMarrowConfig(datasets.BuilderConfig):
     workers: int = 1
 
     def sources(self) -> list[Path]:
-        """Give all sources in their order."""
+        """Return all sources in their order."""
         return [Path(folder) for folder in (*self.data_dirs, *([self.data_dir] if self.data_dir else []))]
 
     def create_config_id(self, config_kwargs: dict, custom_features: datasets.Features | None = None) -> str:
@@ -192,7 +192,9 @@ class BoneMarrow12(datasets.GeneratorBasedBuilder):
 
     def _generate_examples(self, rows: list[Row]) -> Iterator[tuple[str, dict]]:
         for index, row in enumerate(rows):
-            if row.plain and not os.path.isfile(row.root):  # the cache holds a path, where a file can be used as it is
+            if row.stored_as_is and not os.path.isfile(
+                row.root
+            ):  # the cache holds a path, where a file can be used as it is
                 image = {"path": str(Path(row.root, row.path)), "bytes": None}
             else:  # no path: datasets would store that and forget the bytes
                 image = {"path": None, "bytes": stored_bytes(read_bytes(row))[0]}
@@ -200,7 +202,7 @@ class BoneMarrow12(datasets.GeneratorBasedBuilder):
 
 
 def features(classes: Sequence[str]) -> datasets.Features:
-    """Give the columns of the set for these class codes."""
+    """Return the columns of the set for these class codes."""
     return datasets.Features(
         {
             "image": datasets.Image(),
@@ -213,14 +215,14 @@ def features(classes: Sequence[str]) -> datasets.Features:
 
 
 def columns(row: Row) -> dict:
-    """Give all columns but the image."""
+    """Return all columns but the image."""
     path = PurePosixPath(row.path)
     shown = path.name if path.is_absolute() else row.path  # a CSV may name absolute paths: nobody else's business
     return {"label": row.code, "source": _text(row.source), "path": _text(shown), "group": row.group}
 
 
 def _text(name: str) -> str:
-    """Give a file name that any file can hold: bytes that are no UTF-8, as Linux allows, become question marks."""
+    """Return a file name that any file can hold: bytes that are no UTF-8, as Linux allows, become question marks."""
     return name.encode("utf-8", "replace").decode()
 
 
@@ -278,7 +280,7 @@ def build_rows(config: BoneMarrowConfig, store: Path, keep_bytes: bool = False) 
 
 
 def _run_key(config: BoneMarrowConfig, by_class: dict[str, list[Row]], keep_bytes: bool) -> str:
-    """Give a digest of what is built from what; only a run with the same one can go on where it stopped."""
+    """Return a digest of what is built from what; only a run with the same one can go on where it stopped."""
     digest = hashlib.sha256(f"{VERSION} {replace(config, workers=1, allow_short=False)} {keep_bytes}".encode())
     for rows in by_class.values():
         for row in rows:
@@ -287,7 +289,7 @@ def _run_key(config: BoneMarrowConfig, by_class: dict[str, list[Row]], keep_byte
 
 
 def _stamped(row: Row) -> str:
-    return f"{row.root}|{row.path}|{row.stamp}"
+    return f"{row.root}|{row.path}|{row.fingerprint}"
 
 
 # Finding images
@@ -313,9 +315,9 @@ def find_images(sources: Sequence[Path], classes: Sequence[str]) -> tuple[list[R
     codes = {_plain_name(name): code for code, name in NAMES_21.items()} | {
         _plain_name(code): code for code in (*CODES_21, *classes)
     }
-    for place, (source, name) in enumerate(zip(sources, names, strict=True)):
+    for source_index, (source, name) in enumerate(zip(sources, names, strict=True)):
         unique = name if names.count(name) == 1 else f"{source.resolve().parent.name}-{name}"
-        for root, path, label, stamp in _listing(source):
+        for root, path, label, fingerprint in _listing(source):
             code = next((codes[part] for part in map(_plain_name, reversed(label)) if part in codes), None)
             image = PurePosixPath(path).suffix.lower() in SUFFIXES
             if code is None and (not image or PurePosixPath(path).name in FLAG_FILES):
@@ -325,7 +327,7 @@ def find_images(sources: Sequence[Path], classes: Sequence[str]) -> tuple[list[R
             elif not image:
                 skipped[_name(Row(root, path, code, unique))] = "not the name of an image"
             else:
-                rows.append(Row(root, path, code, unique, place, stamp))
+                rows.append(Row(root, path, code, unique, source_index, fingerprint))
     if not rows:
         raise NoImagesError(
             f"No images in {', '.join(map(str, sources)) or 'no source'}: expected {LAYOUT}; "
@@ -339,7 +341,7 @@ def _plain_name(name: str) -> str:
 
 
 def _listing(source: Path) -> Iterator[tuple[str, str, Sequence[str], tuple[int, int]]]:
-    """Give root, path in it, words that may name the class, and stamp of every file of a source."""
+    """Return root, path in it, words that may name the class, and fingerprint of every file of a source."""
     if source.is_dir():
         yield from _list_folder(source)
     elif not source.is_file():
@@ -366,7 +368,7 @@ def _list_folder(source: Path) -> Iterator[tuple[str, str, Sequence[str], tuple[
         for file in files:
             path = (inside / file).as_posix()
             if not _hidden(path):
-                yield str(source), path, inside.parts, _stamp(Path(folder, file))
+                yield str(source), path, inside.parts, _fingerprint(Path(folder, file))
 
 
 def _raise(error: OSError) -> None:
@@ -387,7 +389,7 @@ def _list_csv(source: Path) -> Iterator[tuple[str, str, Sequence[str], tuple[int
     for line in table:
         if line[path]:
             file = line[path].strip().replace("\\", "/")
-            yield str(source.parent), file, (line[label] or "",), _stamp(source.parent / file)
+            yield str(source.parent), file, (line[label] or "",), _fingerprint(source.parent / file)
 
 
 def _hidden(path: str) -> bool:
@@ -399,7 +401,7 @@ def _hidden(path: str) -> bool:
     )
 
 
-def _stamp(file: Path) -> tuple[int, int]:
+def _fingerprint(file: Path) -> tuple[int, int]:
     try:
         status = file.stat()
     except OSError:  # told by name when it is read
@@ -408,11 +410,11 @@ def _stamp(file: Path) -> tuple[int, int]:
 
 
 def _draw(seed: int, what: str = "rows"):
-    """Give a sort key that shuffles rows by seed, data dir, class and file name, whatever the layout around them."""
+    """Return a sort key that shuffles rows by seed, data dir, class and file name, whatever the layout around them."""
 
     def key(row: Row) -> tuple[bytes, str]:
         name = unicodedata.normalize("NFC", PurePosixPath(row.path).name)  # some file systems take accents apart
-        text = f"{seed} {what} {row.place} {row.code} {name}"
+        text = f"{seed} {what} {row.source_index} {row.code} {name}"
         return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest(), row.path
 
     return key
@@ -517,7 +519,7 @@ class Scan:
         self._thumbs.write_bytes(b"")
 
     def read(self, rows: Sequence[Row]) -> list[Row]:
-        """Read images for the first time; gives the readable rows in the same order, filled in.
+        """Read images for the first time; return the readable rows in the same order, filled in.
 
         Raises:
             DatasetError: a process that reads images died.
@@ -535,7 +537,7 @@ class Scan:
         return [filled[row] for row in rows if row in filled]
 
     def _take(self, number: int, chunk: Sequence[Row]) -> Iterator[tuple[Row, Row]]:
-        """Take in the file of a chunk that was read; gives each readable row as it was and filled in."""
+        """Take in the file of a chunk that was read; return each readable row as it was and filled in."""
         with np.load(self.store / f"{number:05d}.npz") as file:
             reasons, plain, digests, ends = (file[name] for name in ("reasons", "plain", "sha256", "ends"))
             good = reasons == ""
@@ -545,27 +547,27 @@ class Scan:
         starts = np.concatenate([[0], ends[:-1]])
         for i, row in enumerate(chunk):
             if good[i]:
-                yield row, replace(row, number=len(self._places), plain=bool(plain[i]), sha256=str(digests[i]))
+                yield row, replace(row, number=len(self._places), stored_as_is=bool(plain[i]), sha256=str(digests[i]))
                 self._places.append((number, int(starts[i]), int(ends[i])))
             else:
                 self.skipped[_name(row)] = str(reasons[i])
 
     def hashes(self, rows: Sequence[Row]) -> np.ndarray:
-        """Give the perceptual hashes of rows, ``(n, 8)`` uint64, a column for each orientation."""
+        """Return the perceptual hashes of rows, ``(n, 8)`` uint64, a column for each orientation."""
         return np.concatenate(self._hashes)[[row.number for row in rows]]
 
     def thumbs(self, rows: Sequence[Row]) -> np.ndarray:
-        """Give the grey pictures of rows, ``(n, 48, 48)`` uint8, from disk."""
+        """Return the grey pictures of rows, ``(n, 48, 48)`` uint8, from disk."""
         pictures = np.memmap(self._thumbs, np.uint8, "r").reshape(-1, THUMB, THUMB)
         return np.array(pictures[[row.number for row in rows]])
 
     def size(self, row: Row) -> int:
-        """Give the number of stored bytes of a row."""
+        """Return the number of stored bytes of a row."""
         _, start, end = self._places[row.number]
         return end - start
 
     def stored(self, row: Row) -> bytes:
-        """Give the bytes to store of a row that was read with ``keep_bytes``."""
+        """Return the bytes to store of a row that was read with ``keep_bytes``."""
         chunk, start, end = self._places[row.number]
         with (self.store / f"{chunk:05d}.bin").open("rb") as file:
             file.seek(start)
@@ -621,7 +623,7 @@ def _read_chunk(number: int, rows: Sequence[Row], store: Path, keep_bytes: bool)
 
 
 def orientations(pictures: np.ndarray) -> Iterator[np.ndarray]:
-    """Give ``(…, side, side)`` pictures in the eight orientations of a square: four turns, each also mirrored."""
+    """Return ``(…, side, side)`` pictures in the eight orientations of a square: four turns, each also mirrored."""
     for turn in range(4):
         turned = np.rot90(pictures, turn, axes=(-2, -1))
         yield np.ascontiguousarray(turned)
@@ -633,7 +635,7 @@ def group_duplicates(scan: Scan, rows: Sequence[Row], workers: int) -> tuple[lis
 
     Files with the same bytes are one. Other pairs are candidates when their perceptual hashes (pHash, 64 bits,
     ``ImageHash``) differ in at most ``HASH_BITS`` bits in any orientation; a candidate is confirmed on its pixels
-    by :func:`likeness`.
+    by :func:`similarity`.
 
     Returns:
         The group of each row, numbered in the order of the rows, and how many pairs were looked at and joined.
@@ -644,7 +646,7 @@ def group_duplicates(scan: Scan, rows: Sequence[Row], workers: int) -> tuple[lis
     looked_at = matched = 0
     for a, b, score in compare_all(scan, [rows[i] for i in unlike], workers):
         looked_at += 1
-        if score > LIKENESS:
+        if score > SIMILARITY:
             matched += 1
             joined.append((unlike[a], unlike[b]))
     a, b = np.array(joined).T
@@ -673,13 +675,13 @@ def join_flagged(rows: Sequence[Row]) -> list[Row]:
 
 
 def _flag_entry(row: Row) -> str | None:
-    """Give the folder of the flagged image that a row was cut from, ``None`` for any other row."""
+    """Return the folder of the flagged image that a row was cut from, ``None`` for any other row."""
     parts = PurePosixPath(row.path).parts
     return "/".join(parts[:-3]) if len(parts) > 3 and parts[-3] == "crops" else None
 
 
 def compare_all(scan: Scan, rows: Sequence[Row], workers: int) -> Iterator[tuple[int, int, float]]:
-    """Compare every pair of images; gives the indices of those worth a closer look, each once, and their likeness.
+    """Compare every pair of images; return the indices of those worth a closer look, each once, and their similarity.
 
     Hashes of all pairs are compared by brute force: 171,374 images are some minutes of counting bits, and no index
     finds neighbours at a fifth of the bits any faster.
@@ -694,7 +696,7 @@ def compare_all(scan: Scan, rows: Sequence[Row], workers: int) -> Iterator[tuple
 
 
 def _coarse(thumbs: np.ndarray) -> np.ndarray:
-    """Give 16×16 pictures with zero mean and unit length, ``(n, 16, 16)`` float16."""
+    """Return 16×16 pictures with zero mean and unit length, ``(n, 16, 16)`` float16."""
     step = THUMB // 16
     small = thumbs.reshape(len(thumbs), 16, step, 16, step).mean(axis=(2, 4), dtype=np.float32)
     small -= small.mean(axis=(1, 2), keepdims=True)
@@ -702,7 +704,7 @@ def _coarse(thumbs: np.ndarray) -> np.ndarray:
 
 
 def _candidates(hashes: np.ndarray, coarse: np.ndarray, start: int) -> list[tuple[int, int, int]]:
-    """Compare a block of 64 images with all later ones; gives pairs ``a < b`` and the orientation of ``a``."""
+    """Compare a block of 64 images with all later ones; return pairs ``a < b`` and the orientation of ``a``."""
     block, later = hashes[start : start + 64], hashes[start:, 0]
     found = []
     for orientation, turned in enumerate(orientations(coarse[start : start + 64])):
@@ -714,21 +716,21 @@ def _candidates(hashes: np.ndarray, coarse: np.ndarray, start: int) -> list[tupl
 
 
 def _confirm(scan: Scan, rows: Sequence[Row], block: list[tuple[int, int, int]]) -> dict[tuple[int, int], float]:
-    """Give the likeness of the pairs of a block, in the orientation that fits best."""
+    """Return the similarity of the pairs of a block, in the orientation that fits best."""
     involved = sorted({index for a, b, _ in block for index in (a, b)})
     details = {}
     for start in range(0, len(involved), 1024):
         part = involved[start : start + 1024]
-        details |= zip(part, map(detail, scan.thumbs([rows[i] for i in part])), strict=True)
+        details |= zip(part, map(bandpass, scan.thumbs([rows[i] for i in part])), strict=True)
     best: dict[tuple[int, int], float] = {}
     for a, b, orientation in block:
         turned = list(orientations(details[a]))[orientation]
-        best[a, b] = max(best.get((a, b), -1.0), likeness(turned, details[b]))
+        best[a, b] = max(best.get((a, b), -1.0), similarity(turned, details[b]))
     return best
 
 
-def detail(thumb: np.ndarray) -> np.ndarray:
-    """Leave only fine detail of a grey picture, everywhere of the same strength.
+def bandpass(thumb: np.ndarray) -> np.ndarray:
+    """Leave only fine bandpass of a grey picture, everywhere of the same strength.
 
     Cells of one class look alike when seen coarsely, and a dark cell's edge outweighs all else: two copies of one
     image also agree in the grain of the nucleus and the specks around.
@@ -744,11 +746,11 @@ def detail(thumb: np.ndarray) -> np.ndarray:
     return band / np.sqrt(cv2.GaussianBlur(band * band, (0, 0), 3.5) + 4)
 
 
-def likeness(a: np.ndarray, b: np.ndarray, reach: int = 3) -> float:
-    """Give the correlation of two pictures where they match best, shifted by up to ``reach`` pixels.
+def similarity(a: np.ndarray, b: np.ndarray, reach: int = 3) -> float:
+    """Return the correlation of two pictures where they match best, shifted by up to ``reach`` pixels.
 
     Args:
-        a: ``(48, 48)`` float32 from :func:`detail`.
+        a: ``(48, 48)`` float32 from :func:`bandpass`.
         b: the same.
         reach: 3 of 48 pixels are 16 of 250.
 
@@ -812,7 +814,7 @@ def split_by_group(rows: Sequence[Row], config: BoneMarrowConfig) -> list[Row]:
         groups[row.group].append(row)
     strata: dict[tuple[int, str], list[list[Row]]] = defaultdict(list)
     for group in groups.values():
-        strata[group[0].place, group[0].code].append(group)
+        strata[group[0].source_index, group[0].code].append(group)
     result = []
     key = _draw(config.seed, "split")
     for stratum in strata.values():
@@ -855,7 +857,7 @@ def _largest_groups(rows: Sequence[Row], shown: int = 10) -> dict:
 
 
 def manifest_lines(rows: Iterable[Row]) -> Iterator[str]:
-    """Give ``split,label,sha256`` of each row, in order; two sets with the same lines hold the same."""
+    """Return ``split,label,sha256`` of each row, in order; two sets with the same lines hold the same."""
     yield "split,label,sha256"
     for split, row in _by_split(rows):
         yield f"{split},{row.code},{row.sha256}"
@@ -867,7 +869,7 @@ def _by_split(rows: Iterable[Row]) -> Iterator[tuple[str, Row]]:
 
 
 def set_lines(folder: Path) -> Iterator[str]:
-    """Give the manifest of a written set from its Parquet files.
+    """Return the manifest of a written set from its Parquet files.
 
     Raises:
         DatasetError: there are none, or one cannot be read.
@@ -982,7 +984,7 @@ def _write_shard(rows: Sequence[Row], scan: Scan, schema: pa.Schema, classes: Se
 
 def _file_name(row: Row) -> str:
     name = PurePosixPath(_text(row.path))
-    return name.name if row.plain else f"{name.stem}.bmp"
+    return name.name if row.stored_as_is else f"{name.stem}.bmp"
 
 
 def check_out(out: Path) -> None:
@@ -1052,7 +1054,7 @@ def print_skipped(skipped: dict[str, str]) -> None:
 
 
 def audit_table(audit: dict) -> str:
-    """Give the audit as text: a line per class, then the near-duplicates."""
+    """Return the audit as text: a line per class, then the near-duplicates."""
     lines = ["class " + "".join(f"{title:>12}" for title in ("found", "left out", *SPLITS))]
     for code, splits in audit["splits"].items():
         numbers = (audit["found"][code], audit["dropped_by_balancing"][code], *splits.values())
@@ -1136,7 +1138,7 @@ def make_set(args: argparse.Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit code (2 for bad input)."""
+    """Run the command line; return the exit code (2 for bad input)."""
     parser = _parser()
     args = parser.parse_args(argv)
     if not args.data_dir and not args.verify and not args.push:

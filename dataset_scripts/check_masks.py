@@ -60,7 +60,7 @@ def check_masks(folder: Path, model: str | None = None) -> dict[str, float | int
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit code (2 for bad input)."""
+    """Run the command line; return the exit code (2 for bad input)."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--masks", type=Path, required=True, help="folder with N.jpg and N_mask.png")
     parser.add_argument("--outlines", metavar="MODEL", help="segmenter to outline with; colour alone by default")

@@ -33,10 +33,10 @@ from marrow.images import to_rgb
 if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dataset_scripts.fields.compose import NOT_NUCLEATED, Stock, compose_field
+from dataset_scripts.fields.compose import NOT_NUCLEATED, PatchBank, compose_field
 from dataset_scripts.fields.formats import read_fields, write_coco, write_field
 from dataset_scripts.fields.outlines import cell_labels, labels_of_all
-from dataset_scripts.fields.patches import Ground, Patch, cut_ground, cut_patch
+from dataset_scripts.fields.patches import Background, Patch, cut_ground, cut_patch
 
 SPLITS = ("train", "validation", "test")
 GROUND_IMAGES = 400
@@ -46,7 +46,7 @@ BATCH = 16  # cells that a worker cuts out at a time
 Value = TypeVar("Value")
 
 
-def make_stock(data: str, split: str, limit: int, model: str | None = None) -> Stock:
+def make_patch_bank(data: str, split: str, limit: int, model: str | None = None) -> PatchBank:
     """Cut patches from up to ``limit`` random cells of each source of a split.
 
     Args:
@@ -64,7 +64,7 @@ def make_stock(data: str, split: str, limit: int, model: str | None = None) -> S
         raise MarrowError(f"The data set {data} cannot be loaded: build it with bone_marrow_12.py first.") from error
     names = part.features["label"].names
     patches: dict[str, list[Patch]] = {}
-    grounds: dict[str, list[Ground]] = {}
+    grounds: dict[str, list[Background]] = {}
     sources = np.array(part["source"])
     for source in sorted(set(sources)):
         rows = part.select(np.flatnonzero(sources == source)[:limit])
@@ -83,10 +83,10 @@ def make_stock(data: str, split: str, limit: int, model: str | None = None) -> S
     patches = {source: found for source, found in patches.items() if found}
     if not patches:
         raise MarrowError(f"No cell of the {split} split of {data} stands clear enough to be cut out: add images.")
-    return Stock(patches, grounds)
+    return PatchBank(patches, grounds)
 
 
-def _cut(cells: Sequence[tuple[np.ndarray, str]], model: str | None) -> list[tuple[Patch | None, Ground | None]]:
+def _cut(cells: Sequence[tuple[np.ndarray, str]], model: str | None) -> list[tuple[Patch | None, Background | None]]:
     nucleated = iter(labels_of_all([image for image, code in cells if code not in NOT_NUCLEATED], model))
     pieces = []
     for image, code in cells:
@@ -95,18 +95,18 @@ def _cut(cells: Sequence[tuple[np.ndarray, str]], model: str | None) -> list[tup
     return pieces
 
 
-_stock: Stock  # of the worker process
+_bank: PatchBank  # of the worker process
 
 
-def _start_worker(stock: Stock) -> None:
-    global _stock
-    _stock = stock
+def _start_worker(bank: PatchBank) -> None:
+    global _bank
+    _bank = bank
 
 
 def _compose_and_write(number: int, out: Path, split: str, args: argparse.Namespace) -> dict[str, Any]:
     rng = np.random.default_rng((args.seed, SPLITS.index(split), number))
     empty = int((number + 1) * args.empty) > int(number * args.empty)
-    field = compose_field(_stock, args.size, rng, overlap=args.overlap, empty=empty)
+    field = compose_field(_bank, args.size, rng, overlap=args.overlap, empty=empty)
     return write_field(out, split, f"composed_{number:05d}", field)
 
 
@@ -124,11 +124,11 @@ def write_set(args: argparse.Namespace, out: Path) -> None:
     for split in SPLITS:
         number = getattr(args, split)
         if number:
-            stock = make_stock(args.data, split, args.cells, args.outlines)
+            bank = make_patch_bank(args.data, split, args.cells, args.outlines)
             if split == "train":
-                sources["cells"] = {source: len(patches) for source, patches in stock.patches.items()}
+                sources["cells"] = {source: len(patches) for source, patches in bank.patches.items()}
             work = partial(_compose_and_write, out=out, split=split, args=args)
-            with ProcessPoolExecutor(WORKERS, initializer=_start_worker, initargs=(stock,)) as pool:
+            with ProcessPoolExecutor(WORKERS, initializer=_start_worker, initargs=(bank,)) as pool:
                 written = pool.map(work, range(number), chunksize=8)
                 entries[split] += tqdm(written, total=number, desc=f"{split} fields")
     for folder in args.fields:
@@ -176,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit code (2 for bad input)."""
+    """Run the command line; return the exit code (2 for bad input)."""
     args = _parser().parse_args(argv)
     cv2.setNumThreads(1)  # OpenCV's threads and forked workers hang together
     beside = Path(f"{args.out.resolve()}.partial")

@@ -119,5 +119,5 @@ def _find_route(method: str, path: str) -> tuple[Callable[..., Any], dict[str, s
 
 
 def page(kind: str | None, repo: str) -> str:
-    """Give the path of a repo's page."""
+    """Return the path of a repo's page."""
     return f"/{repo}" if kind in (None, "models") else f"/{kind}/{repo}"

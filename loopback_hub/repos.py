@@ -53,7 +53,7 @@ class Blobs:
         return File(sha256, len(content), git, lfs)
 
     def read(self, file: File) -> bytes:
-        """Give the bytes of a file."""
+        """Return the bytes of a file."""
         return self.path(file.sha256).read_bytes()
 
 

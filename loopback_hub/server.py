@@ -86,7 +86,7 @@ class HubServer:
         self.close()
 
     def environment(self, home: Path, token: str | None = None, **extra: str) -> dict[str, str]:
-        """Give the environment of a client process: this Hub, a cache under ``home``, a token, no Xet.
+        """Return the environment of a client process: this Hub, a cache under ``home``, a token, no Xet.
 
         Args:
             home: folder for the client's cache and settings.
@@ -109,7 +109,7 @@ class HubServer:
         self.expired[token] = self.tokens.pop(token)
 
     def note(self, request: str) -> Fault | None:
-        """Write a request down; gives the fault that strikes it, if any."""
+        """Write a request down; return the fault that strikes it, if any."""
         with self.lock:
             self.requests.append(request)
             return next((fault for fault in self.faults if fault.strikes(request)), None)
@@ -119,5 +119,5 @@ class HubServer:
         return self.blobs.store(content, lfs)
 
     def read(self, kind: str, repo_id: str, path: str, revision: str = "main") -> bytes:
-        """Give the bytes of one file, for looking at what was pushed; ``kind`` is ``models`` and so on."""
+        """Return the bytes of one file, for looking at what was pushed; ``kind`` is ``models`` and so on."""
         return self.blobs.read(self.repos[kind, repo_id].at(revision).files[path])

@@ -12,9 +12,9 @@ WORST = 6
 
 
 def result_table(metrics: Mapping[str, Any]) -> str:
-    """Give the main figures, a row for each kind of input."""
+    """Return the main figures, a row for each kind of input."""
     inputs = {"test": "cropped as the runtime does", "test_raw": "whole single-cell image, as in `pipeline`"}
-    if metrics.get("uncertain", {}).get("views", 1) > 1:
+    if metrics.get("uncertain", {}).get("tta_rotations", 1) > 1:
         inputs["test_one_view"] = "cropped, looked at once"
     keys = ("accuracy", "balanced_accuracy", "macro_f1")
     rows = [
@@ -26,7 +26,7 @@ def result_table(metrics: Mapping[str, Any]) -> str:
 
 
 def per_class_table(test: Mapping[str, Any]) -> str:
-    """Give precision, recall and F1 by class."""
+    """Return precision, recall and F1 by class."""
     intervals = test.get("intervals", {}).get("per_class", {})
     rows = []
     for code, figures in test.get("per_class", {}).items():
@@ -37,7 +37,7 @@ def per_class_table(test: Mapping[str, Any]) -> str:
 
 
 def by_source_table(by_source: Mapping[str, Mapping[str, Any]]) -> str:
-    """Give accuracy by the source of the images."""
+    """Return accuracy by the source of the images."""
     rows = [
         [source, figures.get("n"), _named_right(figures, "accuracy"), _named_right(figures, "accuracy_raw")]
         for source, figures in by_source.items()
@@ -50,7 +50,7 @@ def _named_right(figures: Mapping[str, Any], name: str) -> str:
 
 
 def across_sources_table(across: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
-    """Give what is named right of the classes that several sources hold."""
+    """Return what is named right of the classes that several sources hold."""
     rows = [
         [
             code,
@@ -66,12 +66,12 @@ def across_sources_table(across: Mapping[str, Mapping[str, Mapping[str, Any]]]) 
 
 
 def confusion_table(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
-    """Give the confusion matrix, a row for each true class."""
+    """Return the confusion matrix, a row for each true class."""
     return table(["", *labels], [[f"**{label}**", *row] for label, row in zip(labels, counts, strict=False)])
 
 
 def failure_table_of_classes(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
-    """Give the commonest mistakes of a confusion matrix, by the share of their class."""
+    """Return the commonest mistakes of a confusion matrix, by the share of their class."""
     mistakes = [
         (n / sum(row), n, sum(row), true, said)
         for true, row in zip(labels, counts, strict=False)

@@ -20,7 +20,7 @@ def energy(training: Mapping[str, Any]) -> float:
 
 
 def emissions(training: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the ``co2_eq_emissions`` of a card's metadata; emissions are in grams."""
+    """Return the ``co2_eq_emissions`` of a card's metadata; emissions are in grams."""
     return {
         "emissions": round(energy(training) * GRAMS_PER_KWH, 1),
         "source": f"measured seconds of training, times an assumed power, times {GRAMS_PER_KWH} g/kWh (Ember 2024)",

@@ -29,7 +29,7 @@ METRIC_NAMES = {
 
 
 def classifier_data(name: str, config: Mapping[str, Any], metrics: Mapping[str, Any]) -> ModelCardData:
-    """Give the metadata of a classifier's card."""
+    """Return the metadata of a classifier's card."""
     results = _results("image-classification", "bone-marrow-12, cells cropped", DATASET, metrics.get("test", {}))
     imagenet = "imagenet" in config.get("initial_weights", "")
     return _card_data(
@@ -44,7 +44,7 @@ def classifier_data(name: str, config: Mapping[str, Any], metrics: Mapping[str, 
 
 
 def segmenter_data(name: str, config: Mapping[str, Any], metrics: Mapping[str, Any]) -> ModelCardData:
-    """Give the metadata of a segmenter's card."""
+    """Return the metadata of a segmenter's card."""
     results = [
         result
         for dataset, figures in metrics.get("datasets", {}).items()
@@ -83,7 +83,7 @@ def _card_data(
 
 
 def _results(task: str, dataset: str, kind: str, figures: Mapping[str, Any]) -> list[EvalResult]:
-    """Give the figures that are fractions; all were measured on images that training and thresholds did not see."""
+    """Return the figures that are fractions; all were measured on images that training and thresholds did not see."""
     return [
         EvalResult(
             task_type=task,

@@ -19,7 +19,7 @@ BENCHMARKS = ROOT / "benchmarks" / "results.json"
 
 
 def results() -> str:
-    """Give the results section as Markdown."""
+    """Return the results section as Markdown."""
     classifier, segmenter = (_metrics(name) for name in ("bone-marrow-mobilenet", "bone-marrow-yolov8-seg"))
     return "\n\n".join(
         [
@@ -61,20 +61,20 @@ def _segmenter_table(datasets: dict[str, dict[str, Any]]) -> str:
 
 
 def dataset_blocks() -> dict[str, str]:
-    """Give the figures of the data set card as Markdown, by the marks that they stand between."""
+    """Return the figures of the data set card as Markdown, by the marks that they stand between."""
     return {"near-duplicates": near_duplicates(), "large-input": large_input(), "masks": masks()}
 
 
 def near_duplicates() -> str:
-    """Give how well near-duplicates are found as Markdown."""
+    """Return how well near-duplicates are found as Markdown."""
     figures = _benchmark("near_duplicates")
     planted = f"{figures['copies_planted']:,} changed copies, encoded as JPEG of quality 40 to 90"
     strangers = [
         ["pairs compared", f"{figures['pairs_of_strangers']:,}"],
         ["of these, looked at on pixels", f"{figures['looked_at_on_pixels']:,}"],
         ["joined", figures["wrong_joins"]],
-        [f"likeness of the most alike ({figures['likeness_needed']} joins)", figures["most_alike_strangers"]],
-        ["wrong joins per pair, from the tail of their likeness", f"{figures['rate_from_tail']:.0e}"],
+        [f"similarity of the most alike ({figures['similarity_needed']} joins)", figures["most_alike_strangers"]],
+        ["wrong joins per pair, from the tail of their similarity", f"{figures['rate_from_tail']:.0e}"],
         ["images of 171,374 joined with a stranger, at that rate", percent(figures["images_wrongly_joined_from_tail"])],
         ["the same, by the count of joins alone (95 % bound)", percent(figures["images_wrongly_joined_upper_95"])],
     ]
@@ -86,7 +86,7 @@ def near_duplicates() -> str:
 
 
 def large_input() -> str:
-    """Give time and memory for an archive of full size as Markdown."""
+    """Return time and memory for an archive of full size as Markdown."""
     figures = _benchmark("large_input")
     rows = [
         [name, round(run["seconds"]), round(run["images_per_second"]), round(run["peak_mb"])]
@@ -98,7 +98,7 @@ def large_input() -> str:
 
 
 def masks() -> str:
-    """Give how well single cells are outlined as Markdown."""
+    """Return how well single cells are outlined as Markdown."""
     rows = [
         [name, run["n_images"], run["mean_iou"], run["median_iou"], run["share_above_0.8"]]
         for name, run in _benchmark("masks").items()
@@ -107,7 +107,7 @@ def masks() -> str:
 
 
 def percent(share: float) -> str:
-    """Give a share as a percentage with two significant digits after what is certain."""
+    """Return a share as a percentage with two significant digits after what is certain."""
     return f"{100 * share:.3g} %"
 
 
@@ -128,7 +128,7 @@ def fill(path: Path, blocks: dict[str, str]) -> None:
 
 
 def main() -> int:
-    """Rewrite the README and the data set card; gives the exit code."""
+    """Rewrite the README and the data set card; return the exit code."""
     fill(ROOT / "README.md", {"results": results()})
     fill(ROOT / "dataset_scripts" / "README.md", dataset_blocks())
     return 0

@@ -133,7 +133,7 @@ def _classifier(name: str, config: dict[str, Any], metrics: dict[str, Any]) -> t
         "sources": _source_table(totals),
         "unseen": _name_classes(unseen),
         "not_from_marrow": _name_classes([c for c in codes if c not in unseen and c not in from_marrow]),
-        "outliers": _outliers(config.get("outliers", {})),
+        "outlier_exposure": _outliers(config.get("outlier_exposure", {})),
         "split": key_table(metrics.get("data", {}), ("", "images")),
         "results": result_table(metrics),
         "per_class": per_class_table(test),
@@ -185,7 +185,7 @@ def _source_table(totals: Mapping[str, int]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the ``README.md`` of each folder; gives the exit code, 2 with one line on stderr for a bad folder."""
+    """Write the ``README.md`` of each folder; return the exit code, 2 with one line on stderr for a bad folder."""
     parser = argparse.ArgumentParser(prog="model_cards.render", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="a model folder")
     try:

@@ -21,7 +21,7 @@ Datasets = Mapping[str, Mapping[str, Any]]
 
 
 def results_table(datasets: Datasets) -> str:
-    """Give the main figures, a row for each kind of images, with their intervals."""
+    """Return the main figures, a row for each kind of images, with their intervals."""
     columns = [key for key in COLUMNS if any(figures.get(key) is not None for figures in datasets.values())]
     rows = [
         [name, figures.get("n_images"), figures.get("cells"), *(with_interval(figures, key) for key in columns)]
@@ -31,7 +31,7 @@ def results_table(datasets: Datasets) -> str:
 
 
 def recall_table(datasets: Datasets, key: str, quality: str) -> str:
-    """Give recall by a quality of the cells, a row for each kind of images and value.
+    """Return recall by a quality of the cells, a row for each kind of images and value.
 
     Args:
         datasets: figures by the name of the images.
@@ -47,13 +47,13 @@ def recall_table(datasets: Datasets, key: str, quality: str) -> str:
 
 
 def curve_table(curve: Sequence[Mapping[str, float]]) -> str:
-    """Give every other point of the precision–recall curve."""
+    """Return every other point of the precision–recall curve."""
     rows = [[f"{p['confidence']:g}", p["recall"], p["precision"], p["f1"]] for p in curve[::2]]
     return table(["confidence", "recall", "precision", "F1"], rows)
 
 
 def failure_table(datasets: Datasets) -> str:
-    """Give what is missed and what is outlined without need, worst first."""
+    """Return what is missed and what is outlined without need, worst first."""
     rows = [
         [name, 1 - figures["recall"], 1 - figures["precision"] if "precision" in figures else None]
         for name, figures in datasets.items()

@@ -21,7 +21,7 @@ epochs = 3
 batch_size = 16
 size = 65  # odd at every stage of a MobileNetV2
 learning_rate = 2e-3
-outliers = 0.125
+outlier_exposure = 0.125
 batch_norm_momentum = 0.3  # a few steps must be enough for statistics that let the image through
 """
 

@@ -88,7 +88,7 @@ class Newcomer:
     typed: list[str]
 
     def type(self, command: str) -> str:
-        """Run a command line in the source's folder; gives what it prints."""
+        """Run a command line in the source's folder; return what it prints."""
         # the real `make`, but installing is what happened before this test
         prelude = 'make() { command make -o .venv/.setup -o .venv/.demo "$@"; }\n'
         done = subprocess.run(

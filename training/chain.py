@@ -58,7 +58,7 @@ def run(*command: str | Path, env: dict[str, str] | None = None) -> None:
 
 @contextmanager
 def loopback_hub(work: Path) -> Iterator[dict[str, str]]:
-    """Serve a Hub on loopback; gives the environment in which a client talks to it."""
+    """Serve a Hub on loopback; return the environment in which a client talks to it."""
     command = [sys.executable, "-m", "loopback_hub", "--port", "0", "--root", str(work / "hub-server")]
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
@@ -188,7 +188,7 @@ def unseen_figure(work: Path) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the chain; gives the exit code (2 when a step fails)."""
+    """Run the chain; return the exit code (2 when a step fails)."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--work", type=Path, default=ROOT / "out" / "chain", help="folder to work in; made anew")
     args = parser.parse_args(argv)

@@ -75,7 +75,7 @@ def build_variants(model: Path, data: str, work: Path) -> dict[str, Classifier]:
 
 
 def network_input(crops: np.ndarray) -> np.ndarray:
-    """Give ``(n, 3, size, size)`` float32 in -1…1 of ``(n, size, size, 3)`` uint8 crops."""
+    """Return ``(n, 3, size, size)`` float32 in -1…1 of ``(n, size, size, 3)`` uint8 crops."""
     return np.ascontiguousarray(crops.transpose(0, 3, 1, 2)) / np.float32(127.5) - np.float32(1)
 
 
@@ -115,7 +115,7 @@ def choose(figures: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def markdown(result: Mapping[str, Any]) -> str:
-    """Give ``precision.json`` as Markdown."""
+    """Return ``precision.json`` as Markdown."""
     rows = [[name, *(figures[key] for key in COLUMNS)] for name, figures in result["figures"].items()]
     said = (
         f"Measured on {result['n']} cells of the test split by OpenVINO on {result['machine']['cores']} cores, {BATCH} "
@@ -126,7 +126,7 @@ def markdown(result: Mapping[str, Any]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit code (2 for bad input)."""
+    """Run the command line; return the exit code (2 for bad input)."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", type=Path, required=True, help="Hub folder of a classifier")
     parser.add_argument("--data", required=True, help="data set that bone_marrow_12.py built")

@@ -30,7 +30,7 @@ from marrow.errors import MarrowError
 from training.classifier.config import EXPORTED, ClassifierTraining, chosen_cells
 from training.classifier.data import Cells, load_cells, real_cells
 from training.common.config import load_config
-from training.common.files import claim_run, output_folder, read_json, write_json, write_text
+from training.common.files import lock_run, output_folder, read_json, write_json, write_text
 from training.studies.comparison import caption, draw, markdown
 
 BATCHES = (1, 16)
@@ -55,7 +55,7 @@ def compare(
     """
     for name, config in experiments.items():
         started_with = {"config": asdict(config), "data": data, "subset": subset}
-        claim_run(output_folder(out / name), started_with)
+        lock_run(output_folder(out / name), started_with)
     waiting = [name for name in experiments if not (out / name / "result.json").is_file()]
     if waiting:
         cells = load_cells(data, "train", per_class=subset), real_cells(load_cells(data, "validation"))
@@ -176,7 +176,7 @@ def read_experiments(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit code (2 for bad input)."""
+    """Run the command line; return the exit code (2 for bad input)."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", required=True, help="folder written by bone_marrow_12.py, or a Hub id")
     parser.add_argument(

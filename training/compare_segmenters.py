@@ -80,7 +80,7 @@ def _milliseconds(outliner: Outliner, data: Path, confidence: float) -> float:
 
 
 def markdown(comparison: Mapping[str, Any]) -> str:
-    """Give ``comparison.json`` as Markdown: a row for each, a column for each figure that any has."""
+    """Return ``comparison.json`` as Markdown: a row for each, a column for each figure that any has."""
     rows = comparison["rows"]
     columns = [
         (part, key, head)
@@ -102,7 +102,7 @@ def markdown(comparison: Mapping[str, Any]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit code (2 for bad input)."""
+    """Run the command line; return the exit code (2 for bad input)."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder written by smear_fields.py")
     parser.add_argument("--model", type=Path, required=True, help="Hub folder of the segmenter; the table goes there")

@@ -1,6 +1,6 @@
 """Draw what the segmenter outlines, to be looked at by eye.
 
-python -m training.contact_sheets real --model hub/bone-marrow-yolov8-seg --benchmarks BENCHMARKS --out out/look
+python -m training.contact_sheets real --model hub/bone-marrow-yolov8-seg --benchmarks BENCHMARKS
 python -m training.contact_sheets drawn --model hub/bone-marrow-yolov8-seg
 
 ``real`` draws contact sheets of every real field: those are pictures of patients' cells under their own licences, so
@@ -27,7 +27,7 @@ from dataset_scripts.synthetic_cells import draw_field
 from marrow.errors import MarrowError
 from marrow.segmenter import Segmenter
 from training.common.files import output_folder
-from training.evaluation.ground_truth import TrueField, bccd_fields, segpc_fields, single_cells
+from training.evaluation.ground_truth import GroundTruth, bccd_fields, segpc_fields, single_cells
 from training.evaluation.matching import detection_runs, match_boxes, match_masks, match_runs, summary
 
 YELLOW, RED, ORANGE, WHITE = (255, 221, 0), (220, 0, 30), (255, 120, 0), (255, 255, 255)
@@ -39,7 +39,7 @@ Outline = tuple[np.ndarray, tuple[int, int, int]]
 
 
 @dataclass(frozen=True)
-class Look:
+class Panel:
     """A field as it will be shown: its image, a title, and outlines in pixels with their colours."""
 
     image: np.ndarray
@@ -47,28 +47,28 @@ class Look:
     outlines: list[Outline]
 
 
-def panel(look: Look, side: int = PANEL) -> np.ndarray:
+def draw_panel(panel: Panel, side: int = PANEL) -> np.ndarray:
     """Draw one field, scaled to ``(side + 22, side, 3)`` uint8 RGB with the title above."""
-    height, width = look.image.shape[:2]
+    height, width = panel.image.shape[:2]
     scale = side / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    picture = cv2.resize(look.image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    for points, colour in look.outlines:
+    picture = cv2.resize(panel.image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    for points, colour in panel.outlines:
         cv2.polylines(picture, [(points * scale).round().astype(np.int32)], True, colour, 2, cv2.LINE_AA)
     out = np.full((side + 22, side, 3), 255, np.uint8)
     out[22 : 22 + size[1], : size[0]] = picture
-    cv2.putText(out, look.title, (4, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (40, 40, 40), 1, cv2.LINE_AA)
+    cv2.putText(out, panel.title, (4, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (40, 40, 40), 1, cv2.LINE_AA)
     return out
 
 
-def sheet(looks: Sequence[Look], columns: int = COLUMNS, side: int = PANEL) -> np.ndarray:
+def sheet(panels: Sequence[Panel], columns: int = COLUMNS, side: int = PANEL) -> np.ndarray:
     """Lay fields side by side: ``(height, width, 3)`` uint8 RGB."""
-    panels = [panel(look, side) for look in looks]
+    panels = [draw_panel(panel, side) for panel in panels]
     panels += [np.full_like(panels[0], 255)] * (-len(panels) % columns)
     return np.vstack([np.hstack(panels[i : i + columns]) for i in range(0, len(panels), columns)])
 
 
-def look_at(field: TrueField, segmenter: Segmenter, confidence: float) -> Look:
+def look_at(field: GroundTruth, segmenter: Segmenter, confidence: float) -> Panel:
     """Outline a real field; the truth is red where missed and, where it is a mask, white where found."""
     image = field.image()
     detections = segmenter(image, confidence)
@@ -83,7 +83,7 @@ def look_at(field: TrueField, segmenter: Segmenter, confidence: float) -> Look:
     outlines = [(np.array(detection.polygon), YELLOW) for detection in detections]
     outlines += [(truth, WHITE) for truth, miss in zip(truths, missed, strict=True) if not miss and field.cells]
     outlines += [(truth, RED) for truth, miss in zip(truths, missed, strict=True) if miss]
-    return Look(image, f"{field.name}: {len(detections)} outlined, {int(missed.sum())} missed", outlines)
+    return Panel(image, f"{field.name}: {len(detections)} outlined, {int(missed.sum())} missed", outlines)
 
 
 def _contour(mask: np.ndarray) -> np.ndarray:
@@ -91,7 +91,7 @@ def _contour(mask: np.ndarray) -> np.ndarray:
     return max(contours, key=cv2.contourArea)[:, 0].astype(float)
 
 
-def real_fields(benchmarks: Path) -> dict[str, list[TrueField]]:
+def real_fields(benchmarks: Path) -> dict[str, list[GroundTruth]]:
     """List all real fields by the name of their folder; parts that are not there are left out."""
     boxed = [field for part in SPLITS for field in bccd_fields(benchmarks / "fields_bccd", part)]
     parts = {
@@ -114,19 +114,19 @@ def draw_real(segmenter: Segmenter, confidence: float, benchmarks: Path, out: Pa
     for name, fields in parts.items():
         for start in range(0, len(fields), ROWS * COLUMNS):
             some = fields[start : start + ROWS * COLUMNS]
-            looks = [look_at(field, segmenter, confidence) for field in some]
-            save(sheet(looks), out / f"{name}_{start // (ROWS * COLUMNS) + 1:02d}.png")
+            panels = [look_at(field, segmenter, confidence) for field in some]
+            save(sheet(panels), out / f"{name}_{start // (ROWS * COLUMNS) + 1:02d}.png")
 
 
 def draw_drawn(segmenter: Segmenter, confidence: float, out: Path, number: int = DRAWN, seed: int = 7) -> None:
     """Write ``successes.png`` and ``failures.png``: the best and the worst of some drawn fields, by F1, then by IoU."""
-    looks = [_drawn_look(segmenter, confidence, seed + i) for i in range(number)]
-    ranked = [look for _, look in sorted(looks, key=lambda pair: pair[0])]
+    panels = [_drawn_look(segmenter, confidence, seed + i) for i in range(number)]
+    ranked = [panel for _, panel in sorted(panels, key=lambda pair: pair[0])]
     save(sheet(ranked[: -CARD - 1 : -1], CARD), out / "successes.png")
     save(sheet(ranked[:CARD], CARD), out / "failures.png")
 
 
-def _drawn_look(segmenter: Segmenter, confidence: float, seed: int) -> tuple[tuple[float, float], Look]:
+def _drawn_look(segmenter: Segmenter, confidence: float, seed: int) -> tuple[tuple[float, float], Panel]:
     rng = np.random.default_rng(seed)
     field = draw_field(rng, PANEL, PANEL, int(rng.integers(6, 36)))
     detections = segmenter(field.image, confidence)
@@ -141,7 +141,7 @@ def _drawn_look(segmenter: Segmenter, confidence: float, seed: int) -> tuple[tup
     outlines += [(_contour(truth), RED) for truth, miss in zip(truths, missed, strict=True) if miss]
     title = f"{len(truths)} cells: {int(missed.sum())} missed, {int(false.sum())} false"
     figures = summary([match], 0)
-    return (np.nan_to_num(figures["f1"]), np.nan_to_num(figures["mean_iou"])), Look(field.image, title, outlines)
+    return (np.nan_to_num(figures["f1"]), np.nan_to_num(figures["mean_iou"])), Panel(field.image, title, outlines)
 
 
 def save(picture: np.ndarray, path: Path) -> None:
@@ -153,24 +153,24 @@ def save(picture: np.ndarray, path: Path) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit code (2 for bad input)."""
+    """Run the command line; return the exit code (2 for bad input)."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("what", choices=("real", "drawn"))
     parser.add_argument("--model", default="hub/bone-marrow-yolov8-seg", help="folder or Hub id of a segmenter")
     parser.add_argument("--benchmarks", type=Path, default=Path("../shared/data"), help="folder of real fields")
     parser.add_argument("--confidence", type=float, help="lowest score to draw; the model's own by default")
-    parser.add_argument("--out", help="folder to write; out/look for real fields, the model's for drawn ones")
+    parser.add_argument("--out", help="folder to write; out/contact_sheets for real fields, the model's for drawn ones")
     args = parser.parse_args(argv)
     try:
         segmenter = Segmenter.from_pretrained(args.model)
         confidence = segmenter.config.confidence if args.confidence is None else args.confidence
-        out = output_folder(args.out or ("out/look" if args.what == "real" else args.model))
+        out = output_folder(args.out or ("out/contact_sheets" if args.what == "real" else args.model))
         if args.what == "real":
             draw_real(segmenter, confidence, args.benchmarks, out)
         else:
             draw_drawn(segmenter, confidence, out)
     except MarrowError as error:
-        print(f"look: {error}", file=sys.stderr)
+        print(f"contact_sheets: {error}", file=sys.stderr)
         return 2
     return 0
 

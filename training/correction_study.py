@@ -31,9 +31,9 @@ import cv2
 import numpy as np
 from scipy.stats import binomtest
 
-from dataset_scripts.fields.compose import Field, Stock, compose_field
+from dataset_scripts.fields.compose import Field, PatchBank, compose_field
 from dataset_scripts.fields.patches import ground_colour
-from dataset_scripts.smear_fields import make_stock
+from dataset_scripts.smear_fields import make_patch_bank
 from marrow.analysis import Analysis
 from marrow.classifier import Classifier
 from marrow.errors import MarrowError
@@ -41,7 +41,7 @@ from marrow.flags import save_flag
 from marrow.pipeline import Models, analyze
 from training.classifier.data import Cells, at_most, load_cells, real_cells
 from training.classifier.fine_tuning import CONFIG
-from training.common.files import claim_run, output_folder, read_json, write_json, write_text
+from training.common.files import lock_run, output_folder, read_json, write_json, write_text
 from training.common.markdown import number, table
 from training.compare import machine
 from training.evaluation.bootstrap import LEVELS, resampled_confusions
@@ -61,7 +61,7 @@ WHEN = "2026-01-01T00:00:00Z"  # of every simulated edit, so that a study can be
 
 
 def stained(image: np.ndarray, strength: float) -> np.ndarray:
-    """Give a smear another stain; a strength of 0 changes nothing.
+    """Return a smear another stain; a strength of 0 changes nothing.
 
     Args:
         image: ``(height, width, 3)`` uint8 RGB.
@@ -77,7 +77,7 @@ def stained(image: np.ndarray, strength: float) -> np.ndarray:
 
 
 def in_stain(cells: Cells, strength: float) -> Cells:
-    """Give the same cells, with the boxes found before, in another stain."""
+    """Return the same cells, with the boxes found before, in another stain."""
     return replace(cells, images=[stained(image, strength) for image in cells.images])
 
 
@@ -106,7 +106,7 @@ def find_stain(classifier: Classifier, cells: Cells) -> tuple[float, dict[str, f
 
 
 def name_all(classifier: Classifier, cells: Cells) -> np.ndarray:
-    """Give the probabilities of cells, ``(n, classes)``."""
+    """Return the probabilities of cells, ``(n, classes)``."""
     return classifier.predict(cells.crops(classifier.crop))
 
 
@@ -158,7 +158,7 @@ def review(analysis: Analysis, field: Field) -> Reviewed:
     return Reviewed(Analysis.from_dict(plain | {"cells": cells, "removed": removed}), counts)
 
 
-def flag_fields(models: Models, stock: Stock, strength: float, wanted: int, flags: Path) -> dict[str, int]:
+def flag_fields(models: Models, stock: PatchBank, strength: float, wanted: int, flags: Path) -> dict[str, int]:
     """Compose fields in a stain, correct their analyses and flag them, until enough cells are named.
 
     Args:
@@ -245,7 +245,7 @@ def measure(models: Mapping[str, str], cells: Cells, strength: float) -> dict[st
 
 
 def markdown(study: Mapping[str, Any]) -> str:
-    """Give ``correction.json`` as Markdown."""
+    """Return ``correction.json`` as Markdown."""
     made, training = study["corrections"], study["training"]
     caption = (
         f"A simulated case: a stain in which the classifier loses {number(study['stain']['loss'])} of its accuracy on "
@@ -295,7 +295,7 @@ def correct(args: argparse.Namespace, out: Path) -> None:
     models = Models.from_pretrained(args.segmenter, args.model)
     validation = real_cells(load_cells(args.data, "validation"))
     strength, tried = find_stain(models.classifier, validation)
-    stock = make_stock(args.data, "validation", PATCHES)
+    stock = make_patch_bank(args.data, "validation", PATCHES)
     flags = out / "flags"
     shutil.rmtree(flags, ignore_errors=True)  # a study that was stopped left a part of them
     counts = flag_fields(models, stock, strength, args.cells, flags)
@@ -323,13 +323,13 @@ def go_on(args: argparse.Namespace, classifier: Path, extra: Sequence[str | Path
 
 
 def run_folder(classifier: Path) -> Path:
-    """Give the folder for the checkpoints of a classifier of the study."""
+    """Return the folder for the checkpoints of a classifier of the study."""
     return classifier.with_name(f"{classifier.name}_run")
 
 
 def study(args: argparse.Namespace, out: Path) -> dict[str, Any]:
-    """Run the steps that are not finished in ``out``; gives the content of ``correction.json``."""
-    claim_run(out, {"model": args.model, "data": args.data, "segmenter": args.segmenter, "cells": args.cells})
+    """Run the steps that are not finished in ``out``; return the content of ``correction.json``."""
+    lock_run(out, {"model": args.model, "data": args.data, "segmenter": args.segmenter, "cells": args.cells})
     if not (out / "made.json").is_file():
         correct(args, out)
     made, corrected = read_json(out / "made.json"), ("--extra-data", out / "corrected")
@@ -358,7 +358,7 @@ def study(args: argparse.Namespace, out: Path) -> dict[str, Any]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit code (2 for bad input)."""
+    """Run the command line; return the exit code (2 for bad input)."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", required=True, help="classifier: Hub id or folder")
     parser.add_argument("--data", required=True, help="data set that it was trained on: folder or Hub id")

@@ -62,7 +62,7 @@ def evaluate_model(model: Path, cells: Cells, crop: bool = False) -> dict[str, A
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit code (2 for bad input)."""
+    """Run the command line; return the exit code (2 for bad input)."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", type=Path, required=True, help="Hub folder of a classifier")
     parser.add_argument("--data", required=True, help="folder written by bone_marrow_12.py, or a Hub id")

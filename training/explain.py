@@ -116,7 +116,7 @@ def _titled(panel: np.ndarray, text: str) -> np.ndarray:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit code (2 for bad input)."""
+    """Run the command line; return the exit code (2 for bad input)."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("images", nargs="*", type=Path, metavar="IMAGE", help="single-cell image")
     parser.add_argument("--model", default="hub/bone-marrow-mobilenet", help="folder or Hub id of a classifier")

@@ -55,9 +55,16 @@ def export_classifier(run_dir: Path, out: Path) -> None:
                 parameter.copy_(parameter.half().float())
     save_transformers(model, run["crop"]["size"], out)
     config = read_json(out / "config.json")
-    config |= {"crop": run["crop"], "views": run["config"].get("views", 1), "trained_on": run["trained_on"]}
-    config |= {"temperature": 1.0, "none_logit": None, "uncertain_below": 0.0}
-    config["outliers"] = {"share": run["config"].get("outliers", 0), "cells": run.get("outliers", {})}
+    config |= {
+        "crop": run["crop"],
+        "tta_rotations": run["config"].get("tta_rotations", 1),
+        "trained_on": run["trained_on"],
+    }
+    config |= {"temperature": 1.0, "reject_logit": None, "uncertain_below": 0.0}
+    config["outlier_exposure"] = {
+        "share": run["config"].get("outlier_exposure", 0),
+        "cells": run.get("outlier_exposure", {}),
+    }
     config["initial_weights"] = run.get("initial_weights") or Path(run["config"]["init"]).name
     if "resumed_from" in run:
         config["resumed_from"] = run["resumed_from"]
@@ -102,7 +109,7 @@ def transformers_model(arrays: dict[str, np.ndarray], codes: Sequence[str], size
 
 
 def folded_head(arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Give kernel and bias of the last layer, with a batch normalisation of the features before it folded in."""
+    """Return kernel and bias of the last layer, with a batch normalisation of the features before it folded in."""
     kernel, bias = arrays["logits/kernel"], arrays["logits/bias"]
     if "head_norm/gamma" not in arrays:
         return kernel, bias
@@ -218,7 +225,7 @@ def export_segmenter(run_dir: Path, out: Path) -> None:
         {
             "model_type": "yolov8-seg",
             "input_size": size,
-            "largest": run["config"].get("largest", 0),
+            "max_object_size": run["config"].get("max_object_size", 0),
             "confidence": previous.get("confidence", 0.5),
             "iou": 0.5,
             "labels": ["cell"],
@@ -332,7 +339,7 @@ def _transformers_order(tensors: dict[str, np.ndarray]) -> list[str]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit code (2 for bad input)."""
+    """Run the command line; return the exit code (2 for bad input)."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     kinds = parser.add_subparsers(dest="kind", required=True)
     for kind in ("classifier", "segmenter"):

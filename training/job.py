@@ -93,7 +93,7 @@ def commands(kind: str, namespace: str, data: str, work: Path, options: Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit code, that of the first step that fails."""
+    """Run the command line; return the exit code, that of the first step that fails."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("kind", choices=("classifier", "segmenter"))
     # not an option: `hf jobs uv run` would take --namespace for its own

@@ -34,7 +34,7 @@ def update_config(folder: Path, **values: Any) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit code (2 for bad input)."""
+    """Run the command line; return the exit code (2 for bad input)."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("kind", choices=("classifier", "segmenter"))
     parser.add_argument("--model", type=Path, required=True, help="Hub folder, as training.export writes it")

@@ -37,8 +37,8 @@ from marrow.segmenter import Segmenter, letterbox
 from training.common.files import read_json, write_json, write_text
 from training.common.markdown import table
 from training.compare import machine
-from training.evaluation.ground_truth import TrueField, annotations, coco_fields
-from training.evaluation.matching import detection_runs, match_runs, runs
+from training.evaluation.ground_truth import GroundTruth, annotations, coco_fields
+from training.evaluation.matching import detection_runs, encode_rle, match_runs
 from training.evaluation.segmenter import average_precision, outline
 from training.export import OPSET, store_halved
 
@@ -145,7 +145,7 @@ class ExactSegmenter(Segmenter):
         self._network = compile_onnx(folder.path / "model.onnx", exact=True)
 
 
-def measure_variant(folder: Path, exact: bool, data: Path, fields: Sequence[TrueField]) -> dict[str, Any]:
+def measure_variant(folder: Path, exact: bool, data: Path, fields: Sequence[GroundTruth]) -> dict[str, Any]:
     """Measure one variant.
 
     Returns:
@@ -168,7 +168,7 @@ def measure_variant(folder: Path, exact: bool, data: Path, fields: Sequence[True
     }
 
 
-def agreement(segmenter: Segmenter, weights: Path, fields: Sequence[TrueField]) -> dict[str, float]:
+def agreement(segmenter: Segmenter, weights: Path, fields: Sequence[GroundTruth]) -> dict[str, float]:
     """Compare with what ultralytics outlines with the same weights, both at the default confidence.
 
     Returns:
@@ -178,7 +178,7 @@ def agreement(segmenter: Segmenter, weights: Path, fields: Sequence[TrueField]) 
     from ultralytics import YOLO
 
     model, config = YOLO(weights), segmenter.config
-    segmenter.config = replace(config, largest=0)  # ultralytics has one look
+    segmenter.config = replace(config, max_object_size=0)  # ultralytics has one look
     overlaps, same = [], []
     for field in fields:
         square = letterbox(field.image(), config.input_size)[0]  # ultralytics would enlarge a small field
@@ -187,7 +187,7 @@ def agreement(segmenter: Segmenter, weights: Path, fields: Sequence[TrueField]) 
             image[..., ::-1], imgsz=config.input_size, conf=config.confidence, iou=config.iou,
             rect=False, retina_masks=True, verbose=False,
         )  # fmt: skip
-        masks = [] if theirs.masks is None else [runs(mask > 0) for mask in theirs.masks.data.numpy()]
+        masks = [] if theirs.masks is None else [encode_rle(mask > 0) for mask in theirs.masks.data.numpy()]
         ours = segmenter(image)
         match = match_runs(masks, detection_runs(ours, image.shape[:2]), [detection.score for detection in ours])
         overlaps += match.overlaps.max(axis=1, initial=0).tolist()
@@ -209,7 +209,7 @@ def choose(figures: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def markdown(result: Mapping[str, Any]) -> str:
-    """Give ``precision.json`` as Markdown."""
+    """Return ``precision.json`` as Markdown."""
     rows = [[name, *(figures[key] for key in COLUMNS)] for name, figures in result["figures"].items()]
     said = (
         f"Measured on {result['n_images']} composed test fields by OpenVINO on {result['machine']['cores']} cores. The "
@@ -221,7 +221,7 @@ def markdown(result: Mapping[str, Any]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit code (2 for bad input)."""
+    """Run the command line; return the exit code (2 for bad input)."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", type=Path, required=True, help="Hub folder of a segmenter, with model.pt")
     parser.add_argument("--data", type=Path, required=True, help="folder written by smear_fields.py")

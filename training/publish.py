@@ -35,14 +35,14 @@ from training.release.errors import explain
 from training.release.remote import (
     TITLE,
     Plan,
-    look,
+    diff_repo,
     overriding_variables,
     push,
     refuse_to_overwrite,
     tag,
     version_tag,
 )
-from training.release.repos import DATASET, MODELS, PARTS, SPACE, Part, find_files
+from training.release.repos import DATASET, MODELS, PARTS, SPACE, RepoSpec, find_files
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -60,22 +60,22 @@ class Release:
     """
 
     options: argparse.Namespace
-    parts: list[Part]
-    folders: dict[Part, Path]
+    parts: list[RepoSpec]
+    folders: dict[RepoSpec, Path]
     stage: Path
     api: HfApi = field(default_factory=HfApi)
-    commits: dict[Part, str] = field(default_factory=dict)
+    commits: dict[RepoSpec, str] = field(default_factory=dict)
 
-    def repo(self, part: Part) -> str:
-        """Give the id of a part's repo."""
+    def repo(self, part: RepoSpec) -> str:
+        """Return the id of a part's repo."""
         return f"{self.options.namespace}/{part.repo}"
 
-    def url(self, part: Part) -> str:
-        """Give the address of a part's page."""
+    def url(self, part: RepoSpec) -> str:
+        """Return the address of a part's page."""
         kind = "" if part.repo_type == "model" else f"{part.repo_type}s/"
         return f"{constants.ENDPOINT}/{kind}{self.repo(part)}"
 
-    def files(self, part: Part) -> dict[str, Path]:
+    def files(self, part: RepoSpec) -> dict[str, Path]:
         """List the files of a part, with its card as it is published; the Space needs the commits of the models."""
         files = find_files(part, self.folders[part])
         readme = files["README.md"].read_text(encoding="utf-8").replace("NAMESPACE/", f"{self.options.namespace}/")
@@ -89,10 +89,10 @@ class Release:
         return files | {"README.md": staged}
 
     def pins(self) -> dict[str, str]:
-        """Give the commit of each model by its repo: as just pushed, or as it is on the Hub."""
+        """Return the commit of each model by its repo: as just pushed, or as it is on the Hub."""
         return {self.repo(part): self.commits.get(part) or self._head(part) for part in MODELS}
 
-    def _head(self, part: Part) -> str:
+    def _head(self, part: RepoSpec) -> str:
         try:
             return self.api.model_info(self.repo(part)).sha
         except RepositoryNotFoundError as error:
@@ -100,7 +100,7 @@ class Release:
                 return "0" * 40  # not pushed yet
             raise MarrowError(f"The Space needs {self.repo(part)}; publish --only {part.name} first.") from error
 
-    def reference(self, part: Part) -> str | None:
+    def reference(self, part: RepoSpec) -> str | None:
         """Name a model as just pushed, else as it lies here, else as it is on the Hub; ``None`` if it is nowhere."""
         if part in self.commits:
             return f"{self.repo(part)}@{self.commits[part]}"
@@ -110,7 +110,7 @@ class Release:
 
     @contextmanager
     def doing(self, name: str) -> Iterator[None]:
-        """Give errors of the Hub and of the disk as one line that begins with a name.
+        """Return errors of the Hub and of the disk as one line that begins with a name.
 
         Raises:
             MarrowError: anything that went wrong.
@@ -154,7 +154,7 @@ def check_token(release: Release) -> None:
         )
 
 
-def plan_part(release: Release, part: Part) -> Plan:
+def plan_part(release: Release, part: RepoSpec) -> Plan:
     """Look at one repo.
 
     Raises:
@@ -163,7 +163,7 @@ def plan_part(release: Release, part: Part) -> Plan:
     """
     options = release.options
     with release.doing(part.name):
-        plan = look(release.api, part, release.repo(part), release.files(part))
+        plan = diff_repo(release.api, part, release.repo(part), release.files(part))
         if options.pr and plan.head is None:
             raise MarrowError(f"{part.name}: there is no {plan.repo} yet; publish it once without --pr.")
         if plan.foreign and not options.force:
@@ -177,7 +177,7 @@ def plan_part(release: Release, part: Part) -> Plan:
     return plan
 
 
-def say_what_would_be_done(release: Release, plans: dict[Part, Plan]) -> None:
+def say_what_would_be_done(release: Release, plans: dict[RepoSpec, Plan]) -> None:
     """Print a line for each part, and push nothing."""
     for part, plan in plans.items():
         what = f"would be made with {len(plan.files)} files, {plan.size / 1e6:.1f} MB"
@@ -294,7 +294,7 @@ def _analyze(release: Release, space: Path, cache: Path, work: Path, pinned: boo
         return analyze_example(space.resolve(), cache, out, models, pinned)
 
 
-def _is_tagged(release: Release, part: Part) -> bool:
+def _is_tagged(release: Release, part: RepoSpec) -> bool:
     with release.doing(part.name):
         refs = release.api.list_repo_refs(release.repo(part), repo_type=part.repo_type)
     tags = {ref.name: ref.target_commit for ref in refs.tags}
@@ -302,7 +302,7 @@ def _is_tagged(release: Release, part: Part) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit code, 2 with one line on stderr for anything that went wrong."""
+    """Run the command line; return the exit code, 2 with one line on stderr for anything that went wrong."""
     parser = argparse.ArgumentParser(prog="training.publish", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--namespace", required=True, help="user or organisation on the Hub")
     parser.add_argument("--only", choices=[part.name for part in PARTS], help="push this part alone")

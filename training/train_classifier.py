@@ -36,7 +36,7 @@ from training.classifier.data import Cells, augmented_crop, class_weights, colou
 from training.classifier.fine_tuning import (
     CONFIG,
     FineTuning,
-    Published,
+    PretrainedClassifier,
     cells_digest,
     joined,
     load_corrected,
@@ -46,7 +46,7 @@ from training.classifier.fine_tuning import (
 from training.classifier.objective import ClassAccuracy, make_loss, make_optimizer
 from training.classifier.outlier_exposure import draw_outlier
 from training.common.config import load_config
-from training.common.files import claim_run, output_folder, write_json
+from training.common.files import lock_run, output_folder, write_json
 from training.export import fill_keras
 from training.release.finish import export_and_measure
 
@@ -78,11 +78,11 @@ class TrainingBatches(keras.utils.PyDataset):
         return max(1, len(self.order) // self.config.batch_size)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Give network inputs in -1…1, one-hot labels and sample weights; the label of an outlier is all 0."""
+        """Return network inputs in -1…1, one-hot labels and sample weights; the label of an outlier is all 0."""
         size = self.config.batch_size
         place = slice(index * size, (index + 1) * size)
         chosen = self.order[place]
-        outliers = [self._outlier(index, n) for n in range(round(size * self.config.outliers))]
+        outliers = [self._outlier(index, n) for n in range(round(size * self.config.outlier_exposure))]
         crops = np.stack([*map(self._view, chosen, self.showings[place]), *outliers])
         labels = self.cells.labels[chosen]
         targets = np.zeros((len(crops), len(self.cells.codes)), np.float32)
@@ -113,7 +113,7 @@ def train(
     validation: Cells,
     run_dir: Path,
     unknown: Cells | None = None,
-    published: Published | None = None,
+    published: PretrainedClassifier | None = None,
     corrected: int = 0,
 ) -> keras.Model:
     """Train, resuming from the last finished epoch in ``run_dir`` if there is one.
@@ -170,7 +170,7 @@ def train(
     return model
 
 
-def _start_from(published: Published, model: keras.Model) -> None:
+def _start_from(published: PretrainedClassifier, model: keras.Model) -> None:
     try:
         fill_keras(model, published.tensors())
     except (KeyError, ValueError) as error:
@@ -208,7 +208,7 @@ def save_run(
     cells: Cells,
     run_dir: Path,
     unknown: Cells | None = None,
-    published: Published | None = None,
+    published: PretrainedClassifier | None = None,
 ) -> None:
     """Write what the export needs: ``model.keras``, ``weights.npz`` (by layer and variable), ``run.json``."""
     # without the optimizer, which only a checkpoint needs
@@ -222,14 +222,14 @@ def save_run(
         "crop": asdict(config.crop),
         "codes": cells.codes,
         "trained_on": cells.counts(),
-        "outliers": unknown.counts() if unknown else {},
+        "outlier_exposure": unknown.counts() if unknown else {},
         "parameters": model.count_params(),
     }
     write_json(run_dir / "run.json", run | (published.history(run["trained_on"]) if published else {}))
 
 
-def _experiment(args: argparse.Namespace) -> tuple[Published | None, ClassifierTraining]:
-    """Give the classifier to go on from, if any, and the experiment; both from the command line.
+def _experiment(args: argparse.Namespace) -> tuple[PretrainedClassifier | None, ClassifierTraining]:
+    """Return the classifier to go on from, if any, and the experiment; both from the command line.
 
     Raises:
         MarrowError: the options do not go together, or one of them is wrong.
@@ -242,18 +242,18 @@ def _experiment(args: argparse.Namespace) -> tuple[Published | None, ClassifierT
         config = load_config(FineTuning, args.config or CONFIG, published.options(), **options)
     else:
         published, config = None, load_config(ClassifierTraining, args.config, **options)
-    if args.unknown and not config.outliers:
-        raise MarrowError("Cells of no class are shown as outliers: set outliers above 0 in the config.")
+    if args.unknown and not config.outlier_exposure:
+        raise MarrowError("Cells of no class are shown as outliers: set outlier_exposure above 0 in the config.")
     return published, config
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit code (2 for bad input)."""
+    """Run the command line; return the exit code (2 for bad input)."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", required=True, help="folder written by bone_marrow_12.py, or a Hub id")
     parser.add_argument("--output-dir", required=True, help="Hub folder to write")
     parser.add_argument("--config", type=Path, help="TOML file, as in training/configs/")
-    parser.add_argument("--unknown", help="data set of cells of no class, as outliers; they need outliers > 0")
+    parser.add_argument("--unknown", help="data set of cells of no class, as outliers; they need outlier_exposure > 0")
     parser.add_argument("--resume-from", metavar="REF", help="classifier to go on from: Hub id, id@revision or folder")
     parser.add_argument(
         "--extra-data", metavar="FLAGS", help="corrected cells: folder of flags, zip of crops, or a set"
@@ -278,7 +278,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             train_cells, corrected = joined(train_cells, extra), len(extra)
         validation = load_cells(args.data, "validation")
         unknown = load_cells(args.unknown, "train") if args.unknown else None
-        claim_run(run_dir, started_with)
+        lock_run(run_dir, started_with)
         model = train(config, train_cells, validation, run_dir, unknown, published, corrected)
         save_run(model, config, train_cells, run_dir, unknown, published)
     except MarrowError as error:

@@ -36,7 +36,7 @@ from ultralytics import YOLO, settings
 
 from marrow.errors import MarrowError
 from training.common.config import load_config
-from training.common.files import claim_run, output_folder, read_json, write_json
+from training.common.files import lock_run, output_folder, read_json, write_json
 from training.release.finish import export_and_measure
 from training.weights.transfer import copy_backbone, keras_file_to_torch
 
@@ -54,7 +54,7 @@ class SegmenterTraining:
         batch_size: fields per step.
         train_size: side of the training input in pixels; cells keep their size in pixels at ``input_size``.
         input_size: side of the network input when the model is used.
-        largest: longest side of a cell, in pixels of the input, up to which the boxes are whole; see
+        max_object_size: longest side of a cell, in pixels of the input, up to which the boxes are whole; see
             :class:`marrow.segmenter.SegmenterConfig`. Fields of ``train_size`` hold few larger ones.
         learning_rate: start of the linear schedule of AdamW.
         seed: of the head's weights, the order and the augmentation.
@@ -69,7 +69,7 @@ class SegmenterTraining:
     batch_size: int = 8
     train_size: int = 448
     input_size: int = 640
-    largest: int = 170
+    max_object_size: int = 170
     learning_rate: float = 1e-3
     seed: int = 0
     device: str = ""
@@ -208,7 +208,7 @@ def data_folder(data: Path) -> Path:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit code (2 for bad input)."""
+    """Run the command line; return the exit code (2 for bad input)."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder written by smear_fields.py")
     parser.add_argument(
@@ -231,7 +231,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         backbone = pull_backbone(args.classifier)
         torch.manual_seed(config.seed)
         model = build_model(backbone, config.model)
-        claim_run(run_dir, {"config": asdict(config), "data": str(data), "classifier": args.classifier})
+        lock_run(run_dir, {"config": asdict(config), "data": str(data), "classifier": args.classifier})
         best = train(model, data, config, run_dir)
     except MarrowError as error:
         print(f"train_segmenter: {error}", file=sys.stderr)

@@ -75,7 +75,7 @@ def read_curve(run_dir: Path) -> list[float]:
 
 
 def markdown(study: Mapping[str, Any]) -> str:
-    """Give ``transfer.json`` as Markdown."""
+    """Return ``transfer.json`` as Markdown."""
     rows = []
     for name, curve in study["curves"].items():
         first = next((epoch for epoch, value in enumerate(curve, start=1) if value >= LEVEL), None)
@@ -91,7 +91,7 @@ def markdown(study: Mapping[str, Any]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit code (2 for bad input)."""
+    """Run the command line; return the exit code (2 for bad input)."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of small fields written by smear_fields.py")
     parser.add_argument("--classifier", required=True, help="Hub id or folder")

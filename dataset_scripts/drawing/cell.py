@@ -71,7 +71,7 @@ def _spread(stain: Stain) -> float:
 
 
 def _stage(code: str, diameter: float) -> Recipe:
-    """Give the stage of maturation that has this diameter, in red cell diameters."""
+    """Return the stage of maturation that has this diameter, in red cell diameters."""
     return min(RECIPES[code], key=lambda recipe: abs(sum(recipe.diameter) / 2 - diameter))
 
 

@@ -10,7 +10,7 @@ from scipy.ndimage import find_objects
 
 from dataset_scripts.fields.artefacts import padded, random_padding, with_droplets, with_haze
 from dataset_scripts.fields.pale_cells import faded, nucleus_of, plasma_cell, random_dye
-from dataset_scripts.fields.patches import Ground, Patch, drawn_ground, drawn_patch, match_ground, quilted_ground
+from dataset_scripts.fields.patches import Background, Patch, drawn_ground, drawn_patch, match_ground, tile_background
 from dataset_scripts.synthetic_cells import CODES
 
 NOT_NUCLEATED = {"ART"}
@@ -43,15 +43,15 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Stock:
+class PatchBank:
     """What fields of one split are made from, by source: cells to paste, and ground to paste them on."""
 
     patches: dict[str, list[Patch]]
-    grounds: dict[str, list[Ground]]
+    grounds: dict[str, list[Background]]
 
 
 def compose_field(
-    stock: Stock,
+    bank: PatchBank,
     size: int,
     rng: np.random.Generator,
     *,
@@ -66,7 +66,7 @@ def compose_field(
     which stay out of a differential count.
 
     Args:
-        stock: cells and grounds to use.
+        bank: cells and grounds to use.
         size: side of the field in pixels.
         rng: source of randomness.
         overlap: most of any cell that may lie under others, 0 to 1; each field has its own limit up to that.
@@ -78,16 +78,16 @@ def compose_field(
         A field of one source's cells on real or drawn ground. The typical diameter of its cells is drawn
         log-uniformly from ``diameters``, up to 0.45 of the field; within a field the cells keep their proportions.
     """
-    sources = sorted(stock.patches)
-    weights = np.sqrt([len(stock.patches[source]) for source in sources])
+    sources = sorted(bank.patches)
+    weights = np.sqrt([len(bank.patches[source]) for source in sources])
     source = str(rng.choice(sources, p=weights / weights.sum()))
-    patches = stock.patches[source]
+    patches = bank.patches[source]
     smallest, largest = diameters[0], max(diameters[0], min(diameters[1], 0.45 * size))
     diameter = float(np.exp(rng.uniform(np.log(smallest), np.log(largest))))
     scale = diameter / float(np.median([patch.diameter for patch in patches]))
     padding = random_padding(size, rng) if mixed and rng.random() < PADDED else (0, 0, 0, 0)
     height, width = size - sum(padding[:2]), size - sum(padding[2:])
-    ground = _ground(stock.grounds[source], height, width, scale, diameter, mixed, rng)
+    ground = _ground(bank.grounds[source], height, width, scale, diameter, mixed, rng)
     cover = 0.0 if empty else rng.uniform(0.03, 0.8)
     number = 0 if empty else min(MOST_CELLS, 1 + round(cover * height * width / (np.pi * diameter**2 / 4)))
     chosen = _artefacts(patches, number, mixed, rng) + _cells(patches, number, mixed, rng)
@@ -139,7 +139,7 @@ def _artefacts(patches: list[Patch], cells: int, mixed: bool, rng: np.random.Gen
 
 
 def _ground(
-    grounds: list[Ground],
+    grounds: list[Background],
     height: int,
     width: int,
     scale: float,
@@ -148,7 +148,7 @@ def _ground(
     rng: np.random.Generator,
 ) -> np.ndarray:
     if grounds and rng.random() < 0.5:
-        ground = quilted_ground(grounds, height, width, scale, rng)
+        ground = tile_background(grounds, height, width, scale, rng)
         if mixed and rng.random() < 0.6:
             ground = with_haze(ground, diameter, rng)
     else:
@@ -162,10 +162,10 @@ class _Canvas:
     Args:
         ground: ``(height, width, 3)`` RGB to start from.
         overlap: most of a cell that may be hidden.
-        huddle: share of the cells that are put beside another.
+        clustering: share of the cells that are put beside another.
     """
 
-    def __init__(self, ground: np.ndarray, overlap: float, huddle: float) -> None:
+    def __init__(self, ground: np.ndarray, overlap: float, clustering: float) -> None:
         self._image = ground.astype(np.float32)
         self._colour = np.percentile(ground[::4, ::4].reshape(-1, 3), 85, axis=0)
         self._labels = np.zeros(ground.shape[:2], np.int32)
@@ -173,7 +173,7 @@ class _Canvas:
         self._areas = [0]  # of each cell inside the field, as if nothing lay on it
         self._seen = [0]  # of each cell, what is visible
         self._overlap = overlap
-        self._huddle = huddle
+        self._huddle = clustering
         self._discs: list[tuple[float, float, float]] = []  # row, column and radius of each cell
 
     def paste(self, patch: Patch, scale: float, rng: np.random.Generator) -> None:

@@ -193,7 +193,7 @@ def _whole_cell(box: np.ndarray, width: int, height: int) -> tuple[np.ndarray, n
 
 
 def yolo_lines(labels: np.ndarray) -> str:
-    """Give the cells of a label image as YOLO segmentation lines, class 0, one polygon each."""
+    """Return the cells of a label image as YOLO segmentation lines, class 0, one polygon each."""
     height, width = labels.shape
     lines = []
     for cell in range(1, labels.max() + 1):

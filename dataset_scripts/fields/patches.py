@@ -44,7 +44,7 @@ class Patch:
 
 
 @dataclass(frozen=True)
-class Ground:
+class Background:
     """Whole red cells, platelets and specks from around a cell, to scatter over a field.
 
     Attributes:
@@ -106,7 +106,7 @@ def _central(mask: np.ndarray) -> bool:
 
 
 def ground_colour(image: np.ndarray) -> np.ndarray:
-    """Give the colour of the empty smear: the median of the brightest 15 % of the pixels, ``(3,)`` float32."""
+    """Return the colour of the empty smear: the median of the brightest 15 % of the pixels, ``(3,)`` float32."""
     values = image.reshape(-1, 3).astype(np.float32)
     brightness = values.sum(axis=1)
     return np.median(values[brightness >= np.percentile(brightness, 85)], axis=0)
@@ -126,7 +126,7 @@ def drawn_patch(rng: np.random.Generator, codes: Sequence[str]) -> Patch:
     return Patch(cell.image, cell.mask.astype(np.int32), ground_colour(cell.image), cell.code)
 
 
-def cut_ground(image: np.ndarray, labels: np.ndarray) -> Ground | None:
+def cut_ground(image: np.ndarray, labels: np.ndarray) -> Background | None:
     """Take the red cells and platelets around the cells of a single-cell image.
 
     Args:
@@ -149,11 +149,11 @@ def cut_ground(image: np.ndarray, labels: np.ndarray) -> Ground | None:
     contours, _ = cv2.findContours(whole.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = cv2.drawContours(np.zeros(whole.shape, np.float32), contours, -1, 1, cv2.FILLED)
     alpha = cv2.GaussianBlur(cv2.dilate(filled, np.ones((5, 5))), (0, 0), 1.5)
-    return Ground(image, alpha, ground_colour(image))
+    return Background(image, alpha, ground_colour(image))
 
 
-def quilted_ground(
-    grounds: Sequence[Ground], height: int, width: int, scale: float, rng: np.random.Generator
+def tile_background(
+    grounds: Sequence[Background], height: int, width: int, scale: float, rng: np.random.Generator
 ) -> np.ndarray:
     """Make a field of red cells and empty smear, as found around the cells of single-cell images.
 

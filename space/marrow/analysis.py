@@ -36,14 +36,14 @@ class Edit:
         label: the code that the person gave or confirmed; ``None`` when they left the name to the model.
         shape: how the outline came about, ``"added"``, ``"merged"`` or ``"split"``; ``None`` when it is the model's.
             Of a removed cell, how it went: ``"deleted"``, ``"merged"`` or ``"split"``.
-        made_from: ids of the removed cells that it was merged or split from.
+        parent_ids: ids of the removed cells that it was merged or split from.
     """
 
     at: str
     by: str | None = None
     label: str | None = None
     shape: str | None = None
-    made_from: tuple[int, ...] = ()
+    parent_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,13 @@ class Cell(Detection):
         return max(self.probabilities, key=self.probabilities.__getitem__)
 
     @property
-    def is_named(self) -> bool:
+    def is_human_labelled(self) -> bool:
         """Whether a person gave or confirmed the name."""
         return self.edited is not None and self.edited.label is not None
 
     def is_uncertain(self, below: float) -> bool:
         """Tell whether the name is too doubtful to count: a probability under ``below``, and no person's word."""
-        return self.probability < below and not self.is_named
+        return self.probability < below and not self.is_human_labelled
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class ModelInfo:
 
 
 @dataclass(frozen=True)
-class CountRules:
+class CountingRules:
     """What a count must know of the classifier that named the cells.
 
     Attributes:
@@ -143,9 +143,9 @@ class Report:
     notes: tuple[str, ...]
 
     @property
-    def rules(self) -> CountRules:
+    def rules(self) -> CountingRules:
         """The rules that were counted by."""
-        return CountRules(tuple(self.counts), self.uncertain_below, self.not_from_marrow, self.unknown)
+        return CountingRules(tuple(self.counts), self.uncertain_below, self.not_from_marrow, self.unknown)
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ class Analysis:
     removed: tuple[Cell, ...] = ()
 
     @classmethod
-    def from_dict(cls, plain: Any, rules: CountRules | None = None) -> Analysis:
+    def from_dict(cls, plain: Any, rules: CountingRules | None = None) -> Analysis:
         """Read back what :meth:`to_dict` gives, or gave before there were edits; nothing in it is believed unseen.
 
         Args:
@@ -195,7 +195,7 @@ class Analysis:
         return cell.is_uncertain(self.report.uncertain_below)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the analysis as plain values, in the layout of the JSON file (see README, "JSON")."""
+        """Return the analysis as plain values, in the layout of the JSON file (see README, "JSON")."""
         return {
             "image": {"width": self.width, "height": self.height},
             "models": {"segmenter": asdict(self.segmenter), "classifier": asdict(self.classifier)},
@@ -206,12 +206,12 @@ class Analysis:
         }
 
     def to_json(self) -> str:
-        """Give the analysis as an indented JSON text."""
+        """Return the analysis as an indented JSON text."""
         return json.dumps(self.to_dict(), indent=1)
 
 
 def cell_to_dict(cell: Cell) -> dict[str, Any]:
-    """Give a cell as plain values, in the layout of the JSON file."""
+    """Return a cell as plain values, in the layout of the JSON file."""
     return {
         "id": cell.id,
         "box": [round(v, 1) for v in cell.box],
@@ -227,4 +227,4 @@ def cell_to_dict(cell: Cell) -> dict[str, Any]:
 
 def _edit_to_dict(edit: Edit) -> dict[str, Any]:
     plain = asdict(edit)
-    return plain | {"from": list(plain.pop("made_from"))}
+    return plain | {"from": list(plain.pop("parent_ids"))}

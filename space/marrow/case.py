@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from marrow.analysis import Analysis, CountRules, Report
+from marrow.analysis import Analysis, CountingRules, Report
 from marrow.errors import MarrowError
 from marrow.report import make_report
 
@@ -36,18 +36,18 @@ class Case:
     analyses: tuple[NamedAnalysis, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the case as plain values: every analysis with its file, and the report over all cells."""
+        """Return the case as plain values: every analysis with its file, and the report over all cells."""
         return {
             "case": [{"file": named.file, **named.analysis.to_dict()} for named in self.analyses],
             "report": asdict(count_case(self)),
         }
 
     def to_json(self) -> str:
-        """Give the case as an indented JSON text."""
+        """Return the case as an indented JSON text."""
         return json.dumps(self.to_dict(), indent=1)
 
     @classmethod
-    def from_dict(cls, plain: Any, rules: CountRules | None = None) -> Case:
+    def from_dict(cls, plain: Any, rules: CountingRules | None = None) -> Case:
         """Read back what :meth:`to_dict` gives, as :meth:`marrow.analysis.Analysis.from_dict` does.
 
         Raises:

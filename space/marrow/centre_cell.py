@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from marrow.analysis import Box
-from marrow.star_outline import Colours, Outline, grow, look_at
+from marrow.star_outline import Colours, Outline, colour_features, grow
 
 WORK_SIZE = 128  # all lengths below are in pixels of an image scaled to this longest side
 NECK = 0.55  # of the smaller radius; two lobes with less between them are parted
@@ -22,7 +22,7 @@ JOIN_MARGIN = 1.05
 
 
 def find_centre_cell(image: np.ndarray) -> Box:
-    """Give the box of the cell in the middle of a single-cell image.
+    """Return the box of the cell in the middle of a single-cell image.
 
     Args:
         image: ``(height, width, 3)`` uint8 RGB, with one cell near its middle.
@@ -51,7 +51,7 @@ def centre_cell_mask(image: np.ndarray) -> np.ndarray | None:
     lobes = _lobes(nuclear_mask(density))
     if len(lobes.points) == 0:
         return None
-    outline, _ = _grow_cell(look_at(density), lobes, _most_central(lobes), set())
+    outline, _ = _grow_cell(colour_features(density), lobes, _most_central(lobes), set())
     return _enlarged(outline.mask, image)
 
 
@@ -68,7 +68,7 @@ def outline_cells(image: np.ndarray) -> list[np.ndarray]:
     """
     density = _small_density(image)
     lobes = _lobes(nuclear_mask(density))
-    colours = look_at(density)
+    colours = colour_features(density)
     free, masks, taken = np.ones(image.shape[:2], bool), [], set()
     while len(taken) < len(lobes.radii):
         left = [i for i in np.argsort(-lobes.radii).tolist() if i not in taken]
@@ -99,7 +99,7 @@ def _most_central(lobes: Lobes) -> int:
 
 
 def optical_density(image: np.ndarray) -> np.ndarray:
-    """Give ``-ln(I / I0)`` per channel, ``(h, w, 3)`` float32; ``I0`` is the median of the brightest 15 %."""
+    """Return ``-ln(I / I0)`` per channel, ``(h, w, 3)`` float32; ``I0`` is the median of the brightest 15 %."""
     values = image.astype(np.float32) + 4
     brightness = values.sum(axis=2)
     ground = np.median(values[brightness >= np.percentile(brightness, 85)], axis=0)
@@ -159,7 +159,7 @@ def _lobes(nuclei: np.ndarray) -> Lobes:
 
 
 def _grow_cell(colours: Colours, lobes: Lobes, start: int, taken: set[int]) -> tuple[Outline, set[int]]:
-    """Grow the cell that lobe ``start`` belongs to; gives it and its lobes.
+    """Grow the cell that lobe ``start`` belongs to; return it and its lobes.
 
     A lobe near by that no neck parts from the cell is the cell's; any other is where its outline, drawn around both,
     looks more like a cell than without it, as with the lobes of a granulocyte.

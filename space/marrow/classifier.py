@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from marrow.analysis import Box, CountRules, ModelInfo
+from marrow.analysis import Box, CountingRules, ModelInfo
 from marrow.crop import CropConfig, crop_cell
 from marrow.errors import MarrowError
 from marrow.hub import ModelFolder, resolve
@@ -18,7 +18,7 @@ from marrow.runtime import compile_onnx, read_config
 
 BATCH = 32
 
-SHIFTS = (-11, 0, 11)
+CAM_SHIFTS = (-11, 0, 11)
 """Pixels by which a crop is moved to look closer at it; they divide the 32 of a step of the last feature map."""
 
 
@@ -32,8 +32,8 @@ class ClassifierConfig:
         temperature: the logits are divided by it before the softmax.
         uncertain_below: a cell whose best probability is lower counts as uncertain, 0 to 1.
         trained_on: number of training images by code and source; an empty entry means none.
-        views: quarter turns of each crop that are looked at; their probabilities are averaged. 1 to 4.
-        none_logit: constant logit that competes with those of the classes and stands for none of them, so that the
+        tta_rotations: quarter turns of each crop that are looked at; their probabilities are averaged. 1 to 4.
+        reject_logit: constant logit that competes with those of the classes and stands for none of them, so that the
             probabilities add up to less than 1 where no class speaks up; nothing competes when ``None``.
     """
 
@@ -42,8 +42,8 @@ class ClassifierConfig:
     temperature: float
     uncertain_below: float
     trained_on: dict[str, dict[str, int]]
-    views: int = 1
-    none_logit: float | None = None
+    tta_rotations: int = 1
+    reject_logit: float | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -51,10 +51,10 @@ class ClassifierConfig:
         return tuple(self.id2label[str(i)] for i in range(len(self.id2label)))
 
     @property
-    def rules(self) -> CountRules:
+    def rules(self) -> CountingRules:
         """What a differential count must know of the classifier."""
         seen = {code: [source for source, n in self.trained_on.get(code, {}).items() if n] for code in self.labels}
-        return CountRules(
+        return CountingRules(
             labels=self.labels,
             uncertain_below=self.uncertain_below,
             not_from_marrow=tuple(c for c, sources in seen.items() if not any("marrow" in name for name in sources)),
@@ -100,18 +100,18 @@ class Classifier:
         return self.predict(np.stack(crops)) if crops else np.zeros((0, len(self.labels)), np.float32)
 
     def predict(self, crops: np.ndarray) -> np.ndarray:
-        """Give the probabilities of ``(n, size, size, 3)`` uint8 RGB crops, as ``(n, len(labels))`` float32."""
-        return probabilities(self.logits(crops), self.config.temperature, self.config.none_logit)
+        """Return the probabilities of ``(n, size, size, 3)`` uint8 RGB crops, as ``(n, len(labels))`` float32."""
+        return probabilities(self.logits(crops), self.config.temperature, self.config.reject_logit)
 
     def logits(self, crops: np.ndarray) -> np.ndarray:
-        """Give the logits of ``(n, size, size, 3)`` uint8 RGB crops in each view, ``(views, n, len(labels))``."""
-        return np.stack([logits for logits, *_ in self._look(crops)])
+        """Return the logits of ``(n, size, size, 3)`` uint8 RGB crops in each view, ``(views, n, len(labels))``."""
+        return np.stack([logits for logits, *_ in self._forward(crops)])
 
     @cached_property
     def explains(self) -> bool:
         """Whether ``model.onnx`` has the output ``maps`` that :meth:`explain` needs; older exports have not."""
         blank = np.zeros((1, self.crop.size, self.crop.size, 3), np.uint8)
-        return len(next(self._look(blank))) > 1
+        return len(next(self._forward(blank))) > 1
 
     def explain(self, crop: np.ndarray, code: str) -> np.ndarray:
         """Say where the evidence for a class lies.
@@ -133,12 +133,12 @@ class Classifier:
         """
         if not self.explains:
             raise MarrowError(f"{self.info.repo} explains nothing: its model.onnx has no maps, export it again.")
-        aside = [(dx, dy) for dx in SHIFTS for dy in SHIFTS]
-        size, reach = len(crop), max(SHIFTS)
+        aside = [(dx, dy) for dx in CAM_SHIFTS for dy in CAM_SHIFTS]
+        size, reach = len(crop), max(CAM_SHIFTS)
         wide = np.pad(crop, ((reach, reach), (reach, reach), (0, 0)), constant_values=self.crop.background)
         moved = np.stack([wide[reach - dy :, reach - dx :][:size, :size] for dx, dy in aside])
         evidence = []
-        for turn, (_, maps) in enumerate(self._look(moved)):
+        for turn, (_, maps) in enumerate(self._forward(moved)):
             upright = np.rot90(maps, -turn, axes=(2, 3))
             relative = upright[:, self.labels.index(code)] - upright.mean(axis=1)
             step = (size - 1) / (relative.shape[1] - 1)  # the outermost places lie on the outermost pixels
@@ -149,30 +149,30 @@ class Classifier:
                 evidence.append(cv2.warpAffine(one, back, (size, size), None, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE))
         return np.mean(evidence, axis=0)
 
-    def _look(self, crops: np.ndarray) -> Iterator[list[np.ndarray]]:
-        """Give the network's outputs for crops in each view, whose maps lie as the view is turned."""
+    def _forward(self, crops: np.ndarray) -> Iterator[list[np.ndarray]]:
+        """Return the network's outputs for crops in each view, whose maps lie as the view is turned."""
         inputs = crops.transpose(0, 3, 1, 2) / np.float32(127.5) - np.float32(1)
-        for turn in range(self.config.views):
+        for turn in range(self.config.tta_rotations):
             turned = np.ascontiguousarray(np.rot90(inputs, turn, axes=(2, 3)))
             batches = [self._network(turned[i : i + BATCH]) for i in range(0, len(turned), BATCH)]
             yield [np.concatenate(parts) for parts in zip(*batches, strict=True)]
 
 
-def probabilities(logits: np.ndarray, temperature: float = 1, none_logit: float | None = None) -> np.ndarray:
+def probabilities(logits: np.ndarray, temperature: float = 1, reject_logit: float | None = None) -> np.ndarray:
     """Turn logits into probabilities, averaged over the views.
 
     Args:
         logits: ``(views, n, classes)``.
         temperature: divides the logits.
-        none_logit: logit of none of the classes, as in :class:`ClassifierConfig`.
+        reject_logit: logit of none of the classes, as in :class:`ClassifierConfig`.
 
     Returns:
-        ``(n, classes)`` float32; each row adds up to 1, or to less with ``none_logit``.
+        ``(n, classes)`` float32; each row adds up to 1, or to less with ``reject_logit``.
     """
     logits = logits / temperature
     highest = logits.max(axis=2, keepdims=True)
     exponents = np.exp(logits - highest)
     total = exponents.sum(axis=2, keepdims=True)
-    if none_logit is not None:
-        total = total + np.exp(none_logit / temperature - highest)
+    if reject_logit is not None:
+        total = total + np.exp(reject_logit / temperature - highest)
     return (exponents / total).mean(axis=0).astype(np.float32)

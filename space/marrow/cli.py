@@ -125,7 +125,7 @@ def _name_cell(path: Path, image: np.ndarray, classifier: Classifier) -> dict[st
 
 
 def _read_each(paths: Sequence[Path]) -> Iterator[tuple[str, Path, np.ndarray]]:
-    """Give each readable image with its place in the queue; complain of the others and go on."""
+    """Return each readable image with its place in the queue; complain of the others and go on."""
     for number, path in enumerate(paths, start=1):
         try:
             image = read_image(path)

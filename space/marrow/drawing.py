@@ -47,7 +47,7 @@ GREY: Colour = (119, 119, 119)
 CELL: Colour = (0, 160, 180)
 """Every cell of a segmentation."""
 
-LINES: dict[tuple[int, ...], tuple[str, ...]] = {
+DASH_PATTERNS: dict[tuple[int, ...], tuple[str, ...]] = {
     (): ("BLA", "EBO", "ART", "HAC"),
     (9, 4): ("PMO", "NGB", "MON", "BAS"),
     (12, 3, 2, 3): ("MYB", "NGS", "PLM", "LYI"),
@@ -59,7 +59,7 @@ Of the twelve released classes, those with the same line differ in colour for co
 CIE 1976 L*a*b* under each full deficiency as simulated by Machado et al. 2009 (doi:10.1109/TVCG.2009.113).
 """
 
-DASHES = {code: dashes for dashes, codes in LINES.items() for code in codes}
+DASHES = {code: dashes for dashes, codes in DASH_PATTERNS.items() for code in codes}
 OTHER_DASHES = (5, 5)
 """Codes without a line of their own."""
 

@@ -206,7 +206,7 @@ def _ellipse(image: np.ndarray, box: Box) -> Detection:
 
 
 def box_iou(a: Box, b: Box) -> float:
-    """Give the intersection of two boxes over their union, 0 to 1."""
+    """Return the intersection of two boxes over their union, 0 to 1."""
     width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
     common = max(0.0, width) * max(0.0, height)
     return common / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - common)
@@ -251,6 +251,6 @@ def _largest(mask: np.ndarray) -> np.ndarray:
 
 
 def _roundness(cut: Sequence[np.ndarray]) -> float:
-    """Give how well the parts of a cut fill their convex hulls, the worst of them; 0 to 1."""
+    """Return how well the parts of a cut fill their convex hulls, the worst of them; 0 to 1."""
     hulls = (cv2.contourArea(cv2.convexHull(cv2.findNonZero(part))) for part in cut)
     return min(float(part.sum()) / max(hull, 1) for part, hull in zip(cut, hulls, strict=True))

@@ -75,7 +75,7 @@ def output_paths(file_name: str, out_dir: Path, formats: Iterable[str]) -> list[
 
 
 def to_csv(analysis: Analysis) -> str:
-    """Give one row per cell: name, edit, score, box and area in pixels, then the probability of every class."""
+    """Return one row per cell: name, edit, score, box and area in pixels, then the probability of every class."""
     rows = io.StringIO()
     codes = list(analysis.report.counts)
     writer = csv.writer(rows, lineterminator="\n")
@@ -90,7 +90,7 @@ def to_csv(analysis: Analysis) -> str:
 
 
 def to_coco(analysis: Analysis, file_name: str) -> dict[str, Any]:
-    """Give the analysis in the COCO layout for object detection, with one category per class.
+    """Return the analysis in the COCO layout for object detection, with one category per class.
 
     Layout: https://cocodataset.org/#format-data. Beside its keys, each annotation holds ``score``, ``probability``,
     ``uncertain``, ``model_label``, ``edited``, ``edited_by`` and ``edited_at``.

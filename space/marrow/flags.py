@@ -69,7 +69,7 @@ def save_flag(folder: Path, image: np.ndarray, analysis: Analysis, comment: str)
         "edited": analysis.report.edited,
         "mask_file_name": "mask.png",  # in every entry: `datasets` takes the columns from the first
     }
-    named = [cell for cell in analysis.cells if cell.is_named]
+    named = [cell for cell in analysis.cells if cell.is_human_labelled]
     files = {
         "image.png": encode_png(image),
         "mask.png": encode_png(draw_mask(analysis)),

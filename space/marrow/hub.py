@@ -180,7 +180,7 @@ def _verify(repo: str, folder: Path, sums: dict[str, str | None]) -> None:
 
 
 def checksums(path: Path) -> tuple[str, str]:
-    """Give a file's SHA-256 and its git id (SHA-1), by one of which the Hub knows it."""
+    """Return a file's SHA-256 and its git id (SHA-1), by one of which the Hub knows it."""
     content = path.read_bytes()
     return hashlib.sha256(content).hexdigest(), hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 

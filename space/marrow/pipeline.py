@@ -37,7 +37,7 @@ def analyze(image: np.ndarray, models: Models, confidence: float | None = None) 
     Returns:
         The analysis, in pixels of ``image``.
     """
-    cells = name_cells(image, models.segmenter(image, confidence), models.classifier)
+    cells = classify_detections(image, models.segmenter(image, confidence), models.classifier)
     return Analysis(
         width=image.shape[1],
         height=image.shape[0],
@@ -49,7 +49,7 @@ def analyze(image: np.ndarray, models: Models, confidence: float | None = None) 
     )
 
 
-def name_cells(image: np.ndarray, detections: Sequence[Detection], classifier: Classifier) -> tuple[Cell, ...]:
+def classify_detections(image: np.ndarray, detections: Sequence[Detection], classifier: Classifier) -> tuple[Cell, ...]:
     """Name detected cells of one image, and number them from 1.
 
     Args:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import sqrt
 
-from marrow.analysis import Analysis, Cell, CountRules, Report
+from marrow.analysis import Analysis, Cell, CountingRules, Report
 from marrow.texts import NOTES
 
 NOT_IN_DIFFERENTIAL = frozenset({"ART", "KSC", "NIF", "OTH"})
@@ -44,7 +44,7 @@ Z95 = 1.959964
 """Two-sided 95 % quantile of the normal distribution."""
 
 
-def make_report(cells: Sequence[Cell], rules: CountRules, removed: Sequence[Cell] = ()) -> Report:
+def make_report(cells: Sequence[Cell], rules: CountingRules, removed: Sequence[Cell] = ()) -> Report:
     """Count the cells of an analysis.
 
     A cell whose probability is below ``rules.uncertain_below`` is uncertain and in no count, unless a person named it.
@@ -60,7 +60,7 @@ def make_report(cells: Sequence[Cell], rules: CountRules, removed: Sequence[Cell
         The report, with English notes.
     """
     certain = Counter(cell.label for cell in cells if not cell.is_uncertain(rules.uncertain_below))
-    named = Counter(cell.label for cell in cells if cell.is_named)
+    named = Counter(cell.label for cell in cells if cell.is_human_labelled)
     counts = {code: certain[code] for code in rules.labels}
     counted = {code: n for code, n in counts.items() if code not in NOT_IN_DIFFERENTIAL}
     total = sum(counted.values())
@@ -96,7 +96,7 @@ def filter_cells(analysis: Analysis, confidence: float) -> Analysis:
 
 
 def wilson_interval(count: int, total: int) -> tuple[float, float]:
-    """Give the 95 % score interval of a proportion, in percent.
+    """Return the 95 % score interval of a proportion, in percent.
 
     Formula: Wilson EB. Probable inference, the law of succession, and statistical inference.
     J Am Stat Assoc 1927;22:209-212.

@@ -13,6 +13,9 @@ import openvino as ov
 
 from marrow.errors import MarrowError
 
+FORMER_KEYS = {"max_object_size": "largest", "tta_rotations": "views", "reject_logit": "none_logit"}
+"""What releases before 0.2 call a key of ``config.json``."""
+
 Config = TypeVar("Config")
 Network = Callable[[np.ndarray], list[np.ndarray]]
 
@@ -28,6 +31,7 @@ def read_config(folder: Path, kind: type[Config]) -> Config:
     path = folder / "config.json"
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        values |= {now: values[then] for now, then in FORMER_KEYS.items() if then in values and now not in values}
         wanted = [f.name for f in fields(kind) if f.name in values or f.default is MISSING]
         return kind(**{name: _freeze(values[name]) for name in wanted})
     except (OSError, ValueError) as error:

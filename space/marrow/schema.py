@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from marrow.analysis import Analysis, Cell, CountRules, Detection, Edit, ModelInfo
+from marrow.analysis import Analysis, Cell, CountingRules, Detection, Edit, ModelInfo
 from marrow.errors import MarrowError
 from marrow.images import MAX_PIXELS
 from marrow.report import make_report
@@ -23,10 +23,10 @@ MAX_NAME = 100
 MAX_ID = 65_535
 """Highest id of a cell, so that a 16-bit mask holds it."""
 
-SHAPES = (None, "added", "merged", "split")
+OUTLINE_ORIGINS = (None, "added", "merged", "split")
 """How the outline of a cell can have come about, see :class:`marrow.analysis.Edit`."""
 
-WAYS = ("deleted", "merged", "split")
+REMOVAL_REASONS = ("deleted", "merged", "split")
 """How a removed cell can have gone."""
 
 ROUNDING = 0.1
@@ -36,7 +36,7 @@ TOLERANCE = 2e-4
 """Two probabilities that are equal before rounding differ by less after it."""
 
 
-def read_analysis(plain: Any, rules: CountRules | None = None) -> Analysis:
+def read_analysis(plain: Any, rules: CountingRules | None = None) -> Analysis:
     """Read plain values back; this is :meth:`marrow.analysis.Analysis.from_dict`.
 
     Args:
@@ -54,8 +54,8 @@ def read_analysis(plain: Any, rules: CountRules | None = None) -> Analysis:
         raise _wrong("image", f"has more than {MAX_PIXELS} pixels")
     models = _mapping(plain.get("models"), "models")
     reader = _CellReader(width, height, rules.labels)
-    cells = reader.read_all(plain.get("cells"), "cells", SHAPES)
-    removed = reader.read_all(plain.get("removed", []), "removed", WAYS)
+    cells = reader.read_all(plain.get("cells"), "cells", OUTLINE_ORIGINS)
+    removed = reader.read_all(plain.get("removed", []), "removed", REMOVAL_REASONS)
     _check_ids(cells, removed)
     return Analysis(
         width=width,
@@ -133,7 +133,7 @@ class _CellReader:
             probabilities=shares,
             edited=edited,
         )
-        if not cell.is_named and probability < max(shares.values()) - TOLERANCE:
+        if not cell.is_human_labelled and probability < max(shares.values()) - TOLERANCE:
             raise _wrong(f"{where}.label", "is neither the most probable class nor given by a person")
         return cell
 
@@ -152,7 +152,7 @@ class _CellReader:
             by=None if row.get("by") is None else _text(row["by"], f"{where}.by", MAX_NAME),
             label=label,
             shape=shape,
-            made_from=tuple(_whole(number, f"{where}.from", MAX_ID) for number in came_from),
+            parent_ids=tuple(_whole(number, f"{where}.from", MAX_ID) for number in came_from),
         )
 
     def _label(self, value: Any, where: str) -> str:
@@ -166,11 +166,11 @@ def _check_ids(cells: Sequence[Cell], removed: Sequence[Cell]) -> None:
     if len(set(ids)) < len(ids):
         raise _wrong("cells", "hold an id twice")
     for cell in (*cells, *removed):
-        if cell.edited and not gone.issuperset(cell.edited.made_from):
+        if cell.edited and not gone.issuperset(cell.edited.parent_ids):
             raise _wrong(f"cell {cell.id}", "is made from cells that are not among those removed")
 
 
-def _rules(value: Any) -> CountRules:
+def _rules(value: Any) -> CountingRules:
     report = _mapping(value, "report")
     labels = tuple(_mapping(report.get("counts"), "report.counts"))
 
@@ -183,7 +183,7 @@ def _rules(value: Any) -> CountRules:
     if not labels or not all(code.isalnum() and len(code) <= 20 for code in labels):
         raise _wrong("report.counts", "names no classes")
     below = _number(report.get("uncertain_below"), "report.uncertain_below", 0, 1)
-    return CountRules(labels, below, codes("not_from_marrow"), codes("unknown"))
+    return CountingRules(labels, below, codes("not_from_marrow"), codes("unknown"))
 
 
 def _model(value: Any, where: str) -> ModelInfo:

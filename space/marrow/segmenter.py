@@ -19,9 +19,12 @@ from marrow.runtime import compile_onnx, read_config
 FINEST = 3.0  # most pixels of an outline's grid in one of the input, so that a huge image takes no minutes
 SMOOTHING = 0.2  # share of a box; what is narrower leaks from the cell. Raises the mean IoU by 0.007 (validation)
 GREY = 114  # the colour of ultralytics' letterbox
-HALF = 0.5  # size of the image in the second look, for large cells
-SHARED = 0.65  # share of `largest` from which on the second look counts too
-INSIDE, SMALLER = 0.8, 0.75  # a box with more than this share in one that is so much larger is a part of that cell
+COARSE_SCALE = 0.5  # size of the image in the second look, for large cells
+COARSE_MIN_SIZE = 0.65  # share of `max_object_size` from which on the second look counts too
+PART_MIN_OVERLAP, PART_MAX_AREA = (
+    0.8,
+    0.75,
+)  # a box with more than this share in one that is so much larger is a part of that cell
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ class SegmenterConfig:
         iou: box overlap above which the weaker of two detections is dropped, 0 to 1.
         labels: class names of the network.
         trained_on: number of training images by data set.
-        largest: longest side of a cell, in pixels of the input, that the network knows from its training. Larger ones
-            are outlined in a second look, at the image in half its size; 0 for a single look.
+        max_object_size: longest side of a cell, in pixels of the input, that the network knows from its training.
+            Larger ones are outlined in a second look, at the image in half its size; 0 for a single look.
     """
 
     input_size: int
@@ -43,7 +46,7 @@ class SegmenterConfig:
     iou: float
     labels: tuple[str, ...]
     trained_on: dict[str, Any]
-    largest: int = 0
+    max_object_size: int = 0
 
 
 class Segmenter:
@@ -77,32 +80,34 @@ class Segmenter:
             Detections in pixels of ``image``, by falling score.
         """
         confidence = self.config.confidence if confidence is None else confidence
-        largest = self.config.largest
-        if largest:
+        max_object_size = self.config.max_object_size
+        if max_object_size:
             lowest = min(confidence, self.config.confidence)  # a cell may be surer for its parts
-            first = self._look(image, lowest, 1.0, (0, largest))
-            second = self._look(image, lowest, HALF, (SHARED * largest, np.inf))
-            candidates = _merged([*first, *second], self.config)
+            first = self._predict_at_scale(image, lowest, 1.0, (0, max_object_size))
+            second = self._predict_at_scale(image, lowest, COARSE_SCALE, (COARSE_MIN_SIZE * max_object_size, np.inf))
+            candidates = _merge_scales([*first, *second], self.config)
         else:
-            candidates = self._look(image, confidence, 1.0, (0, np.inf))
+            candidates = self._predict_at_scale(image, confidence, 1.0, (0, np.inf))
         found = (candidate.detection() for candidate in candidates if candidate.score >= confidence)
         return [detection for detection in found if detection is not None]
 
-    def _look(self, image: np.ndarray, confidence: float, zoom: float, sides: tuple[float, float]) -> list[_Candidate]:
+    def _predict_at_scale(
+        self, image: np.ndarray, confidence: float, zoom: float, sides: tuple[float, float]
+    ) -> list[_Candidate]:
         """Find the cells whose longest side, at zoom 1, is between ``sides`` pixels of the input."""
         inputs, scale, offset = letterbox(image, self.config.input_size, zoom)
         rows, prototypes = self._network(inputs)
-        boxes, scores, coefficients = _keep(rows[0], confidence, self.config.iou, len(self.config.labels))
+        boxes, scores, coefficients = _decode(rows[0], confidence, self.config.iou, len(self.config.labels))
         longest = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) / zoom
         chosen = (sides[0] <= longest) & (longest <= sides[1])
         depth, *grid = prototypes[0].shape
         logits = (coefficients[chosen] @ prototypes[0].reshape(depth, -1)).reshape(-1, *grid)
-        view = _View(image.shape[1::-1], scale, offset, self.config.input_size // grid[0])
+        view = _Letterbox(image.shape[1::-1], scale, offset, self.config.input_size // grid[0])
         return [_Candidate(*each, view) for each in zip(boxes[chosen], scores[chosen], logits, strict=True)]
 
 
 @dataclass(frozen=True)
-class _View:
+class _Letterbox:
     """Where an image lies in the network's input.
 
     Attributes:
@@ -136,10 +141,10 @@ class _Candidate:
     box: np.ndarray
     score: float
     logits: np.ndarray
-    view: _View
+    view: _Letterbox
 
     def place(self) -> np.ndarray:
-        """Give its box in pixels of the image."""
+        """Return its box in pixels of the image."""
         return self.view.to_image(self.box.reshape(2, 2)).ravel()
 
     def detection(self) -> Detection | None:
@@ -156,7 +161,7 @@ def letterbox(image: np.ndarray, size: int, zoom: float = 1.0) -> tuple[np.ndarr
     Args:
         image: ``(height, width, 3)`` uint8 RGB.
         size: side of the square in pixels.
-        zoom: up to 1; how large the image then is, in shares of the largest that fits.
+        zoom: up to 1; how large the image then is, in shares of the max_object_size that fits.
 
     Returns:
         ``(1, 3, size, size)`` float32 in 0…1, the scale, and the ``(left, top)`` offset in pixels.
@@ -172,24 +177,26 @@ def letterbox(image: np.ndarray, size: int, zoom: float = 1.0) -> tuple[np.ndarr
     return (square.transpose(2, 0, 1)[None] / np.float32(255)), scale, (left, top)
 
 
-def _keep(rows: np.ndarray, confidence: float, iou: float, n_classes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _decode(
+    rows: np.ndarray, confidence: float, iou: float, n_classes: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Boxes, scores and mask coefficients of the best of ``(4 + classes + coefficients, anchors)`` raw rows."""
     scores = rows[4 : 4 + n_classes].max(axis=0)
     chosen = scores >= confidence
     rows, scores = rows[:, chosen].T, scores[chosen]
     centres, sizes = rows[:, :2], rows[:, 2:4]
     corners = np.concatenate([centres - sizes / 2, centres + sizes / 2], axis=1)
-    order = _strongest(corners, scores, iou)
+    order = _nms(corners, scores, iou)
     return corners[order], scores[order], rows[order, 4 + n_classes :]
 
 
-def _strongest(corners: np.ndarray, scores: np.ndarray, iou: float) -> np.ndarray:
+def _nms(corners: np.ndarray, scores: np.ndarray, iou: float) -> np.ndarray:
     """Non-maximum suppression: indices of the ``(n, 4)`` boxes that stay, by falling score."""
     top_left_and_size = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
     return np.asarray(cv2.dnn.NMSBoxes(top_left_and_size, scores, 0.0, iou), dtype=int).ravel()
 
 
-def _merged(candidates: list[_Candidate], config: SegmenterConfig) -> list[_Candidate]:
+def _merge_scales(candidates: list[_Candidate], config: SegmenterConfig) -> list[_Candidate]:
     """Join what two looks found, by falling score: of boxes that overlap the best stays, and what is only a part goes.
 
     A part is a box that lies in that of a larger cell; a neighbour has more of its own outside. The cell is then as
@@ -198,13 +205,13 @@ def _merged(candidates: list[_Candidate], config: SegmenterConfig) -> list[_Cand
     """
     places = np.array([candidate.place() for candidate in candidates], np.float32).reshape(-1, 4)
     scores = np.array([candidate.score for candidate in candidates], np.float32)
-    order = _strongest(places, scores, config.iou)
+    order = _nms(places, scores, config.iou)
     places, scores = places[order], scores[order]
     areas = (places[:, 2:] - places[:, :2]).prod(axis=1)
     low = np.maximum(places[:, None, :2], places[:, :2])
     high = np.minimum(places[:, None, 2:], places[:, 2:])
-    inside = (high - low).clip(0).prod(axis=2) > INSIDE * areas[:, None]
-    smaller = areas[:, None] < SMALLER * areas
+    inside = (high - low).clip(0).prod(axis=2) > PART_MIN_OVERLAP * areas[:, None]
+    smaller = areas[:, None] < PART_MAX_AREA * areas
     surer = scores >= np.minimum(scores, config.confidence)[:, None]
     parts = inside & smaller & surer
     raised = np.maximum(scores, np.where(parts, scores[:, None], 0).max(axis=0, initial=0))
@@ -213,7 +220,7 @@ def _merged(candidates: list[_Candidate], config: SegmenterConfig) -> list[_Cand
     return sorted(kept, key=lambda candidate: -candidate.score)
 
 
-def _detection(logits: np.ndarray, box: np.ndarray, score: float, view: _View) -> Detection | None:
+def _detection(logits: np.ndarray, box: np.ndarray, score: float, view: _Letterbox) -> Detection | None:
     """Outline a cell, from the logits of its mask, in pixels of the image; ``None`` for a mask without area.
 
     As with ultralytics' ``retina_masks`` the logits are brought to the image's own pixels, and the mask ends at those

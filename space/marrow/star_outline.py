@@ -48,7 +48,7 @@ class Outline:
     score: float
 
 
-def look_at(density: np.ndarray) -> Colours:
+def colour_features(density: np.ndarray) -> Colours:
     """Prepare an optical density image, ``(h, w, 3)`` float32 RGB, for :func:`grow`."""
     density = density.clip(0, None)
     fine = cv2.GaussianBlur(density, (0, 0), 0.7)
@@ -92,7 +92,7 @@ def grow(colours: Colours, nucleus: np.ndarray, others: np.ndarray, rounds: int 
 
 
 def distance_to_hull(mask: np.ndarray) -> np.ndarray:
-    """Give the distance of every pixel to the convex hull of a mask, 0 inside it."""
+    """Return the distance of every pixel to the convex hull of a mask, 0 inside it."""
     hull = np.ones_like(mask)
     cv2.fillConvexPoly(hull, cv2.convexHull(cv2.findNonZero(np.ascontiguousarray(mask))), 0)
     return cv2.distanceTransform(hull, cv2.DIST_L2, 5)

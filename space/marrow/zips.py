@@ -14,15 +14,15 @@ import numpy as np
 from marrow.analysis import Analysis, Box, Cell
 from marrow.images import encode_png
 
-REACH = 1.8
+CROP_SCALE = 1.8
 """Side of a cell's picture, in longest sides of its box: about as much smear as the public archive shows."""
 
-SIDE = 250
+CROP_SIZE = 250
 """Pixels of a cell's picture, those of the public archive."""
 
 
 def to_yolo(analysis: Analysis, image: np.ndarray, file_name: str) -> bytes:
-    """Give the field and its outlines as ultralytics reads them for segmentation.
+    """Return the field and its outlines as ultralytics reads them for segmentation.
 
     Layout: https://docs.ultralytics.com/datasets/segment/. Every cell is there under the name that counts, the
     uncertain ones too.
@@ -54,7 +54,7 @@ def to_yolo(analysis: Analysis, image: np.ndarray, file_name: str) -> bytes:
 
 
 def to_crops(analysis: Analysis, image: np.ndarray, file_name: str) -> bytes:
-    """Give a picture of every cell whose name is certain, or a person's, in the layout of the public archive.
+    """Return a picture of every cell whose name is certain, or a person's, in the layout of the public archive.
 
     Args:
         analysis: the analysis.
@@ -69,7 +69,7 @@ def to_crops(analysis: Analysis, image: np.ndarray, file_name: str) -> bytes:
 
 
 def cut_pictures(image: np.ndarray, cells: Iterable[Cell], stem: str) -> Iterator[tuple[str, bytes]]:
-    """Give the path ``CODE/STEM_ID.png`` and the content of a picture of each cell."""
+    """Return the path ``CODE/STEM_ID.png`` and the content of a picture of each cell."""
     ground = _ground(image)
     for cell in cells:
         yield f"{cell.label}/{stem}_{cell.id}.png", encode_png(cut_picture(image, cell.box, ground))
@@ -84,11 +84,11 @@ def cut_picture(image: np.ndarray, box: Box, ground: tuple[int, int, int]) -> np
         ground: colour of what lies outside the image.
 
     Returns:
-        ``(SIDE, SIDE, 3)`` uint8 RGB with the cell in the middle.
+        ``(CROP_SIZE, CROP_SIZE, 3)`` uint8 RGB with the cell in the middle.
     """
     x0, y0, x1, y1 = box
-    side = REACH * max(x1 - x0, y1 - y0, 1.0)
-    scale = SIDE / side
+    side = CROP_SCALE * max(x1 - x0, y1 - y0, 1.0)
+    scale = CROP_SIZE / side
     if scale < 0.5:  # bilinear sampling alone would skip pixels
         left, top = max(0, int((x0 + x1 - side) / 2) - 9), max(0, int((y0 + y1 - side) / 2) - 9)
         image = cv2.GaussianBlur(image[top : top + int(side) + 18, left : left + int(side) + 18], (0, 0), 0.4 / scale)
@@ -96,7 +96,12 @@ def cut_picture(image: np.ndarray, box: Box, ground: tuple[int, int, int]) -> np
     shift = 0.5 * scale - 0.5 - np.array([x0 + x1 - side, y0 + y1 - side]) / 2 * scale  # middles of pixels
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
     return cv2.warpAffine(
-        image, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=ground
+        image,
+        matrix,
+        (CROP_SIZE, CROP_SIZE),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=ground,
     )
 
 

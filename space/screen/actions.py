@@ -14,11 +14,11 @@ from marrow.drawing import draw_annotations, draw_segmentation
 from marrow.export import export
 from marrow.report import filter_cells, write_notes
 from marrow.texts import CLASS_NAMES
-from screen.analysis_queue import Line
+from screen.analysis_queue import AnalysisQueue
 from screen.language import language_of, say
 from screen.review import Review, share
 from screen.uploads import RefusedError, Upload, Uploads, open_upload
-from screen.viewer import LOWEST, Shown, shown_size
+from screen.viewer import MIN_CONFIDENCE, Shown, shown_size
 from screen.words import SCREEN
 
 
@@ -34,7 +34,7 @@ class Actions:
         self.models = models
         self.flags = flags
         self.uploads = Uploads()
-        self.line = Line()
+        self.line = AnalysisQueue()
         self.review = Review(models, flags, self.uploads, self.line)
 
     def show(self, path: str | None, request: gr.Request, progress: gr.Progress) -> Shown | None:
@@ -51,11 +51,11 @@ class Actions:
             step(0, words["waiting"].format(before=before) + wait)
 
         try:
-            with self.line.turn(tell):
+            with self.line.slot(tell):
                 step(0.1, words["reading"])
                 image, remark = open_upload(path)
                 step(0.4, words["analyzing"])
-                analysis = analyze(image, self.models, LOWEST)
+                analysis = analyze(image, self.models, MIN_CONFIDENCE)
         except RefusedError as error:
             gr.Warning(say(error, request))
             return None
@@ -107,7 +107,7 @@ class Actions:
         return draw_annotations(*self._open(image, confidence, request))
 
     def report(self, image: str | None, confidence: float, request: gr.Request) -> tuple[str, str, str]:
-        """Give the differential count of a bone-marrow smear image. For research and teaching; not for diagnosis.
+        """Return the differential count of a bone-marrow smear image. For research and teaching; not for diagnosis.
 
         Args:
             image: the smear, JPEG, PNG or TIFF.
@@ -145,9 +145,9 @@ class Actions:
 
     def _open(self, path: str | None, confidence: float, request: gr.Request) -> tuple[np.ndarray, Analysis]:
         try:
-            with self.line.turn():
+            with self.line.slot():
                 image, _ = open_upload(path)
-                analysis = analyze(image, self.models, LOWEST)
+                analysis = analyze(image, self.models, MIN_CONFIDENCE)
         except RefusedError as error:
             raise gr.Error(say(error, request), print_exception=False) from error
         return image, filter_cells(analysis, confidence)

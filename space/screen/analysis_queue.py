@@ -19,7 +19,7 @@ LONGEST = 20
 """Requests that may wait; who comes later is asked to try again."""
 
 
-class Line:
+class AnalysisQueue:
     """Lets a few at a time through, in the order in which they came.
 
     Args:
@@ -35,7 +35,7 @@ class Line:
         self._seconds = 0.0  # that one took lately
 
     @contextmanager
-    def turn(self, tell: Callable[[int, float], None] = lambda before, seconds: None) -> Iterator[None]:
+    def slot(self, tell: Callable[[int, float], None] = lambda before, seconds: None) -> Iterator[None]:
         """Wait for one's turn, and have it inside the ``with``.
 
         Args:

@@ -7,10 +7,10 @@ from gradio.data_classes import ImageData
 
 
 class ImageFile(gr.Image):
-    """Gives the path of the file as uploaded, so that an unreadable one ends in a sentence of ours."""
+    """Return the path of the file as uploaded, so that an unreadable one ends in a sentence of ours."""
 
     is_template = True  # for the browser it is the image that Gradio knows
 
     def preprocess(self, payload: ImageData | None) -> str | None:
-        """Give the path, ``None`` without a file."""
+        """Return the path, ``None`` without a file."""
         return payload.path if payload else None

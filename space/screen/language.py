@@ -14,5 +14,5 @@ def language_of(request: gr.Request) -> str:
 
 
 def say(error: RefusedError, request: gr.Request) -> str:
-    """Give the sentence of a refusal in the language of the request."""
+    """Return the sentence of a refusal in the language of the request."""
     return SCREEN[language_of(request)][error.reason].format(**error.values)

@@ -22,17 +22,17 @@ from marrow.editing import merge_outlines, outline_in_box, split_outline
 from marrow.export import SUFFIXES, export
 from marrow.flags import MAX_COMMENT, save_flag
 from marrow.images import encode_png
-from marrow.pipeline import name_cells
+from marrow.pipeline import classify_detections
 from marrow.print_page import to_page
 from marrow.report import filter_cells, make_report
 from marrow.schema import read_detection
-from screen.analysis_queue import Line
+from screen.analysis_queue import AnalysisQueue
 from screen.language import language_of, say
 from screen.uploads import RefusedError, Upload, Uploads
 from screen.words import SCREEN
 
-Asked = dict[str, Any]
-Answer = dict[str, Any]
+Request = dict[str, Any]
+Response = dict[str, Any]
 
 MOST_MERGED = 20
 """Outlines that can be merged at once."""
@@ -51,11 +51,11 @@ class Review:
         line: in which one waits for the segmenter.
     """
 
-    def __init__(self, models: Models, flags: Path, uploads: Uploads, line: Line) -> None:
+    def __init__(self, models: Models, flags: Path, uploads: Uploads, line: AnalysisQueue) -> None:
         self._models, self._flags, self._uploads, self._line = models, flags, uploads, line
 
-    def server_functions(self) -> list[Callable[..., Answer]]:
-        """Give the functions as Gradio calls them."""
+    def server_functions(self) -> list[Callable[..., Response]]:
+        """Return the functions as Gradio calls them."""
         functions = (
             self.explain,
             self.add_cell,
@@ -68,8 +68,8 @@ class Review:
         )
         return [_answering(function) for function in functions]
 
-    def explain(self, asked: Asked, language: str) -> Answer:
-        """Give ``heat``, a PNG (base64) to lay over the crop of ``cell``: what its name rests on."""
+    def explain(self, asked: Request, language: str) -> Response:
+        """Return ``heat``, a PNG (base64) to lay over the crop of ``cell``: what its name rests on."""
         upload, classifier = self._find(asked), self._models.classifier
         (outline,) = _read_outlines(upload, [asked.get("cell")])
         label = asked["cell"].get("label")
@@ -78,21 +78,21 @@ class Review:
         evidence = classifier.explain(crop_cell(upload.image(), outline.box, classifier.crop), label)
         return {"heat": _text_of(encode_png(draw_heat(evidence)))}
 
-    def add_cell(self, asked: Asked, language: str) -> Answer:
-        """Give the ``cell`` in ``box``, outlined and named, without ``id`` and ``edited``."""
+    def add_cell(self, asked: Request, language: str) -> Response:
+        """Return the ``cell`` in ``box``, outlined and named, without ``id`` and ``edited``."""
         upload = self._find(asked)
         box, image = asked.get("box"), upload.image()
         if not (isinstance(box, list) and len(box) == 4 and all(isinstance(v, int | float) and v == v for v in box)):
             raise RefusedError("box_too_small")
         try:
-            with self._line.turn():
+            with self._line.slot():
                 outline = outline_in_box(image, tuple(box), self._models.segmenter)
         except MarrowError as error:
             raise RefusedError("box_too_small") from error
         return {"cell": self._name(image, [outline])[0]}
 
-    def merge_cells(self, asked: Asked, language: str) -> Answer:
-        """Give the one ``cell`` around all ``cells``, without ``id`` and ``edited``."""
+    def merge_cells(self, asked: Request, language: str) -> Response:
+        """Return the one ``cell`` around all ``cells``, without ``id`` and ``edited``."""
         upload = self._find(asked)
         outlines = _read_outlines(upload, asked.get("cells"))
         try:
@@ -101,8 +101,8 @@ class Review:
             raise RefusedError("not_merged") from error
         return {"cell": self._name(upload.image(), [outline])[0]}
 
-    def split_cell(self, asked: Asked, language: str) -> Answer:
-        """Give the ``cells``, ``parts`` in number, that ``cell`` is parted into, without ``id`` and ``edited``."""
+    def split_cell(self, asked: Request, language: str) -> Response:
+        """Return the ``cells``, ``parts`` in number, that ``cell`` is parted into, without ``id`` and ``edited``."""
         upload = self._find(asked)
         (whole,), image = _read_outlines(upload, [asked.get("cell")]), upload.image()
         try:
@@ -111,7 +111,7 @@ class Review:
             raise RefusedError("not_parted") from error
         return {"cells": self._name(image, outlines)}
 
-    def open_saved(self, asked: Asked, language: str) -> Answer:
+    def open_saved(self, asked: Request, language: str) -> Response:
         """Check ``analysis``, the content of a JSON file, against the upload.
 
         Gives ``value``, the analysis counted anew, and ``remark``, a sentence or ``None``.
@@ -121,8 +121,8 @@ class Review:
         same = (saved.segmenter, saved.classifier) == (upload.analysis.segmenter, upload.analysis.classifier)
         return {"value": saved.to_dict(), "remark": None if same else SCREEN[language]["other_models"]}
 
-    def export_file(self, asked: Asked, language: str) -> Answer:
-        """Give the ``name`` and the ``content`` (base64) of ``analysis`` in a ``format`` of ``marrow.export``."""
+    def export_file(self, asked: Request, language: str) -> Response:
+        """Return the ``name`` and the ``content`` (base64) of ``analysis`` in a ``format`` of ``marrow.export``."""
         upload = self._find(asked)
         analysis = self._read(upload, asked.get("analysis"))
         kind = asked.get("format")
@@ -131,8 +131,8 @@ class Review:
             (file,) = export(analysis, upload.image(), upload.path.name, Path(folder), wanted, language)
             return {"name": file.name, "content": _text_of(file.read_bytes())}
 
-    def print_case(self, asked: Asked, language: str) -> Answer:
-        """Give the ``name`` and the ``content`` (base64) of a page to print, or of a JSON where that is the ``format``.
+    def print_case(self, asked: Request, language: str) -> Response:
+        """Return the ``name`` and the ``content`` (base64) of a page to print, or of a JSON for the ``format`` json.
 
         ``analyses`` are ``{key, analysis}`` each, and may name the ``file``.
         """
@@ -141,18 +141,18 @@ class Review:
             return {"name": "case.json", "content": _text_of(case.to_json().encode())}
         return {"name": "case.html", "content": _text_of(to_page(case, {}, language).encode())}
 
-    def send_flag(self, asked: Asked, language: str) -> Answer:
-        """Save ``analysis`` with a ``comment``, given ``consent``; gives the sentence of ``thanks``."""
+    def send_flag(self, asked: Request, language: str) -> Response:
+        """Save ``analysis`` with a ``comment``, given ``consent``; return the sentence of ``thanks``."""
         upload = self._find(asked)
         analysis = self._read(upload, asked.get("analysis"))
         share(self._flags, upload.image(), analysis, str(asked.get("comment", "")), asked.get("consent") is True)
         return {"thanks": SCREEN[language]["flagged"]}
 
     def _name(self, image: np.ndarray, outlines: list[Detection]) -> list[dict[str, Any]]:
-        rows = [cell_to_dict(cell) for cell in name_cells(image, outlines, self._models.classifier)]
+        rows = [cell_to_dict(cell) for cell in classify_detections(image, outlines, self._models.classifier)]
         return [{key: value for key, value in row.items() if key not in ("id", "edited")} for row in rows]
 
-    def _find(self, asked: Asked) -> Upload:
+    def _find(self, asked: Request) -> Upload:
         upload = self._uploads.find(str(asked.get("key")))
         try:
             os.utime(upload.path)  # Gradio deletes by the time of the last change
@@ -225,10 +225,10 @@ def share(folder: Path, image: np.ndarray, analysis: Analysis, comment: str, con
         raise RefusedError("not_saved") from error
 
 
-def _answering(function: Callable[[Asked, str], Answer]) -> Callable[..., Answer]:
+def _answering(function: Callable[[Request, str], Response]) -> Callable[..., Response]:
     """Make a plain function of a method, which answers a refusal with its sentence."""
 
-    def answer(asked: Asked, request: gr.Request) -> Answer:
+    def answer(asked: Request, request: gr.Request) -> Response:
         try:
             return function(asked, language_of(request))
         except RefusedError as error:

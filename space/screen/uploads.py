@@ -69,7 +69,7 @@ def open_upload(path: str | None) -> tuple[np.ndarray, str | None]:
 
 
 def _remark(image: Image.Image) -> str | None:
-    """Give the key of the remark about an opened image that will be converted."""
+    """Return the key of the remark about an opened image that will be converted."""
     if image.mode == "CMYK":
         return "cmyk"
     # Pillow opens 16-bit colour as 8-bit RGB; its decoder's arguments name what the file holds, as "RGB;16B"
@@ -77,7 +77,7 @@ def _remark(image: Image.Image) -> str | None:
 
 
 def uploaded(path: str) -> str | None:
-    """Give a path that a browser names, if it is that of an upload: no other file of the server is opened for it."""
+    """Return a path that a browser names, if it is that of an upload: no other file of the server is opened for it."""
     return path if Path(path).resolve().is_relative_to(Path(get_upload_folder()).resolve()) else None
 
 
@@ -114,7 +114,7 @@ class Uploads:
         return key
 
     def find(self, key: str) -> Upload:
-        """Give the upload of a key, and keep it for another hour.
+        """Return the upload of a key, and keep it for another hour.
 
         Raises:
             RefusedError: it has been forgotten, or never was.

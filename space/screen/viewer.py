@@ -30,7 +30,7 @@ SCRIPTS = (
 )
 """Joined in this order into the one function that Gradio runs when the component appears."""
 
-LOWEST = 0.05
+MIN_CONFIDENCE = 0.05
 """Confidence of the one analysis of each image; the viewer filters its cells."""
 
 UNCERTAIN = "?"
@@ -46,7 +46,7 @@ class Shown:
 
     Attributes:
         image: ``(height, width, 3)`` uint8 RGB, the image that was analyzed.
-        analysis: its analysis at ``LOWEST``.
+        analysis: its analysis at ``MIN_CONFIDENCE``.
         key: key of the upload.
         file: name of its file.
     """
@@ -78,7 +78,7 @@ class Viewer(gr.HTML):
         self.settings = settings
 
     def postprocess(self, value: Shown | None) -> dict[str, Any] | None:
-        """Give the browser the picture, smaller where it is large, and the analysis with its exact scores."""
+        """Return the browser the picture, smaller where it is large, and the analysis with its exact scores."""
         if value is None:
             return None
         plain = value.analysis.to_dict()
@@ -128,8 +128,8 @@ def make_settings(models: Models) -> dict[str, Any]:
             "not_from_marrow": rules.not_from_marrow,
             "unknown": rules.unknown,
         },
-        "lowest": LOWEST,
-        "confidence": max(LOWEST, models.segmenter.config.confidence),
+        "lowest": MIN_CONFIDENCE,
+        "confidence": max(MIN_CONFIDENCE, models.segmenter.config.confidence),
         "formats": list(SUFFIXES),
         "max_comment": MAX_COMMENT,
         "crop_reach": 1 + 2 * models.classifier.crop.context,
@@ -145,13 +145,13 @@ def model_names(models: Models) -> list[str]:
 
 
 def shown_size(width: int, height: int) -> tuple[int, int]:
-    """Give the size in pixels at which an image is sent to the browser."""
+    """Return the size in pixels at which an image is sent to the browser."""
     scale = min(1.0, MAX_SHOWN / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _look(colour: Colour, dashes: tuple[int, ...]) -> dict[str, str]:
-    """Give a group's colour, the letters on it, the edge of its line, and its dashes as SVG's ``stroke-dasharray``."""
+    """Return a group's colour, the letters on it, the edge of its line, and its ``stroke-dasharray``."""
     colours = {"colour": colour, "ink": ink_on(colour), "edge": edge_of(colour)}
     in_css = {name: "#{:02x}{:02x}{:02x}".format(*value) for name, value in colours.items()}
     return in_css | {"dashes": " ".join(map(str, dashes)) or "none"}

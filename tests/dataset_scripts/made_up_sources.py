@@ -101,7 +101,7 @@ def make_bitmaps(folder: Path, counts: dict[str, int]) -> Path:
 
 
 def bitmap(squares: bytes, number: int, side: int) -> bytes:
-    """Give a 24-bit BMP file of ``number × number`` squares, each ``side`` pixels wide (rows a multiple of 4 bytes)."""
+    """Return a 24-bit BMP file of ``number × number`` squares, each ``side`` pixels wide (rows of 4 n bytes)."""
     rows = [squares[row * number * 3 : (row + 1) * number * 3] for row in range(number)]
     wide = [b"".join(row[at : at + 3] * side for at in range(0, len(row), 3)) for row in rows]
     pixels = b"".join(row * side for row in wide)
@@ -127,7 +127,7 @@ def built(*sources: Path, name: str = "imbalanced-12", **options) -> Build:
 
 
 def manifest(*sources: Path, **options) -> list[str]:
-    """Give the manifest of what is built from sources."""
+    """Return the manifest of what is built from sources."""
     return list(manifest_lines(built(*sources, **options).rows))
 
 
@@ -154,7 +154,7 @@ def run_in_small_steps(
 
 
 def table(out: Path) -> dict[str, list[dict]]:
-    """Give the rows of each split of a written set as they stand in the Parquet files."""
+    """Return the rows of each split of a written set as they stand in the Parquet files."""
     return {
         split: [row for file in sorted(out.glob(f"data/{split}-*")) for row in pq.read_table(file).to_pylist()]
         for split in ("train", "validation", "test")
@@ -162,13 +162,13 @@ def table(out: Path) -> dict[str, list[dict]]:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """Give the digest of every file below a folder."""
+    """Return the digest of every file below a folder."""
     files = (file for file in sorted(folder.rglob("*")) if file.is_file())
     return {file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def groups(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    """Give the near-duplicate groups of rows."""
+    """Return the near-duplicate groups of rows."""
     by_group: dict[int, list[Row]] = {}
     for row in rows:
         by_group.setdefault(row.group, []).append(row)

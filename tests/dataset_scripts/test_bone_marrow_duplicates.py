@@ -46,7 +46,7 @@ COPIES = {
 
 
 def original(row: Row) -> str:
-    """Give the number of the image that a file is a copy of."""
+    """Return the number of the image that a file is a copy of."""
     return Path(row.path).stem.split("_")[1]
 
 

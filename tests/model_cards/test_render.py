@@ -21,7 +21,7 @@ CLASSIFIER_CONFIG = {
     "trained_on": {"BLA": {"marrow": 612}, "EBO": {"blood": 503}, "PLM": {}},
     "initial_weights": "mobilenet_v2_1.0_imagenet_notop.weights.h5",
     "training": {"epochs": 12, "seconds": 7200, "processor": "Some CPU", "cores": 2},
-    "outliers": {"share": 0.15, "cells": {"NIF": {"marrow": 53, "blood": 4}}},
+    "outlier_exposure": {"share": 0.15, "cells": {"NIF": {"marrow": 53, "blood": 4}}},
 }
 CLASSIFIER_METRICS = {
     "data": {"train": 1115, "test": {"marrow": 120, "blood": 99}},
@@ -212,7 +212,7 @@ def test_segmenter_card_with_the_studies(tmp_path: Path) -> None:
 
 def test_the_card_says_that_marrow_looks_twice_where_it_does(tmp_path: Path) -> None:
     once = render(model_folder(tmp_path / "once", SEGMENTER_CONFIG, SEGMENTER_METRICS))
-    twice = render(model_folder(tmp_path / "twice", SEGMENTER_CONFIG | {"largest": 170}, SEGMENTER_METRICS))
+    twice = render(model_folder(tmp_path / "twice", SEGMENTER_CONFIG | {"max_object_size": 170}, SEGMENTER_METRICS))
     assert "up to 170 px" in twice and "up to 170 px" not in once
 
 

@@ -52,7 +52,7 @@ def reviewed(models, smear) -> Analysis:
         _named(first, "BLA", by="Åsa"),
         _named(second, second.label),
         third,
-        replace(fourth, id=7, edited=Edit(AT, shape="merged", made_from=(4, 5))),
+        replace(fourth, id=7, edited=Edit(AT, shape="merged", parent_ids=(4, 5))),
     )
     removed = (
         replace(fourth, edited=Edit(AT, shape="merged")),

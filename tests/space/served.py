@@ -111,7 +111,7 @@ def report_on_screen(page: Page) -> dict[str, Any]:
 
 
 def expected_on_screen(report: dict[str, Any], comma: bool = False) -> dict[str, Any]:
-    """Give what :func:`report_on_screen` should read for the ``report`` of a JSON."""
+    """Return what :func:`report_on_screen` should read for the ``report`` of a JSON."""
 
     def decimal(value: float) -> str:
         return f"{value:.1f}".replace(".", "," if comma else ".")

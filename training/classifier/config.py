@@ -42,9 +42,9 @@ class ClassifierTraining:
         init: ``imagenet``, ``none``, or a ``.weights.h5`` file of the architecture without top.
         augment: change every training view at random; otherwise the plain crop is shown every time.
         augmentation: strength of each random change.
-        outliers: views of none of the classes in every batch, as a share of ``batch_size`` that comes on top; see
-            ``training/classifier/outlier_exposure.py``.
-        views: quarter turns that the runtime looks at and averages, 1 to 4; no part of training.
+        outlier_exposure: views of none of the classes in every batch, as a share of ``batch_size`` that comes on top;
+            see ``training/classifier/outlier_exposure.py``.
+        tta_rotations: quarter turns that the runtime looks at and averages, 1 to 4; no part of training.
         seed: of weights, order, augmentation, and the choice of cells.
 
     Raises:
@@ -69,8 +69,8 @@ class ClassifierTraining:
     init: str = "none"
     augment: bool = True
     augmentation: Augmentation = field(default_factory=Augmentation)
-    outliers: float = 0.0
-    views: int = 1
+    outlier_exposure: float = 0.0
+    tta_rotations: int = 1
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -79,10 +79,10 @@ class ClassifierTraining:
                 raise MarrowError(f"{name} is {getattr(self, name)!r}: choose one of {', '.join(known)}.")
         if self.epochs < 1 or self.batch_size < 1 or self.imbalance < 1 or not 0 <= self.dropout < 1:
             raise MarrowError("epochs, batch_size and imbalance are at least 1, and dropout is from 0 to below 1.")
-        if not 0 <= self.outliers <= 1:
-            raise MarrowError(f"outliers is {self.outliers}: give a share from 0 to 1.")
-        if not 1 <= self.views <= 4:
-            raise MarrowError(f"views is {self.views}: give 1 to 4 quarter turns.")
+        if not 0 <= self.outlier_exposure <= 1:
+            raise MarrowError(f"outlier_exposure is {self.outlier_exposure}: give a share from 0 to 1.")
+        if not 1 <= self.tta_rotations <= 4:
+            raise MarrowError(f"tta_rotations is {self.tta_rotations}: give 1 to 4 quarter turns.")
         if self.frozen_blocks and (self.arch != EXPORTED or not 0 < self.frozen_blocks <= 16):
             raise MarrowError(f"frozen_blocks is {self.frozen_blocks}: only the 16 blocks of {EXPORTED} can be frozen.")
 
@@ -93,7 +93,7 @@ class ClassifierTraining:
 
 
 def chosen_cells(cells: Cells, config: ClassifierTraining) -> Cells:
-    """Give the training cells that ``imbalance`` and ``balancing`` leave, chosen with the experiment's seed."""
+    """Return the training cells that ``imbalance`` and ``balancing`` leave, chosen with the experiment's seed."""
     rng = np.random.default_rng((config.seed, 12))
     if config.imbalance > 1:
         cells = cells.select(at_most(cells.labels, _falling(cells.labels, config.imbalance, rng), rng))

@@ -41,7 +41,7 @@ class Cells:
         return len(self.images)
 
     def select(self, chosen: np.ndarray) -> Cells:
-        """Give the cells where the boolean mask ``chosen`` is true."""
+        """Return the cells where the boolean mask ``chosen`` is true."""
         indices = np.flatnonzero(chosen)
         return Cells(
             [self.images[i] for i in indices],
@@ -157,7 +157,7 @@ def augmented_crop(
     strength: Augmentation,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Give one random training view of a cell.
+    """Return one random training view of a cell.
 
     Args:
         image: ``(height, width, 3)`` uint8 RGB.
@@ -212,13 +212,13 @@ def restain(image: np.ndarray, strength: Augmentation, rng: np.random.Generator)
 
 
 def colour_statistics(image: np.ndarray) -> np.ndarray:
-    """Give the mean and standard deviation of the Lab channels of an RGB image, ``(2, 3)`` float32."""
+    """Return the mean and standard deviation of the Lab channels of an RGB image, ``(2, 3)`` float32."""
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).reshape(-1, 3).astype(np.float32)
     return np.stack([lab.mean(axis=0), lab.std(axis=0)])
 
 
 def transfer_colours(image: np.ndarray, colours: np.ndarray) -> np.ndarray:
-    """Give an image the Lab mean and spread of another (Reinhard et al. 2001, doi:10.1109/38.946629)."""
+    """Return an image the Lab mean and spread of another (Reinhard et al. 2001, doi:10.1109/38.946629)."""
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
     mean, spread = colour_statistics(image)
     gain = (colours[1] / (spread + 1e-3)).clip(0.6, 1.6)
@@ -227,7 +227,7 @@ def transfer_colours(image: np.ndarray, colours: np.ndarray) -> np.ndarray:
 
 
 def class_weights(labels: Sequence[int] | np.ndarray, n_classes: int) -> np.ndarray:
-    """Give each class a weight inverse to its share, with a mean of 1 over the samples; 0 without samples."""
+    """Return each class a weight inverse to its share, with a mean of 1 over the samples; 0 without samples."""
     counts = np.bincount(labels, minlength=n_classes)
     present = counts > 0
     weights = np.where(present, len(labels) / (present.sum() * np.maximum(counts, 1)), 0)

@@ -58,7 +58,7 @@ class FineTuning(ClassifierTraining):
 
 
 @dataclass(frozen=True)
-class Published:
+class PretrainedClassifier:
     """A published classifier.
 
     Attributes:
@@ -72,9 +72,14 @@ class Published:
     config: ClassifierConfig
 
     def options(self) -> dict[str, Any]:
-        """Give the options of a training that this model settles."""
+        """Return the options of a training that this model settles."""
         crop = {key: self.config.crop[key] for key in ("size", "context")}
-        return crop | {"views": self.config.views, "arch": EXPORTED, "init": "none", "batch_norm": False}
+        return crop | {
+            "tta_rotations": self.config.tta_rotations,
+            "arch": EXPORTED,
+            "init": "none",
+            "batch_norm": False,
+        }
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Read its weights in single precision, by their Transformers names.
@@ -98,11 +103,11 @@ class Published:
         return {"resumed_from": self.name, "initial_weights": before, "trained_on": seen}
 
     def digest(self) -> str:
-        """Give the SHA-256 of its weights."""
+        """Return the SHA-256 of its weights."""
         return hashlib.sha256((self.folder / WEIGHTS).read_bytes()).hexdigest()
 
 
-def pull_published(reference: str) -> Published:
+def pull_published(reference: str) -> PretrainedClassifier:
     """Find a published classifier and its weights.
 
     Args:
@@ -126,7 +131,7 @@ def pull_published(reference: str) -> Published:
         raise MarrowError(f"{reference} is no {EXPORTED}: name a classifier that training.export wrote.")
     if config.crop.get("background", CropConfig.background) != CropConfig.background:
         raise MarrowError(f"{reference} has crops on another background than training gives them: train a new model.")
-    return Published(name, found.path, config)
+    return PretrainedClassifier(name, found.path, config)
 
 
 def load_corrected(data: str | None, codes: Sequence[str]) -> Cells:
@@ -225,7 +230,7 @@ def joined(cells: Cells, corrected: Cells) -> Cells:
 
 
 def cells_digest(cells: Cells) -> str:
-    """Give a digest of pixels and labels, which tells whether a run may go on."""
+    """Return a digest of pixels and labels, which tells whether a run may go on."""
     digest = hashlib.sha256()
     for image, label in zip(cells.images, cells.labels, strict=True):
         digest.update(f"{label} {image.shape}".encode())

@@ -22,7 +22,7 @@ class CrossEntropyWithNone(keras.losses.Loss):
         self.label_smoothing = label_smoothing
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Give the loss of each sample from ``(n, classes)`` labels and logits."""
+        """Return the loss of each sample from ``(n, classes)`` labels and logits."""
         none = 1 - keras.ops.sum(y_true, axis=1, keepdims=True)
         targets = keras.ops.concatenate([y_true, none], axis=1)
         logits = keras.ops.concatenate([y_pred, keras.ops.zeros_like(none)], axis=1)
@@ -30,7 +30,7 @@ class CrossEntropyWithNone(keras.losses.Loss):
         return keras.ops.categorical_crossentropy(smoothed, logits, from_logits=True)
 
     def get_config(self) -> dict[str, Any]:
-        """Give what rebuilds it."""
+        """Return what rebuilds it."""
         return super().get_config() | {"label_smoothing": self.label_smoothing}
 
 
@@ -46,7 +46,7 @@ class ClassAccuracy(keras.metrics.CategoricalAccuracy):
 
 def make_loss(config: ClassifierTraining) -> keras.losses.Loss:
     """Build the loss: plain cross-entropy, or with "none of these" where there are outliers."""
-    if config.outliers:
+    if config.outlier_exposure:
         return CrossEntropyWithNone(config.label_smoothing)
     return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing)
 

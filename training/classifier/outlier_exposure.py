@@ -3,7 +3,7 @@
 Outlier exposure (Hendrycks et al. 2019, arXiv:1812.04606): every batch also holds views of no class, whose target is
 "none of these", a constant logit of 0 beside those of the classes, in
 :class:`training.classifier.objective.CrossEntropyWithNone`.
-The runtime has the same constant, ``none_logit`` of :class:`marrow.classifier.ClassifierConfig`.
+The runtime has the same constant, ``reject_logit`` of :class:`marrow.classifier.ClassifierConfig`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def draw_outlier(
     strength: Augmentation,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Give one random view of none of the classes.
+    """Return one random view of none of the classes.
 
     Args:
         cells: training cells; a view beside one of them, or of half of one and half of another, is an outlier.
@@ -53,7 +53,7 @@ def draw_outlier(
 
 
 def _beside(box: Box, rng: np.random.Generator) -> Box:
-    """Give a box of about the same size that holds at most a part of the cell."""
+    """Return a box of about the same size that holds at most a part of the cell."""
     x0, y0, x1, y1 = box
     side = max(x1 - x0, y1 - y0)
     angle, distance = rng.uniform(0, 2 * np.pi), rng.uniform(0.6, 1.0) * side

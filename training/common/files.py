@@ -34,7 +34,7 @@ def read_json(path: Path) -> Any:
         raise MarrowError(f"{path} cannot be read: run the training that writes it first.") from error
 
 
-def claim_run(run_dir: Path, started_with: dict[str, Any]) -> None:
+def lock_run(run_dir: Path, started_with: dict[str, Any]) -> None:
     """Note in a run folder what a training starts with, so that no other training goes on from its checkpoint.
 
     Raises:

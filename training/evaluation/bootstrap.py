@@ -14,7 +14,7 @@ LEVELS = (2.5, 97.5)  # percentiles of a 95 % interval (Efron and Tibshirani 199
 def intervals(
     predictions: np.ndarray, references: np.ndarray, groups: Sequence[int], codes: Sequence[str], seed: int = 0
 ) -> dict[str, Any]:
-    """Give 95 % percentile intervals of what ``training/evaluation/metrics/cell_classification`` gives.
+    """Return 95 % percentile intervals of what ``training/evaluation/metrics/cell_classification`` gives.
 
     Args:
         predictions: ``(n,)`` class indices.

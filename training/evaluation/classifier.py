@@ -44,10 +44,12 @@ def measure(model: Path, data: str, benchmarks: Path | None, unknown: str | None
     classifier = Classifier.from_pretrained(str(model))
     config = classifier.config
     logits = classifier.logits(test.crops(classifier.crop))
-    named, uncalibrated = probabilities(logits, config.temperature, config.none_logit), probabilities(logits)
+    named, uncalibrated = probabilities(logits, config.temperature, config.reject_logit), probabilities(logits)
     # what the Transformers pipeline gives: the whole image, looked at once
     raw = probabilities(classifier.logits(test.raw(classifier.crop.size))[:1], config.temperature)
-    uncertain = {key: getattr(config, key) for key in ("uncertain_below", "temperature", "none_logit", "views")}
+    uncertain = {
+        key: getattr(config, key) for key in ("uncertain_below", "temperature", "reject_logit", "tta_rotations")
+    }
     uncertain |= _known_uncertain(named, test, config.uncertain_below)
     unseen = _unknown_cells(unknown) | _plasma_cells(benchmarks)
     if unseen:
@@ -70,7 +72,7 @@ def measure(model: Path, data: str, benchmarks: Path | None, unknown: str | None
 
 
 def calibrate(model: Path, validation: Cells) -> None:
-    """Set ``temperature``, ``none_logit`` and ``uncertain_below`` in a Hub folder from validation cells.
+    """Set ``temperature``, ``reject_logit`` and ``uncertain_below`` in a Hub folder from validation cells.
 
     Args:
         model: Hub folder of a classifier.
@@ -81,14 +83,14 @@ def calibrate(model: Path, validation: Cells) -> None:
     marrow = np.array(["marrow" in source for source in validation.sources])
     known = marrow if marrow.any() else np.ones(len(validation), bool)
     temperature = fit_temperature(logits, validation.labels)
-    none_logit = round(float(np.quantile(evidence(logits, temperature)[:, known], KNOWN_UNCERTAIN)), 3)
-    best = probabilities(logits, temperature, none_logit).max(axis=1)[known]
+    reject_logit = round(float(np.quantile(evidence(logits, temperature)[:, known], KNOWN_UNCERTAIN)), 3)
+    best = probabilities(logits, temperature, reject_logit).max(axis=1)[known]
     bound = float(np.floor(np.quantile(best, KNOWN_UNCERTAIN) * 1000) / 1000)
-    update_config(model, temperature=temperature, none_logit=none_logit, uncertain_below=round(bound, 3))
+    update_config(model, temperature=temperature, reject_logit=reject_logit, uncertain_below=round(bound, 3))
 
 
 def evidence(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """Give how strongly any class speaks up, ``(views, n)``; the negative energy of Liu et al. 2020, 2010.03759."""
+    """Return how strongly any class speaks up, ``(views, n)``; the negative energy of Liu et al. 2020, 2010.03759."""
     return temperature * logsumexp(logits / temperature, axis=2)
 
 
@@ -111,13 +113,13 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def expected_calibration_error(given: np.ndarray, labels: np.ndarray) -> float:
-    """Give the figure of ``training/evaluation/metrics/calibration_error``."""
+    """Return the figure of ``training/evaluation/metrics/calibration_error``."""
     metric = evaluate.load(str(METRICS / "calibration_error"))
     return metric.compute(predictions=given, references=labels)["ece"]
 
 
 def figures(given: np.ndarray, cells: Cells) -> dict[str, Any]:
-    """Give the figures of ``training/evaluation/metrics/cell_classification`` and their 95 % ``intervals``."""
+    """Return the figures of ``training/evaluation/metrics/cell_classification`` and their 95 % ``intervals``."""
     metric = evaluate.load(str(METRICS / "cell_classification"))
     guesses = given.argmax(axis=1)
     values = metric.compute(predictions=guesses, references=cells.labels, codes=list(cells.codes))
@@ -136,7 +138,7 @@ def _by_source(named: np.ndarray, raw: np.ndarray, cells: Cells, source: str) ->
 
 
 def across_sources(named: np.ndarray, raw: np.ndarray, cells: Cells) -> dict[str, dict[str, dict[str, Any]]]:
-    """Give the share named right by class and source, for the classes that more than one source holds.
+    """Return the share named right by class and source, for the classes that more than one source holds.
 
     Args:
         named: ``(n, classes)`` probabilities of the crops.
@@ -201,7 +203,7 @@ def _plasma_cells(benchmarks: Path | None) -> dict[str, list[FoundCells]]:
 
 
 def boxes_of(labels: np.ndarray) -> list[Box]:
-    """Give the boxes of the cells in a label image, in the order of their numbers."""
+    """Return the boxes of the cells in a label image, in the order of their numbers."""
     boxes = []
     for cell in np.unique(labels[labels > 0]):
         x, y, w, h = cv2.boundingRect((labels == cell).astype(np.uint8))

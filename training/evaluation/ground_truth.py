@@ -14,13 +14,13 @@ from pycocotools import mask as coco_mask
 from dataset_scripts.smear_fields import split_boxed
 from marrow.errors import MarrowError
 from marrow.images import read_image
-from training.evaluation.matching import Runs, runs
+from training.evaluation.matching import RLE, encode_rle
 
 INPUT = 640  # pixels; the input size that diameters are given at
 
 
 @dataclass(frozen=True)
-class TrueField:
+class GroundTruth:
     """A field and the truth about it.
 
     Attributes:
@@ -33,7 +33,7 @@ class TrueField:
 
     name: str
     file: Path
-    cells: list[Runs] = field(default_factory=list)
+    cells: list[RLE] = field(default_factory=list)
     hidden: np.ndarray = field(default_factory=lambda: np.zeros(0))
     boxes: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))
 
@@ -57,7 +57,7 @@ class TrueField:
 
 
 def annotations(data: Path, split: str) -> Path:
-    """Give the COCO file of one split of a folder that ``smear_fields.py`` wrote.
+    """Return the COCO file of one split of a folder that ``smear_fields.py`` wrote.
 
     Raises:
         MarrowError: there is none.
@@ -68,7 +68,7 @@ def annotations(data: Path, split: str) -> Path:
     return path
 
 
-def coco_fields(data: Path, split: str) -> list[TrueField]:
+def coco_fields(data: Path, split: str) -> list[GroundTruth]:
     """List the fields of one split.
 
     Raises:
@@ -76,13 +76,13 @@ def coco_fields(data: Path, split: str) -> list[TrueField]:
     """
     path = annotations(data, split)
     content = json.loads(path.read_text(encoding="utf-8"))
-    cells: dict[int, list[tuple[Runs, float]]] = {entry["id"]: [] for entry in content["images"]}
+    cells: dict[int, list[tuple[RLE, float]]] = {entry["id"]: [] for entry in content["images"]}
     for entry in content["annotations"]:
         cells[entry["image_id"]].append((entry["segmentation"], entry.get("hidden", np.nan)))
     if not cells:
         raise MarrowError(f"There are no {split} fields in {data}: compose some with dataset_scripts/smear_fields.py.")
     return [
-        TrueField(
+        GroundTruth(
             entry["file_name"],
             data / "images" / entry["file_name"],
             [mask for mask, _ in cells[entry["id"]]],
@@ -92,15 +92,15 @@ def coco_fields(data: Path, split: str) -> list[TrueField]:
     ]
 
 
-def segpc_fields(folder: Path) -> Iterator[TrueField]:
+def segpc_fields(folder: Path) -> Iterator[GroundTruth]:
     """Read SegPC-2021: a mask for every plasma cell, and none for any other cell."""
     for file in sorted((folder / "images").glob("*.jpg")):
         labels = cv2.imread(str(folder / "labels" / f"{file.stem}.png"), cv2.IMREAD_UNCHANGED)
-        cells = [runs(labels == cell) for cell in np.unique(labels[labels > 0])]
-        yield TrueField(file.stem, file, cells, np.full(len(cells), np.nan))
+        cells = [encode_rle(labels == cell) for cell in np.unique(labels[labels > 0])]
+        yield GroundTruth(file.stem, file, cells, np.full(len(cells), np.nan))
 
 
-def bccd_fields(folder: Path, part: str = "test") -> Iterator[TrueField]:
+def bccd_fields(folder: Path, part: str = "test") -> Iterator[GroundTruth]:
     """Read the boxed fields of one part of BCCD, split as ``smear_fields.py`` splits them."""
     files = sorted((folder / "images").glob("*.jpg"))
     for split, name, file in split_boxed([(file.stem, file) for file in files]):
@@ -109,11 +109,11 @@ def bccd_fields(folder: Path, part: str = "test") -> Iterator[TrueField]:
             text = (folder / "labels" / f"{name}.txt").read_text(encoding="utf-8")
             rows = np.array([line.split()[1:5] for line in text.splitlines() if line.strip()], float).reshape(-1, 4)
             corners = np.hstack([rows[:, :2] - rows[:, 2:] / 2, rows[:, :2] + rows[:, 2:] / 2])
-            yield TrueField(name, file, boxes=corners * (width, height, width, height))
+            yield GroundTruth(name, file, boxes=corners * (width, height, width, height))
 
 
-def single_cells(folder: Path) -> Iterator[TrueField]:
+def single_cells(folder: Path) -> Iterator[GroundTruth]:
     """Read single white cells with their masks, nucleus and cytoplasm together (Zheng et al. 2018)."""
     for file in sorted(folder.glob("*.jpg")):
         mask = cv2.imread(str(file.with_name(f"{file.stem}_mask.png")), cv2.IMREAD_GRAYSCALE) > 64
-        yield TrueField(file.stem, file, [runs(mask)], np.array([np.nan]))
+        yield GroundTruth(file.stem, file, [encode_rle(mask)], np.array([np.nan]))

@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from marrow.analysis import Detection
 from training.evaluation.bootstrap import LEVELS, RESAMPLES
 
-Runs = dict[str, Any]  # a mask as COCO's run lengths
+RLE = dict[str, Any]  # a mask as COCO's run lengths
 STEPS = tuple(round(0.05 * i, 2) for i in range(2, 19))  # score thresholds to choose from
 
 
@@ -39,7 +39,7 @@ class Match:
         return rows[good], columns[good]
 
     def matched(self, confidence: float, overlap: float = 0.5) -> np.ndarray:
-        """Give the overlaps of the pairs matched one to one, counting pairs of at least ``overlap``."""
+        """Return the overlaps of the pairs matched one to one, counting pairs of at least ``overlap``."""
         return self.overlaps[self.pairs(confidence, overlap)]
 
     def missed(self, confidence: float, overlap: float = 0.5) -> np.ndarray:
@@ -60,17 +60,17 @@ def detection_mask(detection: Detection, shape: tuple[int, int]) -> np.ndarray:
     return mask.astype(bool)
 
 
-def runs(mask: np.ndarray) -> Runs:
-    """Give a bool mask as run lengths, which take little memory and compare fast."""
+def encode_rle(mask: np.ndarray) -> RLE:
+    """Return a bool mask as run lengths, which take little memory and compare fast."""
     return coco_mask.encode(np.asfortranarray(mask, np.uint8))
 
 
-def detection_runs(detections: Sequence[Detection], shape: tuple[int, int]) -> list[Runs]:
-    """Give the filled outlines of the detections of one image."""
-    return [runs(detection_mask(detection, shape)) for detection in detections]
+def detection_runs(detections: Sequence[Detection], shape: tuple[int, int]) -> list[RLE]:
+    """Return the filled outlines of the detections of one image."""
+    return [encode_rle(detection_mask(detection, shape)) for detection in detections]
 
 
-def match_runs(truths: Sequence[Runs], found: Sequence[Runs], scores: Sequence[float]) -> Match:
+def match_runs(truths: Sequence[RLE], found: Sequence[RLE], scores: Sequence[float]) -> Match:
     """Compare the true cells of one image with what was found, both as run lengths."""
     overlaps = np.zeros((len(truths), len(found)))
     if truths and found:
@@ -81,7 +81,7 @@ def match_runs(truths: Sequence[Runs], found: Sequence[Runs], scores: Sequence[f
 def match_masks(truths: Sequence[np.ndarray], detections: Sequence[Detection], shape: tuple[int, int]) -> Match:
     """Compare bool masks of the true cells with the detections of one image."""
     scores = [detection.score for detection in detections]
-    return match_runs([runs(truth) for truth in truths], detection_runs(detections, shape), scores)
+    return match_runs([encode_rle(truth) for truth in truths], detection_runs(detections, shape), scores)
 
 
 def match_boxes(truths: np.ndarray, detections: Sequence[Detection]) -> Match:
@@ -107,7 +107,7 @@ def summary(matches: Sequence[Match], confidence: float, overlap: float = 0.5) -
 def intervals(
     matches: Sequence[Match], confidence: float, overlap: float = 0.5, seed: int = 0
 ) -> dict[str, list[float]]:
-    """Give 95 % percentile bootstrap intervals, ``[low, high]``, of what :func:`summary` gives; fields are drawn whole.
+    """Return 95 % percentile bootstrap intervals, ``[low, high]``, of :func:`summary`; fields are drawn whole.
 
     A figure that a resample has no cell for is left out of its interval; one that no resample has any for, wholly.
     """
@@ -146,7 +146,7 @@ def _ratios(totals: np.ndarray) -> dict[str, np.ndarray]:
 def recall_by(
     matches: Sequence[Match], values: Sequence[np.ndarray], bins: Mapping[str, tuple[float, float]], confidence: float
 ) -> dict[str, dict[str, float]]:
-    """Give recall by a quality of the true cells.
+    """Return recall by a quality of the true cells.
 
     Args:
         matches: one for each image.
@@ -168,7 +168,7 @@ def recall_by(
 
 
 def precision_recall(matches: Sequence[Match]) -> list[dict[str, float]]:
-    """Give ``confidence``, ``recall``, ``precision`` and ``f1`` at each of :data:`STEPS`.
+    """Return ``confidence``, ``recall``, ``precision`` and ``f1`` at each of :data:`STEPS`.
 
     Where nothing is found precision is 1, by convention; F1 is 0 where there is nothing to find and nothing is found.
     """
@@ -182,7 +182,7 @@ def precision_recall(matches: Sequence[Match]) -> list[dict[str, float]]:
 
 
 def best_confidence(curve: Sequence[Mapping[str, float]], tolerance: float = 0.005) -> float:
-    """Give the lowest score threshold of a curve whose F1 is within ``tolerance`` of the highest.
+    """Return the lowest score threshold of a curve whose F1 is within ``tolerance`` of the highest.
 
     The lowest, as a reader sees a false cell and removes it, but a missed one is lost.
     """

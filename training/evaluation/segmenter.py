@@ -20,7 +20,7 @@ from marrow.segmenter import Segmenter
 from model_cards.segmenter_tables import results_table
 from training.common.plots import draw_curve
 from training.evaluation.ground_truth import (
-    TrueField,
+    GroundTruth,
     annotations,
     bccd_fields,
     coco_fields,
@@ -28,8 +28,8 @@ from training.evaluation.ground_truth import (
     single_cells,
 )
 from training.evaluation.matching import (
+    RLE,
     Match,
-    Runs,
     best_confidence,
     detection_runs,
     intervals,
@@ -54,8 +54,8 @@ CHOSEN_ON = "lowest within 0.005 of the highest F1 at mask IoU 0.5 on the valida
 class Outlined:
     """A field with what was found in it: the masks, and the comparison with the truth."""
 
-    field: TrueField
-    found: list[Runs]
+    field: GroundTruth
+    found: list[RLE]
     match: Match
 
 
@@ -87,7 +87,7 @@ def measure(model: Path, data: str, benchmarks: Path | None) -> dict[str, Any]:
 
 
 def choose_confidence(outliner: Outliner, data: Path) -> tuple[float, list[dict[str, float]]]:
-    """Choose the default confidence on the validation fields; gives it and the curve it was chosen from."""
+    """Choose the default confidence on the validation fields; return it and the curve it was chosen from."""
     curve = precision_recall([one.match for one in outline(outliner, coco_fields(data, "validation"))])
     return best_confidence(curve), curve
 
@@ -114,7 +114,7 @@ def measure_outliner(
             **_figures(composed, confidence),
             **average_precision(annotations(data, "test"), composed),
             "recall_by_overlap": recall_by(*_values(composed, lambda f: f.hidden), OVERLAP_BINS, confidence),
-            "recall_by_diameter": recall_by(*_values(composed, TrueField.diameters), DIAMETER_BINS, confidence),
+            "recall_by_diameter": recall_by(*_values(composed, GroundTruth.diameters), DIAMETER_BINS, confidence),
         }
     empty = [one.match.found(confidence) for one in composed if not one.field.cells]
     if empty:
@@ -131,7 +131,7 @@ def _benchmark(outliner: Outliner, folder: Path, confidence: float) -> dict[str,
     if plasma := outline(outliner, segpc_fields(folder / "fields_segpc")):
         # other cells are there but have no mask, so that nothing found is known to be wrong
         figures = _figures(plasma, confidence, ("recall", "mean_iou"))
-        by_size = recall_by(*_values(plasma, TrueField.diameters), DIAMETER_BINS, confidence)
+        by_size = recall_by(*_values(plasma, GroundTruth.diameters), DIAMETER_BINS, confidence)
         parts["SegPC-2021 plasma cells"] = {**figures, "recall_by_diameter": by_size}
     if boxed := outline(outliner, bccd_fields(folder / "fields_bccd")):
         shares = ("recall", "precision", "f1")
@@ -143,12 +143,12 @@ def _benchmark(outliner: Outliner, folder: Path, confidence: float) -> dict[str,
     return parts
 
 
-def outline(outliner: Outliner, fields: Iterable[TrueField]) -> list[Outlined]:
+def outline(outliner: Outliner, fields: Iterable[GroundTruth]) -> list[Outlined]:
     """Outline the cells of each field and compare them with the truth, by boxes where these are the truth."""
     return [_outline(outliner, field) for field in tqdm(list(fields), desc="fields", disable=None)]
 
 
-def _outline(outliner: Outliner, field: TrueField) -> Outlined:
+def _outline(outliner: Outliner, field: GroundTruth) -> Outlined:
     image = field.image()
     detections = list(outliner(image, LOWEST))[:MOST]
     found = detection_runs(detections, image.shape[:2])
@@ -170,13 +170,13 @@ def _figures(outlined: Sequence[Outlined], confidence: float, names: Sequence[st
 
 
 def _values(
-    outlined: Sequence[Outlined], quality: Callable[[TrueField], np.ndarray]
+    outlined: Sequence[Outlined], quality: Callable[[GroundTruth], np.ndarray]
 ) -> tuple[list[Match], list[np.ndarray]]:
     return [one.match for one in outlined], [quality(one.field) for one in outlined]
 
 
 def average_precision(coco_file: Path, outlined: Sequence[Outlined]) -> dict[str, float | None]:
-    """Give COCO's mask average precision over the fields given.
+    """Return COCO's mask average precision over the fields given.
 
     Args:
         coco_file: annotations that hold these fields by ``file_name``.

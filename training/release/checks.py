@@ -13,13 +13,13 @@ from huggingface_hub import HfApi
 
 from marrow.errors import MarrowError
 from marrow.hub import checksums
-from training.release.repos import Part
+from training.release.repos import RepoSpec
 
 TIMEOUT = 600
 """Seconds after which the analysis counts as failed."""
 
 
-def pull_back(api: HfApi, part: Part, repo: str, commit: str, files: Mapping[str, Path], cache: Path) -> Path:
+def pull_back(api: HfApi, part: RepoSpec, repo: str, commit: str, files: Mapping[str, Path], cache: Path) -> Path:
     """Pull a repo at a commit and compare every file with what was sent.
 
     Args:

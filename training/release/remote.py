@@ -14,7 +14,7 @@ from huggingface_hub.hf_api import RepoFile
 
 from marrow.errors import MarrowError
 from marrow.hub import checksums
-from training.release.repos import SPACE, Part
+from training.release.repos import SPACE, RepoSpec
 
 TITLE = "Publish from source"
 """How the title of every commit of this command begins, by which it knows them again."""
@@ -39,7 +39,7 @@ class Plan:
         published: the last commit of this command, if any.
     """
 
-    part: Part
+    part: RepoSpec
     repo: str
     files: Mapping[str, Path]
     head: str | None
@@ -59,7 +59,7 @@ class Plan:
         return sum(self.files[name].stat().st_size for name in self.changed)
 
 
-def look(api: HfApi, part: Part, repo: str, files: Mapping[str, Path]) -> Plan:
+def diff_repo(api: HfApi, part: RepoSpec, repo: str, files: Mapping[str, Path]) -> Plan:
     """Compare a repo with what it shall be; nothing is changed.
 
     Args:
@@ -82,14 +82,14 @@ def look(api: HfApi, part: Part, repo: str, files: Mapping[str, Path]) -> Plan:
     return Plan(part, repo, files, head, changed, gone, tuple(foreign), published)
 
 
-def _tree(api: HfApi, part: Part, repo: str, revision: str) -> dict[str, str]:
-    """Give the checksum of each file: SHA-256 where it is LFS, else the git id."""
+def _tree(api: HfApi, part: RepoSpec, repo: str, revision: str) -> dict[str, str]:
+    """Return the checksum of each file: SHA-256 where it is LFS, else the git id."""
     entries = api.list_repo_tree(repo, recursive=True, revision=revision, repo_type=part.repo_type)
     files = (entry for entry in entries if isinstance(entry, RepoFile) and entry.path != KEPT)
     return {file.path: file.lfs.sha256 if file.lfs else file.blob_id for file in files}
 
 
-def _last_published(api: HfApi, part: Part, repo: str) -> str | None:
+def _last_published(api: HfApi, part: RepoSpec, repo: str) -> str | None:
     commits = api.list_repo_commits(repo, repo_type=part.repo_type)
     return next((commit.commit_id for commit in commits if commit.title.startswith(TITLE)), None)
 
@@ -176,12 +176,12 @@ def _waiting(api: HfApi, plan: Plan, title: str) -> str | None:
 
 
 def overriding_variables(api: HfApi, space: str) -> dict[str, str]:
-    """Give the variables of a Space by which it runs other models than those it is pinned to."""
+    """Return the variables of a Space by which it runs other models than those it is pinned to."""
     variables = api.get_space_variables(space)
     return {name: variables[name].value for name in OVERRIDES if name in variables}
 
 
-def tag(api: HfApi, part: Part, repo: str, commit: str, version: str) -> str:
+def tag(api: HfApi, part: RepoSpec, repo: str, commit: str, version: str) -> str:
     """Name a commit by its version: ``v0.1.0``, then ``v0.1.0.post1`` for another commit of the same version.
 
     Returns:

@@ -14,7 +14,7 @@ LEFT_OUT = {"dataset": ("*.py",), "space": ("*.egg-info/*", "*.pyi", "flags/*"),
 
 
 @dataclass(frozen=True)
-class Part:
+class RepoSpec:
     """One repo to publish: its name in ``--only``, its type and name on the Hub, and patterns of files it needs."""
 
     name: str
@@ -24,16 +24,16 @@ class Part:
 
 
 MODEL_FILES = ("config.json", "model.onnx", "metrics.json", "README.md")
-DATASET = Part("dataset", "dataset", "bone-marrow-12", ("data/train-*.parquet", "README.md"))
-CLASSIFIER = Part("classifier", "model", "bone-marrow-mobilenet", MODEL_FILES)
-SEGMENTER = Part("segmenter", "model", "bone-marrow-yolov8-seg", MODEL_FILES)
+DATASET = RepoSpec("dataset", "dataset", "bone-marrow-12", ("data/train-*.parquet", "README.md"))
+CLASSIFIER = RepoSpec("classifier", "model", "bone-marrow-mobilenet", MODEL_FILES)
+SEGMENTER = RepoSpec("segmenter", "model", "bone-marrow-yolov8-seg", MODEL_FILES)
 SPACE_FILES = ("app.py", "requirements.txt", "README.md", "marrow/cli.py", "examples/*.jpg")
-SPACE = Part("space", "space", "bone-marrow-smear", SPACE_FILES)
+SPACE = RepoSpec("space", "space", "bone-marrow-smear", SPACE_FILES)
 PARTS = (DATASET, CLASSIFIER, SEGMENTER, SPACE)
 MODELS = (SEGMENTER, CLASSIFIER)
 
 
-def find_files(part: Part, folder: Path) -> dict[str, Path]:
+def find_files(part: RepoSpec, folder: Path) -> dict[str, Path]:
     """List what a repo will hold.
 
     Args:
@@ -56,6 +56,6 @@ def find_files(part: Part, folder: Path) -> dict[str, Path]:
     return files
 
 
-def _belongs(part: Part, name: str) -> bool:
+def _belongs(part: RepoSpec, name: str) -> bool:
     hidden = any(piece.startswith(".") or piece == "__pycache__" for piece in name.split("/"))
     return not hidden and not any(fnmatch(name, pattern) for pattern in LEFT_OUT[part.repo_type])

@@ -26,7 +26,7 @@ def caption(rows: Sequence[Row], subset: int | None) -> str:
 
 
 def markdown(comparison: Mapping[str, Any]) -> str:
-    """Give the tables as Markdown, networks first, then the study of balancing and augmentation.
+    """Return the tables as Markdown, networks first, then the study of balancing and augmentation.
 
     Args:
         comparison: ``comparison.json``, as ``training.compare`` writes it.

@@ -16,7 +16,7 @@ NUCLEATED = [code for code in CODES if code != "ART"]
 
 
 def on_glass(cells: list[tuple[str, int, int]], seed: int, size: int = 250) -> tuple[np.ndarray, np.ndarray]:
-    """Drawn cells with their middles at ``(x, y)`` on empty glass; gives the image and the cells' numbers, from 1."""
+    """Drawn cells with their middles at ``(x, y)`` on empty glass; return the image and the cells' numbers, from 1."""
     rng = np.random.default_rng(seed)
     stain = random_stain(rng, "marrow")
     drawn = [draw_cell(code, rng, diameter=90, stain=stain) for code, _, _ in cells]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dataset_scripts.fields.compose import DIAMETERS, Stock, compose_field
+from dataset_scripts.fields.compose import DIAMETERS, PatchBank, compose_field
 from dataset_scripts.fields.patches import Patch
 from dataset_scripts.smear_fields import split_boxed
 from tests.commands import assert_refused, python, succeed
@@ -27,8 +27,8 @@ def disc_patch(code: str, colour: tuple[int, int, int]) -> Patch:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_nucleated_cells_have_masks_and_artefacts_have_none(seed):
-    stock = Stock({"discs": [disc_patch("LYT", BLUE), disc_patch("ART", GREEN)]}, {"discs": []})
-    field = compose_field(stock, 320, np.random.default_rng(seed), mixed=False)
+    bank = PatchBank({"discs": [disc_patch("LYT", BLUE), disc_patch("ART", GREEN)]}, {"discs": []})
+    field = compose_field(bank, 320, np.random.default_rng(seed), mixed=False)
     red, green, blue = np.moveaxis(field.image.astype(int), 2, 0)
     nucleated, artefact = blue > np.maximum(red, green) + 60, green > np.maximum(red, blue) + 40
     inside = cv2.erode(nucleated.astype(np.uint8), np.ones((5, 5))) > 0  # cut-off slivers and soft edges aside
@@ -40,8 +40,8 @@ def test_nucleated_cells_have_masks_and_artefacts_have_none(seed):
 
 
 def test_empty_fields_have_artefacts_and_no_mask():
-    stock = Stock({"discs": [disc_patch("ART", GREEN), disc_patch("LYT", BLUE)]}, {"discs": []})
-    fields = [compose_field(stock, 160, np.random.default_rng(seed), mixed=False, empty=True) for seed in range(10)]
+    bank = PatchBank({"discs": [disc_patch("ART", GREEN), disc_patch("LYT", BLUE)]}, {"discs": []})
+    fields = [compose_field(bank, 160, np.random.default_rng(seed), mixed=False, empty=True) for seed in range(10)]
     assert not any(field.labels.any() for field in fields)
     assert any((f.image[..., 1].astype(int) > f.image[..., 0].astype(int) + 40).any() for f in fields)
     blue = [(f.image[..., 2].astype(int) > f.image[..., :2].max(axis=2).astype(int) + 60).mean() for f in fields]
@@ -57,8 +57,8 @@ def whole_cells(field):
 
 
 def test_cells_are_30_to_250_pixels_across_and_every_size_between_comes_up():
-    stock = Stock({"discs": [disc_patch("LYT", BLUE)]}, {"discs": []})
-    fields = [compose_field(stock, 640, np.random.default_rng(seed), mixed=False) for seed in range(40)]
+    bank = PatchBank({"discs": [disc_patch("LYT", BLUE)]}, {"discs": []})
+    fields = [compose_field(bank, 640, np.random.default_rng(seed), mixed=False) for seed in range(40)]
     typical = [np.median(sizes) for sizes in (list(whole_cells(field)) for field in fields) if sizes]
     every = [size for field in fields for size in whole_cells(field)]
     assert min(every) > DIAMETERS[0] - 3 and max(every) < DIAMETERS[1] + 3
@@ -68,10 +68,8 @@ def test_cells_are_30_to_250_pixels_across_and_every_size_between_comes_up():
 
 @pytest.mark.parametrize("overlap", [0.0, 0.3, 0.6])
 def test_no_cell_is_hidden_more_than_allowed_and_the_top_one_hides(overlap):
-    stock = Stock({"discs": [disc_patch("LYT", BLUE)]}, {"discs": []})
-    fields = [
-        compose_field(stock, 320, np.random.default_rng(seed), overlap=overlap, mixed=False) for seed in range(15)
-    ]
+    bank = PatchBank({"discs": [disc_patch("LYT", BLUE)]}, {"discs": []})
+    fields = [compose_field(bank, 320, np.random.default_rng(seed), overlap=overlap, mixed=False) for seed in range(15)]
     hidden = np.concatenate([field.hidden for field in fields])
     assert hidden.max() <= overlap + 0.02
     if overlap:
@@ -84,8 +82,8 @@ def test_neighbours_are_pasted_with_masks_of_their_own():
     pair = disc_patch("LYT", BLUE)
     labels = np.hstack([pair.labels, 2 * pair.labels])
     patch = Patch(np.hstack([pair.image, pair.image]), labels, pair.ground, "LYT")
-    stock = Stock({"pairs": [patch]}, {"pairs": []})
-    fields = [compose_field(stock, 320, np.random.default_rng(seed), mixed=False, overlap=0) for seed in range(6)]
+    bank = PatchBank({"pairs": [patch]}, {"pairs": []})
+    fields = [compose_field(bank, 320, np.random.default_rng(seed), mixed=False, overlap=0) for seed in range(6)]
     for field in fields:
         blue = field.image[..., 2].astype(int) > field.image[..., :2].max(axis=2).astype(int) + 60
         inside = cv2.erode(blue.astype(np.uint8), np.ones((7, 7))) > 0
@@ -94,8 +92,8 @@ def test_neighbours_are_pasted_with_masks_of_their_own():
 
 
 def test_a_seed_gives_one_field_and_others_give_others():
-    stock = Stock({"discs": [disc_patch("LYT", BLUE)]}, {"discs": []})
-    one, same, other = (compose_field(stock, 160, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    bank = PatchBank({"discs": [disc_patch("LYT", BLUE)]}, {"discs": []})
+    one, same, other = (compose_field(bank, 160, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert np.array_equal(one.image, same.image) and np.array_equal(one.labels, same.labels)
     assert not np.array_equal(one.image, other.image)
 

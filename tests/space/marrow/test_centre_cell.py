@@ -13,7 +13,7 @@ NUCLEATED = [code for code in CODES if code != "ART"]
 
 
 def placed(codes_at: list[tuple[str, int, int]], seed: int, size: int = 250) -> tuple[np.ndarray, np.ndarray]:
-    """Drawn cells on empty glass with their middles at ``(x, y)``; gives the image and the first one's mask."""
+    """Drawn cells on empty glass with their middles at ``(x, y)``; return the image and the first one's mask."""
     rng = np.random.default_rng(seed)
     stain = random_stain(rng, "marrow")
     image, first = None, None

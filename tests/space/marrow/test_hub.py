@@ -37,7 +37,7 @@ for reference in sys.argv[1:]:
 
 
 def resolve(environment: dict[str, str], *references: str, cwd: Path | None = None) -> tuple[list, str]:
-    """Resolve references in a client process; gives ``[repo, revision, files]`` or an error text each, and stderr."""
+    """Resolve references in a client process; return ``[repo, revision, files]`` or an error text each, and stderr."""
     done = subprocess.run(
         [sys.executable, "-c", RESOLVE, *references],
         env=environment,
@@ -259,7 +259,7 @@ def test_a_download_shows_how_far_it_is(hub: HubServer, tmp_path: Path) -> None:
 
 @contextmanager
 def proxy() -> Iterator[tuple[str, list[str]]]:
-    """A forward proxy on loopback; gives its address and what was asked of it."""
+    """A forward proxy on loopback; return its address and what was asked of it."""
     asked: list[str] = []
 
     class Forward(BaseHTTPRequestHandler):

@@ -76,12 +76,12 @@ def test_the_temperature_softens_the_probabilities_only(model_folders, smear, tm
 def test_none_of_these_takes_its_share_where_no_class_speaks_up():
     loud, quiet = [9.0, 0.0, 0.0], [0.5, 0.0, 0.0]
     logits = np.array([[loud, quiet]])
-    plain, shared = probabilities(logits), probabilities(logits, none_logit=3.0)
+    plain, shared = probabilities(logits), probabilities(logits, reject_logit=3.0)
     assert plain.sum(axis=1) == pytest.approx([1, 1])
     assert shared[0].sum() > 0.99 and shared[1].sum() < 0.2
     assert (plain.argmax(axis=1) == shared.argmax(axis=1)).all()
     weights = np.exp(np.array(quiet) / 2)
-    cooler = probabilities(logits, temperature=2, none_logit=3.0)[1]
+    cooler = probabilities(logits, temperature=2, reject_logit=3.0)[1]
     assert cooler == pytest.approx(weights / (weights.sum() + np.exp(1.5)), abs=1e-6)
 
 
@@ -89,7 +89,7 @@ def test_views_are_turns_that_are_averaged(model_folders, tmp_path):
     # the known classifier looks at the mean colour, which no turn changes: one that weighs the top does
     config = json.loads((model_folders[1] / "config.json").read_text())
     (tmp_path / "model.onnx").write_bytes((model_folders[1] / "model.onnx").read_bytes())
-    (tmp_path / "config.json").write_text(json.dumps(config | {"views": 4}))
+    (tmp_path / "config.json").write_text(json.dumps(config | {"tta_rotations": 4}))
     four, one = Classifier.from_pretrained(str(tmp_path)), Classifier.from_pretrained(str(model_folders[1]))
     seen = []
     four._network = lambda x: (seen.append(x.copy()), [x[:, :, : x.shape[2] // 2].mean(axis=(2, 3))])[1]

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 
 from marrow import Cell, analyze
-from marrow.analysis import CountRules, Edit
+from marrow.analysis import CountingRules, Edit
 from marrow.classifier import ClassifierConfig
 from marrow.report import filter_cells, make_report, wilson_interval, write_notes
 from tests.space.known_models import CODES
 
 
-def rules(codes=CODES, **trained_on) -> CountRules:
+def rules(codes=CODES, **trained_on) -> CountingRules:
     config = ClassifierConfig(
         id2label={str(i): code for i, code in enumerate(codes)},
         crop={},

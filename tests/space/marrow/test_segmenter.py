@@ -134,11 +134,11 @@ def test_it_agrees_with_ultralytics_on_the_released_weights():
 
 
 def agreement(folder: Path, image: np.ndarray) -> list[float]:
-    """``marrow`` on ``model.onnx`` finds what ``YOLO("model.pt")`` finds; gives the overlaps of the masks."""
+    """``marrow`` on ``model.onnx`` finds what ``YOLO("model.pt")`` finds; return the overlaps of the masks."""
     from ultralytics import YOLO
 
     segmenter = Segmenter.from_pretrained(str(folder))
-    segmenter.config = replace(segmenter.config, largest=0)  # ultralytics has one look
+    segmenter.config = replace(segmenter.config, max_object_size=0)  # ultralytics has one look
     ours = segmenter(image, 0.5)
     size, overlap = segmenter.config.input_size, segmenter.config.iou
     (theirs,) = YOLO(folder / "model.pt")(
@@ -158,7 +158,7 @@ def agreement(folder: Path, image: np.ndarray) -> list[float]:
 
 
 def with_largest(segmenter: Segmenter, largest: int) -> Segmenter:
-    segmenter.config = replace(segmenter.config, largest=largest)
+    segmenter.config = replace(segmenter.config, max_object_size=largest)
     return segmenter
 
 

@@ -13,24 +13,24 @@ import pytest
 from playwright.sync_api import expect
 
 from screen.actions import Actions
-from screen.analysis_queue import AT_ONCE, LONGEST, Line
+from screen.analysis_queue import AT_ONCE, LONGEST, AnalysisQueue
 from screen.uploads import RefusedError
 from tests.space.served import APP, PATIENCE, cells, upload, visit
 
 
 def test_who_waits_moves_up_and_is_let_through_in_order():
-    line = Line(at_once=1)
+    line = AnalysisQueue(at_once=1)
     told: list[tuple[str, int, float]] = []
     through: list[str] = []
 
     def wait(name: str) -> None:
-        with line.turn(lambda before, seconds: told.append((name, before, seconds))):
+        with line.slot(lambda before, seconds: told.append((name, before, seconds))):
             through.append(name)
             _until(lambda: len(told) == 3)
 
-    with line.turn():
+    with line.slot():
         time.sleep(0.2)
-    with line.turn():
+    with line.slot():
         threads = []
         for name in "ab":
             threads.append(Thread(target=wait, args=name))
@@ -45,25 +45,25 @@ def test_who_waits_moves_up_and_is_let_through_in_order():
 
 
 def test_a_few_run_at_once_and_a_long_line_is_refused():
-    line = Line(at_once=2, longest=0)
-    with line.turn(), line.turn():
-        with pytest.raises(RefusedError) as refused, line.turn():
+    line = AnalysisQueue(at_once=2, longest=0)
+    with line.slot(), line.slot():
+        with pytest.raises(RefusedError) as refused, line.slot():
             pass
         assert refused.value.reason == "busy"
-    with line.turn():
+    with line.slot():
         pass
 
 
 def test_one_who_fails_leaves_the_line():
-    line = Line(at_once=1, longest=0)
-    with pytest.raises(ZeroDivisionError), line.turn():
+    line = AnalysisQueue(at_once=1, longest=0)
+    with pytest.raises(ZeroDivisionError), line.slot():
         raise ZeroDivisionError
-    with line.turn():
+    with line.slot():
         pass
 
 
 @pytest.fixture
-def busy(models, tmp_path, monkeypatch) -> Iterator[tuple[str, Line]]:
+def busy(models, tmp_path, monkeypatch) -> Iterator[tuple[str, AnalysisQueue]]:
     """The address of an app in this process, and its line."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
     monkeypatch.syspath_prepend(APP.parent)
@@ -81,7 +81,7 @@ def test_a_visitor_is_told_in_their_language(browser, busy, smear_file):
     url, line = busy
     with browser.new_context(locale="fr-FR") as context, ExitStack() as others:
         for _ in range(AT_ONCE):
-            others.enter_context(line.turn())
+            others.enter_context(line.slot())
         page = visit(context.new_page(), url)
         page.set_input_files("#image input[type=file]", smear_file)
         waiting = page.locator("#image .progress-level-inner")

@@ -23,7 +23,7 @@ TINY = """
 epochs = 2
 batch_size = 16
 learning_rate = 1e-3
-outliers = 0.125
+outlier_exposure = 0.125
 batch_norm_momentum = 0.3
 old_cells = 48
 """
@@ -139,10 +139,10 @@ def test_an_epoch_shows_each_old_cell_once_and_corrected_ones_again_and_again():
 
 
 def test_the_config_of_the_project_is_one_of_a_fine_tuning():
-    config = load_config(FineTuning, CONFIG, {"size": 65, "context": 0.3, "views": 4})
-    assert (config.size, config.context, config.views) == (65, 0.3, 4) and 0 < config.corrected < 1
-    with pytest.raises(MarrowError, match="views is 2, but 4"):
-        load_config(FineTuning, CONFIG, {"views": 4}, views=2)
+    config = load_config(FineTuning, CONFIG, {"size": 65, "context": 0.3, "tta_rotations": 4})
+    assert (config.size, config.context, config.tta_rotations) == (65, 0.3, 4) and 0 < config.corrected < 1
+    with pytest.raises(MarrowError, match="tta_rotations is 2, but 4"):
+        load_config(FineTuning, CONFIG, {"tta_rotations": 4}, tta_rotations=2)
 
 
 def test_training_starts_from_exactly_the_published_function(trained_classifier, cell_set, tmp_path):
@@ -187,7 +187,7 @@ def test_the_new_model_says_what_it_was_trained_on_and_from(fine_tuned, trained_
     assert corrected == dict.fromkeys(CODES, 0) | {"BLA": 2, "LYT": 1}
     assert config["trained_on"] == {code: {"drawn": 8} for code in CODES}
     assert config["resumed_from"] == "bone-marrow-mobilenet" and config["initial_weights"] == old["initial_weights"]
-    assert all(config[key] == old[key] for key in ("crop", "views", "id2label"))
+    assert all(config[key] == old[key] for key in ("crop", "tta_rotations", "id2label"))
     assert read_json(fine_tuned / "hub" / "metrics.json")["test"]["n"] == 12
     weights, before = (np.load(folder / "weights.npz") for folder in (fine_tuned / "run", trained_classifier.run_dir))
     moved = np.abs(weights["logits/kernel"] - before["logits/kernel"]).max()

@@ -44,7 +44,7 @@ def test_a_run_says_what_it_did(trained_classifier, cell_set):
     assert run["config"]["augmentation"]["jitter"] > 0, "also what was left at its default"
     assert tuple(run["codes"]) == CODES
     assert run["trained_on"] == {code: {"drawn": 8} for code in CODES}
-    assert run["outliers"] == {"NIF": {"unnamed": 5}} and run["config"]["outliers"] == 0.125
+    assert run["outlier_exposure"] == {"NIF": {"unnamed": 5}} and run["config"]["outlier_exposure"] == 0.125
     assert [line["epoch"] for line in history(trained_classifier.run_dir)] == [1, 2, 3]
     assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= history(trained_classifier.run_dir)[0].keys()
     weights = np.load(trained_classifier.run_dir / "weights.npz")
@@ -83,7 +83,7 @@ def test_bad_input_is_refused_in_one_line(trained_classifier, cell_set, tmp_path
     configs = {
         "unknown": "epochz = 3",
         "plain": "epochs = 1",
-        "outliers": "outliers = 2.0",
+        "outlier_exposure": "outlier_exposure = 2.0",
         "nested": "[augmentation]\nblurr = 1.0",
         "broken": "epochs = = 3",
     }
@@ -93,7 +93,14 @@ def test_bad_input_is_refused_in_one_line(trained_classifier, cell_set, tmp_path
     other_run = ["--config", str(trained_classifier.config), "--run-dir", str(trained_classifier.run_dir)]
     file = tmp_path / "unknown.toml"
     cases = {
-        "set outliers above 0": [*data, *out, "--config", str(tmp_path / "plain.toml"), "--unknown", str(cell_set)],
+        "set outlier_exposure above 0": [
+            *data,
+            *out,
+            "--config",
+            str(tmp_path / "plain.toml"),
+            "--unknown",
+            str(cell_set),
+        ],
         "a share from 0 to 1": [*data, *out, "--config", str(tmp_path / "outliers.toml")],
         "epochz": [*data, *out, "--config", str(tmp_path / "unknown.toml")],
         "blurr": [*data, *out, "--config", str(tmp_path / "nested.toml")],
@@ -121,7 +128,8 @@ from training.classifier.config import ClassifierTraining
 from training.classifier.objective import ClassAccuracy, make_loss
 labels = np.array([[1, 0, 0], [0, 0, 0], [0, 0, 1]], np.float32)
 logits = np.array([[2, 1, -1], [-3, 0.5, 0], [1, 0, 4]], np.float32)
-values = [make_loss(ClassifierTraining(outliers=n, label_smoothing=0.08))(labels[:, :], logits) for n in (0.1, 0.0)]
+configs = [ClassifierTraining(outlier_exposure=n, label_smoothing=0.08) for n in (0.1, 0.0)]
+values = [make_loss(config)(labels[:, :], logits) for config in configs]
 accuracy = ClassAccuracy()
 accuracy.update_state(labels, -logits, np.array([3, 1, 1], np.float32))
 accuracy.update_state(labels, logits, np.array([3, 1, 1], np.float32))

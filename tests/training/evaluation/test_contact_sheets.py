@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from tests.commands import ROOT
-from training.contact_sheets import ORANGE, RED, WHITE, YELLOW, Look, main, panel, sheet
+from training.contact_sheets import ORANGE, RED, WHITE, YELLOW, Panel, draw_panel, main, sheet
 
 RELEASE = ROOT / "hub" / "bone-marrow-yolov8-seg"
 
@@ -15,7 +15,7 @@ def has(picture: np.ndarray, colour: tuple[int, int, int]) -> bool:
 
 def test_a_panel_is_scaled_with_its_outlines():
     square = np.array([[100.0, 50], [300, 50], [300, 150], [100, 150]])
-    picture = panel(Look(np.full((200, 400, 3), 90, np.uint8), "a field", [(square, RED)]), 100)
+    picture = draw_panel(Panel(np.full((200, 400, 3), 90, np.uint8), "a field", [(square, RED)]), 100)
     assert picture.shape == (122, 100, 3)
     rows, columns = np.nonzero((picture == RED).all(axis=2))
     assert (rows.min() - 22, rows.max() - 22) == (12, 38) or abs(rows.min() - 22 - 12) <= 1
@@ -24,8 +24,8 @@ def test_a_panel_is_scaled_with_its_outlines():
 
 
 def test_a_sheet_fills_its_last_row():
-    looks = [Look(np.zeros((50, 50, 3), np.uint8), str(i), []) for i in range(5)]
-    assert sheet(looks, 3, 60).shape == (2 * 82, 3 * 60, 3)
+    panels = [Panel(np.zeros((50, 50, 3), np.uint8), str(i), []) for i in range(5)]
+    assert sheet(panels, 3, 60).shape == (2 * 82, 3 * 60, 3)
 
 
 def test_the_real_fields_are_drawn(shared, tmp_path):

@@ -101,9 +101,9 @@ def test_a_measured_classifier_says_so_in_both_files(trained_classifier, cell_se
     assert metrics["by_source"]["drawn"]["accuracy"] == pytest.approx(metrics["test"]["accuracy"])
     assert metrics["by_source"]["drawn"]["accuracy_raw"] == pytest.approx(metrics["test_raw"]["accuracy"])
     assert metrics["calibration"]["temperature"] == config["temperature"] == metrics["uncertain"]["temperature"]
-    for key in ("uncertain_below", "none_logit", "views"):
+    for key in ("uncertain_below", "reject_logit", "tta_rotations"):
         assert metrics["uncertain"][key] == config[key]
-    assert config["none_logit"] is not None
+    assert config["reject_logit"] is not None
     assert {"python", "machine", "openvino", "numpy"} <= set(metrics["environment"])
     assert metrics["command"].startswith("python -m training.measure classifier --model hub/bone-marrow-mobilenet")
     validation = load_cells(str(cell_set), "validation")

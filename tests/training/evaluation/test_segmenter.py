@@ -11,7 +11,7 @@ from dataset_scripts.fields.formats import write_coco, write_field
 from dataset_scripts.synthetic_cells import draw_field
 from marrow.analysis import Detection
 from marrow.errors import MarrowError
-from training.evaluation.ground_truth import TrueField, annotations, bccd_fields, coco_fields, segpc_fields
+from training.evaluation.ground_truth import GroundTruth, annotations, bccd_fields, coco_fields, segpc_fields
 from training.evaluation.segmenter import average_precision, choose_confidence, measure_outliner, outline
 from training.evaluation.watershed import outline_cells
 
@@ -51,7 +51,7 @@ def data(tmp_path_factory):
 
 
 def outliner(*found: list[Detection]):
-    """Give these detections in the first field, in the second, and so on."""
+    """Return these detections in the first field, in the second, and so on."""
     return lambda image, confidence: [d for d in found[int(image[0, 0, 0])] if d.score >= confidence]
 
 
@@ -141,7 +141,7 @@ def test_diameters_are_given_at_the_input_size_of_the_network():
     from training.evaluation.matching import runs
 
     big = cv2.resize(disc(100, 100, 50), (1280, 1280), interpolation=cv2.INTER_NEAREST)
-    field = TrueField("big", "big.jpg", [runs(big)])
+    field = GroundTruth("big", "big.jpg", [runs(big)])
     assert field.diameters() == pytest.approx([100 * 640 / SIDE], rel=0.02)
 
 

@@ -53,7 +53,7 @@ class Done:
 
 
 def make_release(root: Path) -> Path:
-    """Make folders ``dataset``, ``hub`` and ``space`` of a release as small as it can be; gives their folder."""
+    """Make folders ``dataset``, ``hub`` and ``space`` of a release as small as it can be; return their folder."""
     dataset, models, space = root / "dataset", root / "hub", root / "space"
     write(dataset / "README.md", "---\nlicense: cc-by-4.0\n---\n# Cells\n\nThese are cells.\n")
     write(dataset / "bone-marrow-12.py", "raise SystemExit('never to be run')\n")
@@ -97,11 +97,11 @@ class Publisher:
         return Done(*json.loads(line))
 
     def heads(self) -> dict[str, str]:
-        """Give the commit of each repo by its name."""
+        """Return the commit of each repo by its name."""
         return {name.split("/")[1]: repo.branches["main"] for (_, name), repo in self.hub.repos.items()}
 
     def pins(self, tmp_path: Path, revision: str = "main") -> list[str]:
-        """Give the models that the Space is pinned to."""
+        """Return the models that the Space is pinned to."""
         readme = tmp_path / "pins.md"
         readme.write_bytes(self.hub.read("spaces", f"tester/{SPACE}", "README.md", revision))
         return pinned_models(readme)
@@ -117,7 +117,7 @@ class Publisher:
 
 
 def arguments(root: Path, namespace: str, dataset: bool, *options: str) -> list[str]:
-    """Give the command line for a release."""
+    """Return the command line for a release."""
     given = ["--namespace", namespace, "--hub-dir", str(root / "hub"), "--space-dir", str(root / "space")]
     return given + (["--dataset-dir", str(root / "dataset")] if dataset else []) + list(options)
 

@@ -91,7 +91,7 @@ def test_onnx_has_the_logits_of_the_transformers_model(
 def test_the_runtime_gives_its_probabilities(trained_classifier, transformers_classifier, keras_outputs):
     classifier = Classifier.from_pretrained(str(trained_classifier.hub))
     scaled = torch_logits(transformers_classifier, keras_outputs.crops) / classifier.config.temperature
-    none = np.exp(classifier.config.none_logit / classifier.config.temperature)
+    none = np.exp(classifier.config.reject_logit / classifier.config.temperature)
     expected = np.exp(scaled) / (np.exp(scaled).sum(axis=1, keepdims=True) + none)
     assert np.abs(classifier.predict(keras_outputs.crops) - expected).max() < 1e-4
     assert classifier.labels == CODES

@@ -53,7 +53,9 @@ def test_the_steps_of_the_segmenter_are_commands_of_the_project() -> None:
 def test_a_classifier_is_trained_on_a_data_set_of_the_hub_and_published(cell_set, tmp_path) -> None:
     config = tmp_path / "tiny.toml"
     config.write_text(
-        CLASSIFIER_CONFIG.replace("epochs = 3", "epochs = 1").replace("outliers = 0.125", "outliers = 0.0")
+        CLASSIFIER_CONFIG.replace("epochs = 3", "epochs = 1").replace(
+            "outlier_exposure = 0.125", "outlier_exposure = 0.0"
+        )
     )
     with HubServer() as hub:
         environment = hub.environment(tmp_path / "home", SOURCE_REVISION="a1b2c3")

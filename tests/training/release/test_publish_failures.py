@@ -39,7 +39,7 @@ def publish(tmp_path: Path) -> Iterator[Publisher]:
 
 
 def what_the_space_runs(publish: Publisher, tmp_path: Path) -> tuple[bytes, tuple[bytes, ...]]:
-    """Give the Space's code, by a file that changes, and the figures of the models at the commits it is pinned to."""
+    """Return the Space's code, by a file that changes, and the figures of the models at the commits it is pinned to."""
     models = []
     for pin in publish.pins(tmp_path):
         repo, commit = pin.split("@")

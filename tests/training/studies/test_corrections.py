@@ -9,20 +9,20 @@ import pytest
 from dataset_scripts.fields.compose import Field
 from dataset_scripts.fields.patches import ground_colour
 from dataset_scripts.synthetic_cells import draw_single
-from marrow.analysis import Analysis, Cell, CountRules, ModelInfo
+from marrow.analysis import Analysis, Cell, CountingRules, ModelInfo
 from marrow.report import make_report
 from tests.commands import assert_refused, python, succeed
 from training.classifier.data import Cells
 from training.common.files import read_json
 from training.correction_study import LOSS, compare, review, stained
 
-RULES = CountRules(labels=("BLA", "LYT", "NGS"), uncertain_below=0.4, not_from_marrow=(), unknown=())
+RULES = CountingRules(labels=("BLA", "LYT", "NGS"), uncertain_below=0.4, not_from_marrow=(), unknown=())
 CONFIG = """
 epochs = 4
 batch_size = 16
 learning_rate = 1e-3
 frozen_blocks = 3
-outliers = 0.125
+outlier_exposure = 0.125
 corrected = 0.5
 """
 

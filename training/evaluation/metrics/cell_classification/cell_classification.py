@@ -20,7 +20,7 @@ class CellClassification(evaluate.Metric):
         )
 
     def _compute(self, predictions, references, codes=None):
-        """Give the figures over the classes that occur among the references; a mean is over those alone."""
+        """Return the figures over the classes that occur among the references; a mean is over those alone."""
         truth, guess = np.asarray(references), np.asarray(predictions)
         codes = codes or [str(index) for index in range(int(max(truth.max(), guess.max())) + 1)]
         present = sorted(set(truth.tolist()))

@@ -1,0 +1,52 @@
+"""The one way in which the project's commands read their arguments and end."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from marrow.errors import MarrowError
+
+Work = Callable[[argparse.Namespace], int | None]
+
+
+class Command(argparse.ArgumentParser):
+    """A command line; arguments that it cannot take end in one line on standard error and exit code 2.
+
+    Args:
+        name: what the command is called in its errors and its help, as ``"marrow"``.
+        doc: docstring of its module: the first paragraph is what ``--help`` says first, the rest, with an example of
+            the call, what it says last.
+    """
+
+    def __init__(self, name: str, doc: str | None = None) -> None:
+        description, _, more = (doc or "").strip().partition("\n\n")
+        super().__init__(
+            prog=name, description=description, epilog=more, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """End with what is wrong with the arguments."""
+        self.exit(2, f"{self.prog.split()[0]}: {message} (see {self.prog} --help)\n")
+
+    def run(self, work: Work, arguments: Sequence[str] | None = None) -> int:
+        """Parse the arguments and do the work.
+
+        Args:
+            work: takes the parsed arguments and returns the exit code, or ``None`` for 0.
+            arguments: the command line without the program's name; ``sys.argv`` when ``None``.
+
+        Returns:
+            The exit code: that of the work, 2 after a :class:`MarrowError`, which is printed in one line, or 130 after
+            Ctrl-C.
+        """
+        options = self.parse_args(arguments)
+        try:
+            return work(options) or 0
+        except MarrowError as error:
+            print(f"{self.prog}: {error}", file=sys.stderr, flush=True)
+            return 2
+        except KeyboardInterrupt:
+            return 130
