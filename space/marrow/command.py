@@ -16,16 +16,15 @@ class Command(argparse.ArgumentParser):
     """A command line; arguments that it cannot take end in one line on standard error and exit code 2.
 
     Args:
-        name: what the command is called in its errors and its help, as ``"marrow"``.
+        prog: what the command is called in its errors and its help, as ``"marrow"``.
         doc: docstring of its module: the first paragraph is what ``--help`` says first, the rest, with an example of
-            the call, what it says last.
+            the call, what it says last. A subcommand takes it too: ``add_parser("analyze", help=…, doc=…)``.
     """
 
-    def __init__(self, name: str, doc: str | None = None) -> None:
+    def __init__(self, prog: str, doc: str | None = None) -> None:
         description, _, more = (doc or "").strip().partition("\n\n")
-        super().__init__(
-            prog=name, description=description, epilog=more, formatter_class=argparse.RawDescriptionHelpFormatter
-        )
+        layout = argparse.RawDescriptionHelpFormatter
+        super().__init__(prog, description=description, epilog=more, formatter_class=layout)
 
     def error(self, message: str) -> NoReturn:
         """End with what is wrong with the arguments."""

@@ -51,3 +51,15 @@ def test_ctrl_c_ends_quietly(capsys):
 
     assert command().run(interrupted, ["--number", "1"]) == 130
     assert capsys.readouterr().err == ""
+
+
+def test_a_subcommand_has_a_help_of_its_own(capsys):
+    made = Command("count")
+    made.add_subparsers(required=True).add_parser("cells", help="count them", doc=DOC)
+    with pytest.raises(SystemExit):
+        made.run(lambda options: 0, ["cells", "--help"])
+    shown = capsys.readouterr().out
+    assert shown.startswith("usage: count cells") and shown.rstrip().endswith("python -m count --number 3")
+    with pytest.raises(SystemExit):
+        made.run(lambda options: 0, ["cells", "--number", "3"])
+    assert capsys.readouterr().err.startswith("count: ")
