@@ -199,8 +199,8 @@ def _segmented(image: np.ndarray, box: Box, segmenter: Segmenter) -> list[Detect
 
 def _moved(outline: Detection, scale: float, shift: tuple[float, float]) -> Detection:
     points = np.array([outline.box[:2], outline.box[2:], *outline.polygon]) * scale + shift
-    (first, last), polygon = points[:2].ravel().reshape(2, 2).tolist(), points[2:].tolist()
-    return Detection((*first, *last), tuple(map(tuple, polygon)), outline.area * scale**2, outline.score)
+    box, polygon = polygon_box(points[:2]), points[2:].tolist()
+    return Detection(box, tuple(map(tuple, polygon)), outline.area * scale**2, outline.score)
 
 
 def _by_colour(image: np.ndarray, box: Box) -> Detection | None:

@@ -194,7 +194,8 @@ def _decode(
 def _nms(corners: np.ndarray, scores: np.ndarray, iou: float) -> np.ndarray:
     """Non-maximum suppression: indices of the ``(n, 4)`` boxes that stay, by falling score."""
     top_left_and_size = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
-    return np.asarray(cv2.dnn.NMSBoxes(top_left_and_size, scores, 0.0, iou), dtype=int).ravel()
+    kept = cv2.dnn.NMSBoxes(top_left_and_size.tolist(), scores.tolist(), 0.0, iou)
+    return np.array(kept, np.int64).ravel()
 
 
 def _merge_scales(candidates: list[_Candidate], config: SegmenterConfig) -> list[_Candidate]:
