@@ -32,7 +32,8 @@ def read_config(folder: Path, kind: type[Config]) -> Config:
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         values |= {now: values[then] for now, then in FORMER_KEYS.items() if then in values and now not in values}
-        wanted = [f.name for f in fields(kind) if f.name in values or f.default is MISSING]
+        known = fields(kind)  # type: ignore[arg-type] - a dataclass, which a TypeVar cannot say
+        wanted = [f.name for f in known if f.name in values or f.default is MISSING]
         return kind(**{name: _freeze(values[name]) for name in wanted})
     except (OSError, ValueError) as error:
         raise MarrowError(f"{path} cannot be read: pull the model again or name another one.") from error
