@@ -61,6 +61,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_the_runtime_alone(site: Path) -> None:
     packages = {path.name for path in site.iterdir() if path.name != "bin" and path.suffix != ".dist-info"}
     assert packages == {"marrow"}
+    assert (site / "marrow" / "templates" / "page.html").is_file() and (
+        site / "marrow" / "locales" / "fr.json"
+    ).is_file()
 
 
 def test_an_installed_package_says_which_model_to_name(site: Path, smear_file: Path, tmp_path: Path) -> None:
