@@ -7,7 +7,7 @@ DATASET ?=
 BENCHMARKS ?= ../shared/data
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo setup test test-all train bench lint publish cards
+.PHONY: demo setup test test-all train bench lint publish cards requirements
 
 demo: $(VENV)/.demo  ## serve the Space with the embedded release on http://127.0.0.1:7860
 	@$(PY) space/app.py
@@ -23,9 +23,14 @@ test-all: setup  ## run all tests
 train: setup  ## the whole chain in miniature: drawn cells to a published, pulled and used model
 	$(PY) -m training.chain
 
-lint: setup
+lint: setup  ## style and types of the Python, and of the JavaScript where there is node
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	@rm -f space/screen/*.pyi  # that Gradio writes, and mypy would take for the sources
+	$(PY) -m mypy -p marrow -p screen -p training -p model_cards
+	$(PY) -m training.requirements --check
+	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund && npm run --silent lint; \
+	else echo "no npm on the PATH: the JavaScript is not checked"; fi
 
 bench: setup  ## measure the embedded release and the data set scripts on the real images in BENCHMARKS
 	BENCHMARKS="$(BENCHMARKS)" PY=$(PY) benchmarks/bench.sh
@@ -43,6 +48,9 @@ publish: setup  ## NAMESPACE=… [DATASET=folder] [ONLY=part] [PRIVATE=1] [DRY_R
 	@$(PY) -m training.publish --namespace "$(NAMESPACE)" $(if $(DATASET),--dataset-dir "$(DATASET)") \
 		$(if $(ONLY),--only $(ONLY)) $(if $(PRIVATE),--private) $(if $(DRY_RUN),--dry-run) $(if $(PR),--pr) $(if $(FORCE),--force)
 
+requirements: setup  ## write every list of dependencies and the lock file from pyproject.toml
+	$(PY) -m training.requirements --lock
+
 $(PY):
 	$(PYTHON) -m venv $(VENV)
 
@@ -51,10 +59,8 @@ $(VENV)/.demo: space/requirements.txt | $(PY)
 	@$(PIP) install -r space/requirements.txt
 	@touch $@
 
-# ultralytics asks for opencv-python, which needs a screen's libraries; the headless build holds the same module
-$(VENV)/.setup: requirements.txt space/requirements.txt pyproject.toml | $(PY)
-	$(PIP) install -r requirements.txt
-	$(PIP) uninstall -y opencv-python
-	$(PIP) install --force-reinstall --no-deps opencv-python-headless
-	$(PIP) install --no-deps -e .
+# the lock names every package, with its hash: nothing is resolved, and opencv-python, for which ultralytics asks, stays out
+$(VENV)/.setup: requirements.lock pyproject.toml | $(PY)
+	$(PIP) install --no-deps -r requirements.lock
+	$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/.demo

@@ -6,15 +6,13 @@ import json
 import re
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from loopback_hub.misbehaviour import ANSWER_LOST, AWAY, CUT_OFF, Fault
 from loopback_hub.replies import HubError, Reply
 from loopback_hub.repos import Repo
-
-if TYPE_CHECKING:
-    from loopback_hub.server import HubServer
+from loopback_hub.state import HubState
 
 API = r"/api/(?P<kind>models|datasets|spaces)/(?P<repo>[^/]+/[^/]+)"
 PAGE = r"/(?:(?P<kind>datasets|spaces)/)?(?P<repo>[^/]+/[^/]+)"
@@ -38,7 +36,7 @@ def route(method: str, pattern: str) -> Callable[[Callable[..., Any]], Callable[
 class Handler(BaseHTTPRequestHandler):
     """Answers one client."""
 
-    hub: HubServer
+    hub: HubState
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 

@@ -21,15 +21,14 @@ import threading
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from loopback_hub import accounts, discussions, jobs, reading, writing  # noqa: F401 - they hold the routes
 from loopback_hub.handler import Handler
-from loopback_hub.misbehaviour import Fault
-from loopback_hub.repos import Blobs, File, Repo
+from loopback_hub.state import HubState
 
 
-class HubServer:
+class HubServer(HubState):
     """A Hub on a free port of 127.0.0.1; use it as a context manager, or ``start()`` and ``close()`` it.
 
     Args:
@@ -37,30 +36,11 @@ class HubServer:
         port: TCP port, 0 for a free one.
         tokens: access tokens and the user each belongs to; a user may write to the namespace of that name and to
             ``organisations``. By default ``{"hf_tester": "tester"}``.
-
-    Attributes:
-        url: address for ``HF_ENDPOINT``.
-        repos: every repo by ``(kind, id)``, for looking at what was pushed.
-        faults: what goes wrong, see :mod:`loopback_hub.misbehaviour`.
-        readers: tokens that may only read.
-        organisations: namespaces that every user may write to.
-        requests: ``METHOD /path?query`` of all requests so far.
-        jobs: the jobs that were asked for.
     """
 
     def __init__(self, root: Path | None = None, port: int = 0, tokens: dict[str, str] | None = None) -> None:
         self._temporary = None if root else tempfile.TemporaryDirectory(prefix="hub-")
-        self.root = Path(root or self._temporary.name)
-        self.blobs = Blobs(self.root)
-        self.tokens = tokens or {"hf_tester": "tester"}
-        self.expired: dict[str, str] = {}
-        self.readers: set[str] = set()
-        self.organisations: list[str] = []
-        self.repos: dict[tuple[str, str], Repo] = {}
-        self.jobs: list[dict[str, Any]] = []
-        self.faults: list[Fault] = []
-        self.requests: list[str] = []
-        self.lock = threading.RLock()
+        super().__init__(Path(root or self._temporary.name), tokens or {"hf_tester": "tester"})
         handler = type("BoundHandler", (Handler,), {"hub": self})
         self._http = ThreadingHTTPServer(("127.0.0.1", port), handler)
         self.url = f"http://127.0.0.1:{self._http.server_port}"
@@ -103,21 +83,3 @@ class HubServer:
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         }
         return inherited | own | extra
-
-    def expire(self, token: str) -> None:
-        """Have an access token run out."""
-        self.expired[token] = self.tokens.pop(token)
-
-    def note(self, request: str) -> Fault | None:
-        """Write a request down; return the fault that strikes it, if any."""
-        with self.lock:
-            self.requests.append(request)
-            return next((fault for fault in self.faults if fault.strikes(request)), None)
-
-    def store(self, content: bytes, lfs: bool = False) -> File:
-        """Keep some bytes, for a commit made by a test."""
-        return self.blobs.store(content, lfs)
-
-    def read(self, kind: str, repo_id: str, path: str, revision: str = "main") -> bytes:
-        """Return the bytes of one file, for looking at what was pushed; ``kind`` is ``models`` and so on."""
-        return self.blobs.read(self.repos[kind, repo_id].at(revision).files[path])

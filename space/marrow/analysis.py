@@ -8,6 +8,9 @@ from typing import Any
 
 Box = tuple[float, float, float, float]
 
+ORIGINS = ("bone_marrow", "blood", "drawn", "unknown")
+"""Where the cells of an image come from; kept as data, never guessed from the name of a file or a data set."""
+
 
 @dataclass(frozen=True)
 class Detection:

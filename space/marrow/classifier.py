@@ -18,6 +18,12 @@ from marrow.runtime import compile_onnx, read_config
 
 BATCH = 32
 
+TrainedOn = dict[str, dict[str, dict[str, int]]]
+"""Number of training images by code, origin (see :data:`marrow.analysis.ORIGINS`) and laboratory."""
+
+SOURCES_OF_0_1 = {"marrow": ("bone_marrow", "MLL"), "blood": ("blood", "Barcelona"), "drawn": ("drawn", "drawn")}
+"""Origin and laboratory of the training images of release 0.1, which knew them by these names of sources."""
+
 CAM_SHIFTS = (-11, 0, 11)
 """Pixels by which a crop is moved to look closer at it; they divide the 32 of a step of the last feature map."""
 
@@ -31,7 +37,8 @@ class ClassifierConfig:
         crop: how a cell is cut out, the fields of :class:`marrow.crop.CropConfig`.
         temperature: the logits are divided by it before the softmax.
         uncertain_below: a cell whose best probability is lower counts as uncertain, 0 to 1.
-        trained_on: number of training images by code and source; an empty entry means none.
+        trained_on: number of training images by code, origin and laboratory; an empty entry means none. What release
+            0.1 wrote is read too, see :func:`read_trained_on`.
         tta_rotations: quarter turns of each crop that are looked at; their probabilities are averaged. 1 to 4.
         reject_logit: constant logit that competes with those of the classes and stands for none of them, so that the
             probabilities add up to less than 1 where no class speaks up; nothing competes when ``None``.
@@ -41,9 +48,12 @@ class ClassifierConfig:
     crop: dict[str, Any]
     temperature: float
     uncertain_below: float
-    trained_on: dict[str, dict[str, int]]
+    trained_on: TrainedOn
     tta_rotations: int = 1
     reject_logit: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "trained_on", read_trained_on(self.trained_on))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -53,13 +63,47 @@ class ClassifierConfig:
     @property
     def rules(self) -> CountingRules:
         """What a differential count must know of the classifier."""
-        seen = {code: [source for source, n in self.trained_on.get(code, {}).items() if n] for code in self.labels}
+        seen = {code: self._origins(code) for code in self.labels}
         return CountingRules(
             labels=self.labels,
             uncertain_below=self.uncertain_below,
-            not_from_marrow=tuple(c for c, sources in seen.items() if not any("marrow" in name for name in sources)),
-            unknown=tuple(c for c, sources in seen.items() if not sources),
+            not_from_marrow=tuple(code for code, origins in seen.items() if "bone_marrow" not in origins),
+            unknown=tuple(code for code, origins in seen.items() if not origins),
         )
+
+    def _origins(self, code: str) -> set[str]:
+        """Return the origins of the images of a class that the classifier was trained on."""
+        by_origin = self.trained_on.get(code, {})
+        return {origin for origin, laboratories in by_origin.items() if any(n > 0 for n in laboratories.values())}
+
+
+def read_trained_on(plain: Any) -> TrainedOn:
+    """Read what ``config.json`` says of the training images.
+
+    Args:
+        plain: ``{code: {origin: {laboratory: number of images}}}``, or ``{code: {source: number of images}}`` as
+            release 0.1 wrote it. Of the sources only :data:`SOURCES_OF_0_1` are known; the origin of any other is
+            ``"unknown"`` and its laboratory the name of the source.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if not isinstance(plain, dict) or not all(isinstance(entry, dict) for entry in plain.values()):
+        raise ValueError("trained_on is not a mapping of codes to numbers of images")
+    return {code: _read_origins(entry) for code, entry in plain.items()}
+
+
+def _read_origins(entry: dict[str, Any]) -> dict[str, dict[str, int]]:
+    origins: dict[str, dict[str, int]] = {}
+    for name, value in entry.items():
+        if isinstance(value, dict):
+            origins.setdefault(name, {}).update(value)
+        else:
+            origin, laboratory = SOURCES_OF_0_1.get(name, ("unknown", name))
+            origins.setdefault(origin, {})[laboratory] = value
+    if not all(isinstance(n, int) for laboratories in origins.values() for n in laboratories.values()):
+        raise ValueError("trained_on holds something else than numbers of images")
+    return origins
 
 
 class Classifier:

@@ -18,7 +18,8 @@ from marrow.case import count_case, read_saved
 from marrow.classifier import Classifier
 from marrow.crop import find_centre_cell
 from marrow.errors import MarrowError
-from marrow.export import SUFFIXES, export, output_paths, write_whole
+from marrow.export import SUFFIXES, export, output_paths
+from marrow.files import write_whole
 from marrow.hub import pinned_models
 from marrow.images import read_image
 from marrow.pipeline import Models, analyze

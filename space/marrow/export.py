@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ import numpy as np
 from marrow.analysis import Analysis, Cell
 from marrow.case import Case, NamedAnalysis
 from marrow.drawing import draw_annotations
-from marrow.errors import MarrowError
+from marrow.files import write_whole
 from marrow.images import encode_png
 from marrow.print_page import to_page
 from marrow.zips import to_crops, to_yolo
@@ -108,28 +106,6 @@ def to_coco(analysis: Analysis, file_name: str) -> dict[str, Any]:
         "categories": [{"id": i, "name": code, "supercategory": "cell"} for code, i in number.items()],
         "annotations": [_coco_annotation(cell, number[cell.label], analysis) for cell in analysis.cells],
     }
-
-
-def write_whole(path: Path, data: bytes) -> Path:
-    """Write a file whole or not at all, making its folder if need be.
-
-    Raises:
-        MarrowError: the file cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.chmod(part, 0o644)  # mkstemp's own mode hides the file from everyone else
-            os.replace(part, path)
-        except BaseException:
-            os.unlink(part)
-            raise
-    except OSError as error:
-        raise MarrowError(f"{path} cannot be written ({error.strerror}): name another folder.") from error
-    return path
 
 
 def _coco_annotation(cell: Cell, category: int, analysis: Analysis) -> dict[str, Any]:

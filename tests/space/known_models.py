@@ -58,7 +58,8 @@ def make_classifier(folder: Path, maps: bool = True) -> Path:
         "crop": {},
         "temperature": 1.0,
         "uncertain_below": 0.6,
-        "trained_on": {code: {"marrow": 100} for code in CODES} | {"EBO": {"blood": 100}, "PLM": {}},
+        "trained_on": {code: {"bone_marrow": {"MLL": 100}} for code in CODES}
+        | {"EBO": {"blood": {"Barcelona": 100}}, "PLM": {}},
     }
     nodes = [
         helper.make_node("ReduceMean", ["image", "axes"], ["colour"]),

@@ -1,4 +1,4 @@
-"""What the name of a cell rests on: the map lies where the colour is, whichever way the crop is looked at."""
+"""What the name of a cell rests on: the evidence in its picture, and the images that the classifier has seen."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from marrow import MarrowError
-from marrow.classifier import Classifier
-from tests.space.known_models import make_classifier
+from marrow.analysis import ORIGINS
+from marrow.classifier import Classifier, ClassifierConfig
+from marrow.runtime import read_config
+from tests.space.known_models import HUB, make_classifier
 
 
 @pytest.mark.parametrize("views", [1, 4])
@@ -36,3 +38,62 @@ def test_an_older_export_names_cells_and_explains_nothing(tmp_path, smear):
     assert not classifier.explains
     with pytest.raises(MarrowError, match="export it again"):
         classifier.explain(smear[:129, :129], "NGS")
+
+
+def config_of(**trained_on) -> ClassifierConfig:
+    labels = {str(i): code for i, code in enumerate(trained_on)}
+    return ClassifierConfig(labels, {}, temperature=1.0, uncertain_below=0.5, trained_on=trained_on)
+
+
+def test_a_class_is_from_marrow_by_its_origin_alone():
+    rules = config_of(
+        BLA={"bone_marrow": {"MLL": 5}, "blood": {"Barcelona": 5}},
+        EBO={"blood": {"bone marrow institute": 5}},
+        LYT={"bone_marrow": {"MLL": 0}, "unknown": {"marrow": 5}},
+        MON={"bone_marrow": {}},
+        PLM={},
+    ).rules
+    assert rules.not_from_marrow == ("EBO", "LYT", "MON", "PLM")
+    assert rules.unknown == ("MON", "PLM")
+
+
+def test_the_sources_of_release_0_1_are_known_by_their_exact_names():
+    config = config_of(
+        BLA={"marrow": 680, "drawn": 48},
+        EBO={"blood": 560},
+        LYT={"bone-marrow-flags": 7},
+        MON={"BM_cytomorphology_data": 7, "marrow": 0},
+        NGS={"Marrow": 7, "marrow-set": 1},
+    )
+    assert config.trained_on == {
+        "BLA": {"bone_marrow": {"MLL": 680}, "drawn": {"drawn": 48}},
+        "EBO": {"blood": {"Barcelona": 560}},
+        "LYT": {"unknown": {"bone-marrow-flags": 7}},
+        "MON": {"unknown": {"BM_cytomorphology_data": 7}, "bone_marrow": {"MLL": 0}},
+        "NGS": {"unknown": {"Marrow": 7, "marrow-set": 1}},
+    }
+    assert config.rules.not_from_marrow == ("EBO", "LYT", "MON", "NGS")
+    assert not config.rules.unknown
+
+
+def test_reading_the_training_images_twice_changes_nothing():
+    once = config_of(BLA={"marrow": 680, "flags": 3}).trained_on
+    assert config_of(**once).trained_on == once
+
+
+def test_the_embedded_release_says_what_it_has_seen_of_marrow():
+    config = read_config(HUB / "bone-marrow-mobilenet", ClassifierConfig)
+    assert {origin for origins in config.trained_on.values() for origin in origins} <= set(ORIGINS)
+    assert config.rules.not_from_marrow == ("ART", "EBO", "MMZ", "MYB", "NGB", "PLM")
+    assert config.rules.unknown == ("PLM",)
+
+
+@pytest.mark.parametrize(
+    "wrong", [7, ["BLA"], {"BLA": 7}, {"BLA": {"marrow": None}}, {"BLA": {"blood": {"X": "many"}}}]
+)
+def test_a_config_with_no_such_numbers_cannot_be_read(tmp_path, wrong):
+    folder = make_classifier(tmp_path / "colours")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"trained_on": wrong}))
+    with pytest.raises(MarrowError, match="pull the model again"):
+        Classifier.from_pretrained(str(folder))

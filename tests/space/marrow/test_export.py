@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +13,7 @@ from pycocotools.coco import COCO
 
 from marrow import Analysis, MarrowError, analyze
 from marrow.analysis import Edit
-from marrow.export import SUFFIXES, export, write_whole
+from marrow.export import SUFFIXES, export
 from tests.space.known_models import CODES, DISCS
 
 
@@ -87,16 +85,3 @@ def test_a_folder_that_is_a_file_is_refused_in_one_sentence(analysis, smear, tmp
     (tmp_path / "out").write_text("a file")
     with pytest.raises(MarrowError, match="cannot be written"):
         export(analysis, smear, "field.jpg", tmp_path / "out", ["json"])
-
-
-def test_a_write_that_fails_keeps_the_old_file_and_no_part(tmp_path, monkeypatch):
-    path = write_whole(tmp_path / "a.json", b"old")
-
-    def full(source: Path, target: Path) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(MarrowError, match="No space left"):
-        write_whole(path, b"new")
-    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
-    assert path.read_bytes() == b"old"

@@ -19,7 +19,7 @@ def rules(codes=CODES, **trained_on) -> CountingRules:
         crop={},
         temperature=1.0,
         uncertain_below=0.5,
-        trained_on={code: {"marrow-set": 100} for code in codes} | trained_on,
+        trained_on={code: {"bone_marrow": {"MLL": 100}} for code in codes} | trained_on,
     )
     return config.rules
 
@@ -94,7 +94,9 @@ def test_first_note_says_whether_the_count_suffices(n, start):
 
 
 def test_notes_warn_of_classes_not_learned_from_marrow():
-    elsewhere = rules(EBO={"blood": 9}, MMZ={"blood": 9, "marrow": 0}, PLM={})
+    elsewhere = rules(
+        EBO={"blood": {"Barcelona": 9}}, MMZ={"blood": {"Barcelona": 9}, "bone_marrow": {"MLL": 0}}, PLM={}
+    )
     report = make_report(cells(NGS=400, EBO=100), elsewhere)
     assert report.not_from_marrow == ("EBO", "MMZ", "PLM")
     assert [note for note in report.notes if "M:E" in note and "EBO" in note and "MMZ" not in note]
@@ -103,7 +105,7 @@ def test_notes_warn_of_classes_not_learned_from_marrow():
 
 
 def test_what_a_person_named_needs_no_warning():
-    elsewhere = rules(EBO={"blood": 9})
+    elsewhere = rules(EBO={"blood": {"Barcelona": 9}})
     named = [replace(one, edited=Edit("2026-11-24T00:00:00Z", label="EBO")) for one in cells(EBO=2)]
     sure, half = make_report([*cells(NGS=4), *named], elsewhere), make_report([*cells(NGS=4, EBO=1), *named], elsewhere)
     assert (sure.counts["EBO"], sure.by_model["EBO"], sure.by_model["NGS"], sure.me_ratio) == (2, 0, 4, 2)
@@ -112,7 +114,7 @@ def test_what_a_person_named_needs_no_warning():
 
 
 def test_notes_are_there_in_french():
-    report = make_report(cells(NGS=3, EBO=1), rules(EBO={"blood": 9}))
+    report = make_report(cells(NGS=3, EBO=1), rules(EBO={"blood": {"Barcelona": 9}}))
     french = write_notes(report, "fr")
     assert len(french) == len(report.notes)
     assert french[0].startswith("Décompte insuffisant : 4 cellules")
