@@ -14,6 +14,7 @@ from scipy.special import logsumexp
 
 from marrow.analysis import Box
 from marrow.classifier import Classifier, probabilities
+from marrow.geometry import mask_box
 from marrow.images import read_image
 from marrow.report import wilson_interval
 from training.classifier.data import Cells, load_cells, real_cells
@@ -204,8 +205,4 @@ def _plasma_cells(benchmarks: Path | None) -> dict[str, list[FoundCells]]:
 
 def boxes_of(labels: np.ndarray) -> list[Box]:
     """Return the boxes of the cells in a label image, in the order of their numbers."""
-    boxes = []
-    for cell in np.unique(labels[labels > 0]):
-        x, y, w, h = cv2.boundingRect((labels == cell).astype(np.uint8))
-        boxes.append((float(x), float(y), float(x + w), float(y + h)))
-    return boxes
+    return [mask_box(labels == cell) for cell in np.unique(labels[labels > 0])]
