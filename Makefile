@@ -26,6 +26,7 @@ train: setup  ## the whole chain in miniature: drawn cells to a published, pulle
 lint: setup  ## style and types of the Python, and of the JavaScript where there is node
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	@rm -f space/screen/*.pyi  # that Gradio writes, and mypy would take for the sources
 	$(PY) -m mypy -p marrow -p screen -p training -p model_cards
 	$(PY) -m training.requirements --check
 	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund && npm run --silent lint; \

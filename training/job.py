@@ -2,6 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = [
 #     "huggingface_hub>=2.4,<3",
+#     "jinja2>=3.1,<4",
 #     "numpy>=2,<3",
 #     "opencv-python-headless>=4.10,<6",
 #     "openvino>=2026.0,<2027",
@@ -10,20 +11,19 @@
 #     "ImageHash>=4.3,<5",
 #     "psutil>=7",
 #     "pyarrow==26.0.1",
-#     "tensorflow>=2.21,<3",
+#     "pycocotools>=2.0.11,<3",
+#     "evaluate>=0.4.6,<0.5",
 #     "keras>=3.15,<4",
-#     "torch",
-#     "torchvision",
-#     "ultralytics>=8.4,<9",
-#     "transformers>=5.23,<6",
-#     "safetensors>=0.8",
 #     "onnx>=1.23,<2",
 #     "onnxruntime>=1.32,<2",
-#     "evaluate>=0.4.6,<0.5",
+#     "safetensors>=0.8",
 #     "scikit-image>=0.26,<0.27",
 #     "scikit-learn>=1.9,<2",
-#     "pycocotools>=2.0.11,<3",
-#     "Jinja2>=3.1",
+#     "tensorflow>=2.21,<3",
+#     "torch",
+#     "torchvision",
+#     "transformers>=5.23,<6",
+#     "ultralytics>=8.4,<9",
 # ]
 #
 # # ultralytics asks for opencv-python, which needs a screen's libraries; the headless build holds the same module
