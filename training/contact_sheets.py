@@ -28,9 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("--model", default="hub/bone-marrow-yolov8-seg", help="folder or Hub id of a segmenter")
     command.add_argument("--benchmarks", type=Path, default=Path("../shared/data"), help="folder of real fields")
     command.add_argument("--confidence", type=float, help="lowest score to draw; the model's own by default")
-    command.add_argument(
-        "--out", help="folder to write; out/contact_sheets for real fields, the model's for drawn ones"
-    )
+    command.add_argument("--out", help="folder to write; out/contact_sheets for real fields, the model's for drawn")
     return command.run(_draw, arguments)
 
 

@@ -1,19 +1,13 @@
-"""Train a list of experiments on the same split and lay them side by side.
+"""Architectures and ways of balancing compared: a list of experiments trained on the same split, laid side by side.
 
-python -m training.compare --data SET --configs training/configs/study/*.toml --out DIR [--subset N] [--size PX]
-
-Each experiment runs in a process of its own; one that is finished in DIR is not run again, and one that was stopped
-goes on after its last epoch. DIR gets ``comparison.json``, ``comparison.md`` and ``comparison.png``. Everything is
-measured on the validation split: the test split is left for the release.
+Each experiment runs in a process of its own; one that is finished is not run again, and one that was stopped goes on
+after its last epoch. Everything is measured on the validation split: the test split is left for the release.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
-import platform
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, replace
@@ -30,10 +24,14 @@ from marrow.errors import MarrowError
 from training.classifier.config import EXPORTED, ClassifierTraining, chosen_cells
 from training.classifier.data import Cells, load_cells, real_cells
 from training.common.config import load_config
+from training.common.environment import machine
 from training.common.files import lock_run, output_folder, read_json, write_json, write_text
-from training.studies.comparison import caption, draw, markdown
+from training.common.markdown import table, with_interval
+from training.common.plots import ACCENT, INK, PALE, make_axes, save_figure
+from training.evaluation.bootstrap import intervals
 
 BATCHES = (1, 16)
+Row = Mapping[str, Any]
 
 
 def compare(
@@ -48,7 +46,7 @@ def compare(
         subset: training cells of each class to read at most, the same ones for all.
 
     Returns:
-        The figures of each experiment, in the order given.
+        The results of each experiment, in the order of ``experiments``.
 
     Raises:
         MarrowError: the data cannot be loaded, an experiment cannot run, or ``out`` holds one of another kind.
@@ -87,12 +85,11 @@ def run_experiment(config: ClassifierTraining, train_cells: Cells, validation: C
         run_dir: its folder, which gets ``model.keras``.
 
     Returns:
-        Its figures, all but the time per cell.
+        Its results, all but the time per cell.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from sklearn.metrics import accuracy_score, f1_score
 
-    from training.evaluation.bootstrap import intervals
     from training.train_classifier import history, network_input, save_run, train
 
     chosen = chosen_cells(train_cells, config)
@@ -108,7 +105,7 @@ def run_experiment(config: ClassifierTraining, train_cells: Cells, validation: C
         "validation_cells": len(validation),
         "accuracy": float(accuracy_score(validation.labels, guesses)),
         "macro_f1": float(f1_score(validation.labels, guesses, labels=present, average="macro", zero_division=0)),
-        "intervals": {name: bounds[name] for name in ("accuracy", "macro_f1")},
+        "intervals": {"accuracy": bounds.accuracy, "macro_f1": bounds.macro_f1},
         "parameters": model.count_params(),
         "file_mb": round((run_dir / "model.keras").stat().st_size / 1e6, 2),
         "training_seconds": round(sum(epoch["seconds"] for epoch in history(run_dir)), 1),
@@ -175,43 +172,129 @@ def read_experiments(
     return experiments
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code (2 for bad input)."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", required=True, help="folder written by bone_marrow_12.py, or a Hub id")
-    parser.add_argument(
-        "--configs", nargs="+", type=Path, required=True, help="TOML files, as in training/configs/study/"
+def write_comparison(rows: Sequence[Row], subset: int | None, command: str, out: Path) -> str:
+    """Write ``comparison.json``, ``comparison.md`` and ``comparison.png``; return the Markdown.
+
+    Args:
+        rows: as :func:`compare` returns them.
+        subset: training cells of each class at most.
+        command: what makes the comparison again.
+        out: folder to write.
+    """
+    comparison = {"caption": caption(rows, subset), "command": command, "machine": machine(), "rows": rows}
+    write_json(out / "comparison.json", comparison)
+    write_text(out / "comparison.md", markdown(comparison))
+    draw(comparison, out / "comparison.png")
+    return markdown(comparison)
+
+
+def caption(rows: Sequence[Row], subset: int | None) -> str:
+    """Say in a sentence or two what the rows were trained and measured on."""
+    sizes = sorted({row["config"]["size"] for row in rows})
+    of_each = f"at most {subset} cells of each class" if subset else "the whole training split"
+    return (
+        f"Trained on {of_each}, crops of {' and '.join(map(str, sizes))} px, for the epochs and from the weights "
+        "named, so that the study fits two cores: these are no measure of what each network can reach. Measured on "
+        f"{rows[0]['validation_cells']} real cells of the validation split, with 95 % bootstrap intervals; the test "
+        "split is left for the release. Time per cell: OpenVINO, single precision, all cores, at batch 1 and 16."
     )
-    parser.add_argument("--out", required=True, help="folder for the runs, the table and the figure")
-    parser.add_argument("--subset", type=int, help="training cells of each class at most")
-    parser.add_argument("--size", type=int, help="side of the crop in pixels, for all")
-    parser.add_argument("--epochs", type=int, help="for all, instead of what the configs say")
-    parser.add_argument("--seed", type=int, help="for all")
-    parser.add_argument("--imagenet", help="MobileNetV2 .weights.h5 file to use for `imagenet`, instead of a download")
-    args = parser.parse_args(argv)
-    try:
-        overrides = {name: getattr(args, name) for name in ("size", "epochs", "seed")}
-        experiments = read_experiments(args.configs, args.imagenet, **overrides)
-        out = output_folder(args.out)
-        rows = compare(experiments, args.data, out, args.subset)
-        command = "python -m training.compare --data DATA --configs training/configs/study/*.toml --out DIR" + "".join(
-            f" --{name} {getattr(args, name)}" for name in ("subset", *overrides) if getattr(args, name) is not None
-        )
-        table = {"caption": caption(rows, args.subset), "command": command, "machine": machine(), "rows": rows}
-        write_json(out / "comparison.json", table)
-        write_text(out / "comparison.md", markdown(table))
-        draw(table, out / "comparison.png")
-    except MarrowError as error:
-        print(f"compare: {error}", file=sys.stderr)
-        return 2
-    print(markdown(table))
-    return 0
 
 
-def machine() -> dict[str, Any]:
-    """Name what the times were measured on."""
-    return {"machine": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()}
+def markdown(comparison: Mapping[str, Any]) -> str:
+    """Return the tables as Markdown, networks first, then the study of balancing and augmentation.
+
+    Args:
+        comparison: ``comparison.json``, as ``training.compare`` writes it.
+    """
+    networks, studies = _parts(comparison["rows"])
+    parts = [comparison["caption"], _network_table(networks)]
+    if studies:
+        ratio = studies[0]["config"]["imbalance"]
+        parts += [f"Balancing and augmentation, the largest class {ratio:g} times the smallest:", _study_table(studies)]
+    return "\n\n".join([*parts, f"```sh\n{comparison['command']}\n```"]) + "\n"
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _parts(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Tell the comparison of networks from the study on classes made unequal."""
+    studies = [row for row in rows if row["config"]["imbalance"] > 1]
+    return [row for row in rows if row not in studies], studies
+
+
+def _network_table(rows: Sequence[Row]) -> str:
+    head = ["network", "start", "cells", "epochs", "accuracy", "macro F1", "parameters", "file, MB"]
+    lines = [
+        [
+            row["name"],
+            _start(row),
+            row["training_cells"],
+            row["config"]["epochs"],
+            with_interval(row["accuracy"], row["intervals"]["accuracy"]),
+            with_interval(row["macro_f1"], row["intervals"]["macro_f1"]),
+            f"{row['parameters'] / 1e6:.2f} M",
+            f"{row['file_mb']:.1f}",
+            *(f"{milliseconds:.1f}" for milliseconds in row["ms_per_cell"].values()),
+            f"{row['training_seconds']:.0f}",
+        ]
+        for row in rows
+    ]
+    times = [f"ms per cell, batch {batch}" for batch in (rows[0]["ms_per_cell"] if rows else ())]
+    return table([*head, *times, "training, s"], lines)
+
+
+def _study_table(rows: Sequence[Row]) -> str:
+    lines = [
+        [
+            row["config"]["balancing"],
+            "on" if row["config"]["augment"] else "off",
+            row["training_cells"],
+            row["config"]["epochs"],
+            with_interval(row["accuracy"], row["intervals"]["accuracy"]),
+            with_interval(row["macro_f1"], row["intervals"]["macro_f1"]),
+            f"{row['training_seconds']:.0f}",
+        ]
+        for row in rows
+    ]
+    return table(["balancing", "augmentation", "cells", "epochs", "accuracy", "macro F1", "training, s"], lines)
+
+
+def _start(row: Row) -> str:
+    return {"none": "random"}.get(row["config"]["init"], "ImageNet")
+
+
+def draw(comparison: Mapping[str, Any], path: Path) -> None:
+    """Draw accuracy against time per cell, and the study of balancing and augmentation as bars, into a PNG."""
+    parts = [(part, pen) for part, pen in zip(_parts(comparison["rows"]), (_scatter, _bars), strict=True) if part]
+    figure, axes = make_axes(len(parts), (6.4, 4.6))
+    for axis, (part, pen) in zip(axes, parts, strict=True):
+        pen(axis, part)
+    save_figure(figure, path)
+
+
+def _scatter(axis: Any, rows: Sequence[Row]) -> None:
+    for row in rows:
+        x, y = row["ms_per_cell"]["1"], row["accuracy"]
+        low, high = row["intervals"]["accuracy"]
+        axis.errorbar(x, y, yerr=[[y - low], [high - y]], color=PALE, zorder=1)
+        color = ACCENT if row["arch"] == "mobilenet_v2" else INK
+        axis.scatter(x, y, s=12 + 14 * row["parameters"] / 1e6, color=color, alpha=0.8, zorder=2)
+        text = f"{row['arch']}, {_start(row)}\n{row['parameters'] / 1e6:.1f} M"
+        axis.annotate(text, (x, y), xytext=(7, 5), textcoords="offset points", fontsize=8, color=INK)
+    axis.set(xscale="log", xlabel="ms per cell, batch 1 (OpenVINO, CPU)", ylabel="accuracy, validation")
+    axis.margins(x=0.3, y=0.15)
+    axis.set_title("Networks (area: parameters; bars: 95 % intervals)", fontsize=10)
+
+
+def _bars(axis: Any, rows: Sequence[Row]) -> None:
+    places = range(len(rows))[::-1]
+    values = [row["macro_f1"] for row in rows]
+    bounds = [row["intervals"]["macro_f1"] for row in rows]
+    errors = [[v - low for v, (low, _) in zip(values, bounds, strict=True)]]
+    errors += [[high - v for v, (_, high) in zip(values, bounds, strict=True)]]
+    colors = [ACCENT if row["config"]["augment"] else PALE for row in rows]
+    axis.barh(list(places), values, xerr=errors, color=colors, ecolor=INK, height=0.65)
+    names = [f"{r['config']['balancing']}\n{'augmented' if r['config']['augment'] else 'plain'}" for r in rows]
+    axis.set_yticks(list(places), names, fontsize=8)
+    for place, value, (_, high) in zip(places, values, bounds, strict=True):
+        axis.text(high + 0.01, place, f"{value:.3f}", va="center", color=INK, fontsize=8)
+    axis.set(xlabel="macro F1, validation", xlim=(0, 1))
+    axis.set_title("mobilenet_v2 on unequal classes: balancing and augmentation", fontsize=10)

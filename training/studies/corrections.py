@@ -1,21 +1,17 @@
-"""Show what corrections bring: a stain that the classifier is bad at, corrected as on the screen, and the next model.
-
-python -m training.correction_study --model hub/bone-marrow-mobilenet --data SET --out DIR
+"""What corrections bring: a stain that the classifier is bad at, corrected as on the screen, and the next model.
 
 1. A stain is looked for, on validation cells, in which the classifier names fewer cells right by ``LOSS`` or more.
 2. Fields of validation cells, which no training has seen, are composed in it and analyzed. A simulated person names
    the cells that were found, deletes what is none, and flags the field: the way from the screen to a folder of flags.
 3. ``bone_marrow_12.py`` makes a set of the flags, and ``train_classifier`` goes on from the classifier with it; for
-   comparison also without it, as more training alone may change the figures.
+   comparison also without it, as more training alone may change the metrics.
 4. All three classifiers name the test cells, in the stain of the training and in the new one.
 
-A study that was stopped goes on where it stood. DIR gets ``correction.json`` and ``correction.md``, and the next
-classifier in ``DIR/classifier`` (``DIR/control`` is the one without corrected cells).
+A study that was stopped goes on where it stood.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -40,24 +36,46 @@ from marrow.errors import MarrowError
 from marrow.flags import save_flag
 from marrow.pipeline import Models, analyze
 from training.classifier.data import Cells, at_most, load_cells, real_cells
-from training.classifier.fine_tuning import CONFIG
-from training.common.files import lock_run, output_folder, read_json, write_json, write_text
-from training.common.markdown import number, table
-from training.compare import machine
+from training.common.environment import machine
+from training.common.files import lock_run, read_json, write_json, write_text
+from training.common.markdown import number, table, with_interval
+from training.common.paths import ROOT
 from training.evaluation.bootstrap import LEVELS, resampled_confusions
 from training.evaluation.matching import match_masks
 
-ROOT = Path(__file__).resolve().parent.parent
-SEGMENTER = ROOT / "hub" / "bone-marrow-yolov8-seg"
 # log gain of the optical density of red, green and blue: redder nuclei and browner red cells, as of an acid buffer
 DYE = np.array([-0.6, -0.15, 0.6], np.float32)
 STRENGTHS = (0.4, 0.8, 1.2, 1.6, 2.0, 2.4, 2.8, 3.2)
+TITLES = {"old": "test cells as they are", "new": "the same in the new stain"}
 LOSS = 0.15  # of the accuracy
 TRIED = 15  # cells of each class that a stain is tried on
 PATCHES = 250  # cells of each source to compose fields from
 FIELD, DIAMETERS = 640, (70.0, 130.0)  # pixels
 MOST_FIELDS = 200
 WHEN = "2026-01-01T00:00:00Z"  # of every simulated edit, so that a study can be repeated
+
+
+@dataclass(frozen=True)
+class CorrectionStudy:
+    """What a study starts with.
+
+    Attributes:
+        model: Hub id or folder of the classifier.
+        data: folder or Hub id of the data set that it was trained on.
+        out: folder for the flags, the next classifiers and the table.
+        segmenter: Hub id or folder.
+        config: TOML file of the fine-tuning.
+        cells: number of cells that the simulated person names.
+        unknown: data set of cells of no class, as for ``train_classifier``.
+    """
+
+    model: str
+    data: str
+    out: Path
+    segmenter: str
+    config: Path
+    cells: int
+    unknown: str | None = None
 
 
 def stained(image: np.ndarray, strength: float) -> np.ndarray:
@@ -227,21 +245,20 @@ def measure(models: Mapping[str, str], cells: Cells, strength: float) -> dict[st
     """Compare the classifiers ``before``, ``after`` and ``control`` on test cells in the old stain and in the new one.
 
     Returns:
-        For each stain what :func:`compare` gives of ``before`` and ``after``, the share of ``uncertain_`` cells of
+        For each stain what :func:`compare` returns of ``before`` and ``after``, the share of ``uncertain_`` cells of
         both, and ``control``, the accuracy of the third.
     """
-    figures = {}
-    kinds = {"old": "test cells as they are", "new": "the same in the new stain"}
+    metrics = {}
     classifiers = {name: Classifier.from_pretrained(model) for name, model in models.items()}
-    for kind, title in kinds.items():
+    for kind in TITLES:
         shown = in_stain(cells, strength if kind == "new" else 0.0)
         named = {name: name_all(classifier, shown) for name, classifier in classifiers.items()}
-        figures[kind] = {"cells": title} | compare(named["before"], named["after"], shown)
-        figures[kind]["control"] = float((named["control"].argmax(axis=1) == shown.labels).mean())
+        metrics[kind] = compare(named["before"], named["after"], shown)
+        metrics[kind]["control"] = float((named["control"].argmax(axis=1) == shown.labels).mean())
         for name in ("before", "after"):
             below = classifiers[name].config.uncertain_below
-            figures[kind][f"uncertain_{name}"] = float((named[name].max(axis=1) < below).mean())
-    return figures
+            metrics[kind][f"uncertain_{name}"] = float((named[name].max(axis=1) < below).mean())
+    return metrics
 
 
 def markdown(study: Mapping[str, Any]) -> str:
@@ -258,17 +275,17 @@ def markdown(study: Mapping[str, Any]) -> str:
     )
     head = ["cells", "number", "accuracy before", "after", "control", "difference", "now right", "now wrong", "p"]
     head += ["uncertain before", "after"]
-    rows = [_row(figures) for figures in study["figures"].values()]
+    rows = [_row(title, study["metrics"][kind]) for kind, title in TITLES.items()]
     return f"{caption}\n\n{table(head, rows)}\n\n```sh\n{study['command']}\n```\n"
 
 
-def _row(figures: Mapping[str, Any]) -> list[Any]:
-    intervals = figures["intervals"]
-    difference = f"{figures['difference']:+.3f} ({', '.join(f'{bound:+.3f}' for bound in intervals['difference'])})"
-    accuracies = [f"{figures[name]:.3f} ({number(intervals[name])})" for name in ("before", "after")]
-    changed = [f"{figures['control']:.3f}", difference, figures["gained"], figures["lost"], f"{figures['p']:.2g}"]
-    uncertain = [figures["uncertain_before"], figures["uncertain_after"]]
-    return [figures["cells"], figures["n"], *accuracies, *changed, *uncertain]
+def _row(title: str, metrics: Mapping[str, Any]) -> list[Any]:
+    intervals = metrics["intervals"]
+    difference = f"{metrics['difference']:+.3f} ({', '.join(f'{bound:+.3f}' for bound in intervals['difference'])})"
+    accuracies = [with_interval(metrics[name], intervals[name]) for name in ("before", "after")]
+    changed = [metrics["control"], difference, metrics["gained"], metrics["lost"], f"{metrics['p']:.2g}"]
+    uncertain = [metrics["uncertain_before"], metrics["uncertain_after"]]
+    return [title, metrics["n"], *accuracies, *changed, *uncertain]
 
 
 # The steps
@@ -286,29 +303,29 @@ def run(*command: str | Path) -> None:
         raise MarrowError(f"{command[0]} failed, see above: repeat the command to go on.")
 
 
-def correct(args: argparse.Namespace, out: Path) -> None:
+def correct(study: CorrectionStudy) -> None:
     """Find a stain, flag corrected fields in it and build a set of them, into ``flags``, ``corrected``, ``made.json``.
 
     Raises:
         MarrowError: one of these steps cannot be done.
     """
-    models = Models.from_pretrained(args.segmenter, args.model)
-    validation = real_cells(load_cells(args.data, "validation"))
+    models = Models.from_pretrained(study.segmenter, study.model)
+    validation = real_cells(load_cells(study.data, "validation"))
     strength, tried = find_stain(models.classifier, validation)
-    stock = make_patch_bank(args.data, "validation", PATCHES)
-    flags = out / "flags"
+    stock = make_patch_bank(study.data, "validation", PATCHES)
+    flags = study.out / "flags"
     shutil.rmtree(flags, ignore_errors=True)  # a study that was stopped left a part of them
-    counts = flag_fields(models, stock, strength, args.cells, flags)
+    counts = flag_fields(models, stock, strength, study.cells, flags)
     shares = ("--config", "imbalanced-12", "--allow-short", "--splits", "100/0/0")
     classes = ("--classes", *models.classifier.labels)
     source = ROOT / "dataset_scripts" / "bone_marrow_12.py"
-    run(source, "--data-dir", flags, *shares, *classes, "--out", out / "corrected")
+    run(source, "--data-dir", flags, *shares, *classes, "--out", study.out / "corrected")
     loss = round(tried["0.0"] - tried[str(strength)], 4)
     stain = {"strength": strength, "loss": loss, "accuracy_by_strength": tried}
-    write_json(out / "made.json", {"stain": stain, "corrections": counts})
+    write_json(study.out / "made.json", {"stain": stain, "corrections": counts})
 
 
-def go_on(args: argparse.Namespace, classifier: Path, extra: Sequence[str | Path]) -> None:
+def go_on(study: CorrectionStudy, classifier: Path, extra: Sequence[str | Path]) -> None:
     """Train from the classifier on, into the Hub folder ``classifier``, unless that is finished.
 
     Raises:
@@ -316,9 +333,9 @@ def go_on(args: argparse.Namespace, classifier: Path, extra: Sequence[str | Path
     """
     if (classifier / "metrics.json").is_file():
         return
-    unknown = ("--unknown", args.unknown) if args.unknown else ()
-    places = ("--config", args.config, "--run-dir", run_folder(classifier), "--output-dir", classifier)
-    start = ("--resume-from", args.model, "--data", args.data)
+    unknown = ("--unknown", study.unknown) if study.unknown else ()
+    places = ("--config", study.config, "--run-dir", run_folder(classifier), "--output-dir", classifier)
+    start = ("--resume-from", study.model, "--data", study.data)
     run("-m", "training.train_classifier", *start, *extra, *unknown, *places)
 
 
@@ -327,23 +344,24 @@ def run_folder(classifier: Path) -> Path:
     return classifier.with_name(f"{classifier.name}_run")
 
 
-def study(args: argparse.Namespace, out: Path) -> dict[str, Any]:
-    """Run the steps that are not finished in ``out``; return the content of ``correction.json``."""
-    lock_run(out, {"model": args.model, "data": args.data, "segmenter": args.segmenter, "cells": args.cells})
+def run_study(study: CorrectionStudy) -> dict[str, Any]:
+    """Run the steps that are not finished in ``study.out``; return the content of ``correction.json``."""
+    out = study.out
+    lock_run(out, {"model": study.model, "data": study.data, "segmenter": study.segmenter, "cells": study.cells})
     if not (out / "made.json").is_file():
-        correct(args, out)
+        correct(study)
     made, corrected = read_json(out / "made.json"), ("--extra-data", out / "corrected")
     for name, extra in (("classifier", corrected), ("control", ())):
-        go_on(args, out / name, extra)
+        go_on(study, out / name, extra)
     history = (run_folder(out / "classifier") / "history.jsonl").read_text(encoding="utf-8")
     epochs = [json.loads(line) for line in history.splitlines()]
     audit = read_json(out / "corrected" / "audit.json")
-    figures = measure(
-        {"before": args.model, "after": str(out / "classifier"), "control": str(out / "control")},
-        real_cells(load_cells(args.data, "test")),
+    metrics = measure(
+        {"before": study.model, "after": str(out / "classifier"), "control": str(out / "control")},
+        real_cells(load_cells(study.data, "test")),
         made["stain"]["strength"],
     )
-    given = " --unknown UNKNOWN" * bool(args.unknown)
+    given = " --unknown UNKNOWN" * bool(study.unknown)
     return {
         "command": f"python -m training.correction_study --model REF --data DATA{given} --out DIR",
         "machine": machine(),
@@ -353,32 +371,12 @@ def study(args: argparse.Namespace, out: Path) -> dict[str, Any]:
             "seconds": sum(epoch["seconds"] for epoch in epochs),
             "corrected": sum(audit["found"].values()),
         },
-        "figures": figures,
+        "metrics": metrics,
     }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code (2 for bad input)."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--model", required=True, help="classifier: Hub id or folder")
-    parser.add_argument("--data", required=True, help="data set that it was trained on: folder or Hub id")
-    parser.add_argument("--out", required=True, help="folder for the flags, the next classifier and the table")
-    parser.add_argument("--segmenter", default=str(SEGMENTER), help="Hub id or folder; the embedded release")
-    parser.add_argument("--unknown", help="data set of cells of no class, as for train_classifier")
-    parser.add_argument("--config", type=Path, default=CONFIG, help="TOML file; %(default)s")
-    parser.add_argument("--cells", type=int, default=200, help="cells that the simulated person names; %(default)s")
-    args = parser.parse_args(argv)
-    try:
-        out = output_folder(args.out)
-        result = study(args, out)
-        write_json(out / "correction.json", result)
-        write_text(out / "correction.md", markdown(result))
-    except MarrowError as error:
-        print(f"correction_study: {error}", file=sys.stderr)
-        return 2
-    print(markdown(result))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def write_study(result: Mapping[str, Any], out: Path) -> str:
+    """Write ``correction.json`` and ``correction.md``; return the Markdown."""
+    write_json(out / "correction.json", result)
+    write_text(out / "correction.md", markdown(result))
+    return markdown(result)

@@ -1,35 +1,24 @@
-"""Show what the transfer brings: one small training, three starts of the backbone, three curves on one figure.
+"""What the transfer brings: one small training, three starts of the backbone, three curves on one plot.
 
-python -m training.transfer_study --data FIELDS --classifier REF --imagenet FILE.weights.h5 --out DIR
-
-The starts are the classifier's weights, ImageNet's and random ones; config, fields, seed and budget are the same
-(``training/configs/transfer.toml``: 320 px and all layers, ten epochs). Each training runs in a process of its own; one
-that is finished in DIR is not run again, and one that was stopped goes on. DIR gets ``transfer.json``, ``transfer.md``
-and ``transfer.png``. The figure is the mask mAP50 on the validation fields, as ultralytics gives it after each epoch.
-Small fields are enough: ``smear_fields.py --train 120 --validation 32 --test 0 --size 320``.
+The curve is the mask mAP50 on the validation fields, as ultralytics measures it after each epoch.
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from marrow.errors import MarrowError
-from training.common.config import load_config
-from training.common.files import output_folder, read_json, write_json, write_text
+from training.common.files import write_json, write_text
 from training.common.markdown import table
-from training.common.plots import draw_transfer
-from training.train_segmenter import CONFIGS, SegmenterTraining, data_folder
+from training.common.plots import ACCENT, INK, PALE, make_axes, save_figure
 
-CONFIG = CONFIGS / "transfer.toml"
-FIGURE = "metrics/mAP50(M)"
-LEVEL = 0.8  # mAP50 that the table gives the first epoch of
+METRIC = "metrics/mAP50(M)"  # ultralytics' column
+LEVEL = 0.8  # mAP50 that the table names the first epoch of
 
 
 def run_study(starts: Mapping[str, str], data: Path, config: Path, out: Path) -> dict[str, list[float]]:
@@ -50,17 +39,8 @@ def run_study(starts: Mapping[str, str], data: Path, config: Path, out: Path) ->
     curves = {}
     for name, start in starts.items():
         run_dir = out / name.replace(" ", "_")
-        command = [
-            "training.train_segmenter",
-            "--data",
-            data,
-            "--classifier",
-            start,
-            "--config",
-            config,
-            "--train-only",
-        ]
-        command += ["--run-dir", run_dir, "--output-dir", run_dir]
+        command = ("training.train_segmenter", "--data", data, "--classifier", start, "--config", config)
+        command += ("--train-only", "--run-dir", run_dir, "--output-dir", run_dir)
         print(f"== {name}", flush=True)
         if subprocess.run([sys.executable, "-m", *map(str, command)], check=False).returncode:
             raise MarrowError(f"The training from {name} weights failed, see above: repeat the command to go on.")
@@ -71,7 +51,7 @@ def run_study(starts: Mapping[str, str], data: Path, config: Path, out: Path) ->
 def read_curve(run_dir: Path) -> list[float]:
     """Read the mask mAP50 after each epoch of a run."""
     with (run_dir / "train" / "results.csv").open(newline="") as file:
-        return [float(row[FIGURE]) for row in csv.DictReader(file, skipinitialspace=True)]
+        return [float(row[METRIC]) for row in csv.DictReader(file, skipinitialspace=True)]
 
 
 def markdown(study: Mapping[str, Any]) -> str:
@@ -90,34 +70,25 @@ def markdown(study: Mapping[str, Any]) -> str:
     return f"{caption}\n\n{table(head, rows)}\n\n```sh\n{study['command']}\n```\n"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code (2 for bad input)."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder of small fields written by smear_fields.py")
-    parser.add_argument("--classifier", required=True, help="Hub id or folder")
-    parser.add_argument("--imagenet", required=True, help="MobileNetV2 .weights.h5 file")
-    parser.add_argument("--out", required=True, help="folder for the runs, the table and the figure")
-    parser.add_argument("--config", type=Path, default=CONFIG, help="TOML file; %(default)s")
-    args = parser.parse_args(argv)
-    try:
-        config = load_config(SegmenterTraining, args.config)
-        data, out = data_folder(args.data), output_folder(args.out)
-        starts = {"classifier": args.classifier, "ImageNet": args.imagenet, "random": "none"}
-        study = {
-            "command": "python -m training.transfer_study --data DATA --classifier REF --imagenet FILE --out DIR",
-            "config": asdict(config),
-            "fields": read_json(data / "sources.json")["fields"],
-            "curves": run_study(starts, data, args.config, out),
-        }
-        write_json(out / "transfer.json", study)
-        write_text(out / "transfer.md", markdown(study))
-        draw_transfer(study["curves"], out / "transfer.png")
-    except MarrowError as error:
-        print(f"transfer_study: {error}", file=sys.stderr)
-        return 2
-    print(markdown(study))
-    return 0
+def draw(curves: Mapping[str, Sequence[float]], path: Path) -> None:
+    """Draw the mask mAP50 on the validation fields after each epoch, one line for each start, into a PNG."""
+    figure, (axis,) = make_axes(1)
+    for (name, values), colour in zip(curves.items(), (ACCENT, INK, PALE), strict=False):
+        axis.plot(range(1, len(values) + 1), values, "o-", color=colour, markersize=3, label=name)
+    axis.set(xlabel="epoch", ylabel="mask mAP50, validation fields", ylim=(0, 1))
+    axis.grid(alpha=0.2)
+    axis.legend(frameon=False, loc="lower right")
+    save_figure(figure, path)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def write_study(study: Mapping[str, Any], out: Path) -> str:
+    """Write ``transfer.json``, ``transfer.md`` and ``transfer.png``; return the Markdown.
+
+    Args:
+        study: ``command``, ``config``, ``fields`` (number by kind) and ``curves`` by start.
+        out: folder to write.
+    """
+    write_json(out / "transfer.json", study)
+    write_text(out / "transfer.md", markdown(study))
+    draw(study["curves"], out / "transfer.png")
+    return markdown(study)
