@@ -11,26 +11,15 @@ python -m training.measure segmenter --model hub/bone-marrow-yolov8-seg --data F
 from __future__ import annotations
 
 import argparse
-import platform
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from marrow.errors import MarrowError
-from training.common.files import read_json, write_json
-
-
-def environment() -> dict[str, str]:
-    """Name what the figures were measured with."""
-    packages = ("openvino", "numpy", "opencv-python-headless")
-    return {"python": platform.python_version(), "machine": platform.machine()} | {p: version(p) for p in packages}
-
-
-def update_config(folder: Path, **values: Any) -> None:
-    """Set keys of a Hub folder's ``config.json``."""
-    write_json(folder / "config.json", read_json(folder / "config.json") | values)
+from model_cards.segmenter_tables import results_table
+from training.common.environment import runtime_versions
+from training.common.metrics_schema import ClassifierMetrics, SegmenterMetrics, write_metrics
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,14 +42,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise MarrowError(f"There is no folder {args.benchmarks}: name one with --benchmarks, or leave it out.")
         if args.unknown and args.kind != "classifier":
             raise MarrowError("--unknown is for the classifier: leave it out.")
-        metrics = measure(args.model, args.data, args.benchmarks, **options)
+        metrics: ClassifierMetrics | SegmenterMetrics = measure(args.model, args.data, args.benchmarks, **options)
     except MarrowError as error:
         print(f"measure: {error}", file=sys.stderr)
         return 2
-    metrics["environment"] = environment()
     given = "".join(f" --{name} {name.upper()}" for name in ("unknown", "benchmarks") if getattr(args, name))
-    metrics["command"] = f"python -m training.measure {args.kind} --model hub/{args.model.name} --data DATA{given}"
-    write_json(args.model / "metrics.json", metrics)
+    again = f"python -m training.measure {args.kind} --model hub/{args.model.name} --data DATA{given}"
+    write_metrics(args.model / "metrics.json", replace(metrics, environment=runtime_versions(), command=again))
+    if isinstance(metrics, SegmenterMetrics):
+        print(results_table(metrics.datasets))
     return 0
 
 

@@ -116,7 +116,7 @@ def markdown(result: Mapping[str, Any]) -> str:
         f"at a time. The fastest that loses at most {TOLERANCE:g} of the accuracy and renames at most {RENAMED:.0%} of "
         f"the cells, so that the files of a release agree, is {result['chosen']}."
     )
-    return f"{table(['numbers', *COLUMNS.values()], rows)}\n\n{caption}\n"
+    return f"{table(['number format', *COLUMNS.values()], rows)}\n\n{caption}\n"
 
 
 def study(model: Path, data: str) -> dict[str, Any]:

@@ -212,7 +212,7 @@ def markdown(result: Mapping[str, Any]) -> str:
         f"ultralytics is {result['chosen']}. That overlap is between its masks from `model.pt` and the ones from "
         "`model.onnx`, on the same input, at the same confidence."
     )
-    return f"{table(['numbers', *COLUMNS.values()], rows)}\n\n{caption}\n"
+    return f"{table(['number format', *COLUMNS.values()], rows)}\n\n{caption}\n"
 
 
 def study(model: Path, data: Path, number: int = 80, keep: str | None = None) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from training.correction_study import LOSS, compare, review, stained
 
 from dataset_scripts.fields.compose import Field
 from dataset_scripts.fields.patches import ground_colour
@@ -15,6 +14,7 @@ from marrow.report import make_report
 from tests.commands import assert_refused, python, succeed
 from training.classifier.data import Cells
 from training.common.files import read_json
+from training.correction_study import LOSS, compare, review, stained
 
 RULES = CountingRules(labels=("BLA", "LYT", "NGS"), uncertain_below=0.4, not_from_marrow=(), unknown=())
 CONFIG = """

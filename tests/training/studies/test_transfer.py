@@ -1,10 +1,10 @@
 """The transfer study: three trainings that differ in their start alone, and go on after a stop."""
 
 import pytest
-from training.transfer_study import markdown
 
 from tests.commands import assert_refused, python, succeed
 from training.common.files import read_json
+from training.transfer_study import markdown
 
 CONFIG = """
 epochs = 2
