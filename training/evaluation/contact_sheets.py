@@ -18,7 +18,7 @@ from dataset_scripts.smear_fields import SPLITS
 from dataset_scripts.synthetic_cells import draw_field
 from marrow.errors import MarrowError
 from marrow.segmenter import Segmenter
-from training.common.plots import save_picture
+from training.common.plots import lay_out, save_picture
 from training.evaluation.ground_truth import GroundTruth, bccd_fields, segpc_fields, single_cells
 from training.evaluation.matching import detection_rles, match_boxes, match_masks, match_rles, summary
 
@@ -55,9 +55,7 @@ def draw_panel(panel: Panel, side: int = PANEL) -> np.ndarray:
 
 def sheet(panels: Sequence[Panel], columns: int = COLUMNS, side: int = PANEL) -> np.ndarray:
     """Lay fields side by side: ``(height, width, 3)`` uint8 RGB."""
-    panels = [draw_panel(panel, side) for panel in panels]
-    panels += [np.full_like(panels[0], 255)] * (-len(panels) % columns)
-    return np.vstack([np.hstack(panels[i : i + columns]) for i in range(0, len(panels), columns)])
+    return lay_out([draw_panel(panel, side) for panel in panels], columns)
 
 
 def real_panel(field: GroundTruth, segmenter: Segmenter, confidence: float) -> Panel:

@@ -161,7 +161,7 @@ def review(analysis: Analysis, field: Field) -> Reviewed:
     cells, removed = [], []
     counts = Counter(missed=len(masks) - len(truth))
     for index, cell in enumerate(plain["cells"]):
-        edit = {"at": WHEN, "by": "simulated", "label": None, "shape": None, "from": []}
+        edit: dict[str, Any] = {"at": WHEN, "by": "simulated", "label": None, "shape": None, "from": []}
         code = truth.get(index)
         if code:
             counts["confirmed" if code == cell["label"] else "relabelled"] += 1
