@@ -17,6 +17,7 @@ from pycocotools import mask as coco_mask
 from dataset_scripts.smear_fields import SPLITS
 from dataset_scripts.synthetic_cells import draw_field
 from marrow.errors import MarrowError
+from marrow.geometry import contour
 from marrow.segmenter import Segmenter
 from training.common.plots import lay_out, save_picture
 from training.evaluation.ground_truth import GroundTruth, bccd_fields, segpc_fields, single_cells
@@ -68,17 +69,12 @@ def real_panel(field: GroundTruth, segmenter: Segmenter, confidence: float) -> P
     else:
         scores = [detection.score for detection in detections]
         match = match_rles(field.cells, detection_rles(detections, image.shape[:2]), scores)
-        truths = [_contour(coco_mask.decode(cell)) for cell in field.cells]
+        truths = [contour(coco_mask.decode(cell)) for cell in field.cells]
     missed = match.missed(0)
     outlines = [(np.array(detection.polygon), YELLOW) for detection in detections]
     outlines += [(truth, WHITE) for truth, miss in zip(truths, missed, strict=True) if not miss and field.cells]
     outlines += [(truth, RED) for truth, miss in zip(truths, missed, strict=True) if miss]
     return Panel(image, f"{field.name}: {len(detections)} outlined, {int(missed.sum())} missed", outlines)
-
-
-def _contour(mask: np.ndarray) -> np.ndarray:
-    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return max(contours, key=cv2.contourArea)[:, 0].astype(float)
 
 
 def real_fields(benchmarks: Path) -> dict[str, list[GroundTruth]]:
@@ -128,7 +124,7 @@ def _drawn_panel(segmenter: Segmenter, confidence: float, seed: int) -> tuple[tu
         (np.array(detection.polygon), ORANGE if wrong else YELLOW)
         for detection, wrong in zip(detections, false, strict=True)
     ]
-    outlines += [(_contour(truth), RED) for truth, miss in zip(truths, missed, strict=True) if miss]
+    outlines += [(contour(truth), RED) for truth, miss in zip(truths, missed, strict=True) if miss]
     title = f"{len(truths)} cells: {int(missed.sum())} missed, {int(false.sum())} false"
     metrics = summary([match], 0)
     rank = float(np.nan_to_num(metrics["f1"])), float(np.nan_to_num(metrics["mean_iou"]))
