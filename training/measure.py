@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from marrow.command import Command
 from marrow.errors import MarrowError
+from model_cards.segmenter_tables import results_table
 from training.common.environment import runtime_versions
-from training.common.files import write_json
+from training.common.metrics_schema import ClassifierMetrics, SegmenterMetrics, write_metrics
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,22 +40,20 @@ def work(options: argparse.Namespace) -> None:
         raise MarrowError(f"There is no folder {options.benchmarks}: name one with --benchmarks, or leave it out.")
     if options.unknown and options.kind != "classifier":
         raise MarrowError("--unknown is for the classifier: leave it out.")
+    metrics: ClassifierMetrics | SegmenterMetrics
     # each import brings half of the machine learning stack
     if options.kind == "classifier":
         from training.evaluation import classifier
 
-        metrics: Mapping[str, Any]
         metrics = classifier.measure(options.model, options.data, options.benchmarks, options.unknown)
     else:
         from training.evaluation import segmenter
 
         metrics = segmenter.measure(options.model, options.data, options.benchmarks)
+        print(results_table(metrics.datasets))
     given = "".join(f" --{name} {name.upper()}" for name in ("unknown", "benchmarks") if getattr(options, name))
-    by = {
-        "environment": runtime_versions(),
-        "command": f"python -m training.measure {options.kind} --model hub/{options.model.name} --data DATA{given}",
-    }
-    write_json(options.model / "metrics.json", {**metrics, **by})
+    again = f"python -m training.measure {options.kind} --model hub/{options.model.name} --data DATA{given}"
+    write_metrics(options.model / "metrics.json", replace(metrics, environment=runtime_versions(), command=again))
 
 
 if __name__ == "__main__":

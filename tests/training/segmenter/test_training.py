@@ -117,7 +117,7 @@ def test_stock_yolov8_is_trained_and_exported_the_same_way(fields, trained_segme
     succeed("-m", "training.train_segmenter", *arguments, *places, "--device", "cpu")
     assert "\ndevice: cpu\n" in (tmp_path / "run" / "train" / "args.yaml").read_text(), "passed through"
     assert len(YOLO(tmp_path / "hub" / "model.pt").model.model) == 23, "layers of yolov8-seg"
-    assert read_json(tmp_path / "hub" / "metrics.json")["datasets"]["composed fields"]["n_images"] == 3
+    assert read_json(tmp_path / "hub" / "metrics.json")["datasets"]["composed"]["n_images"] == 3
     places = ("--benchmarks", tmp_path / "nothing", "--stock", tmp_path / "hub")
     given = ("-m", "training.compare_segmenters", "--data", fields, "--model", trained_segmenter.hub)
     assert_refused(python(*given, *places), "nothing", "--benchmarks")
