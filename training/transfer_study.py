@@ -21,8 +21,9 @@ from marrow.command import Command
 from training.common.config import load_config
 from training.common.files import output_folder, read_json
 from training.common.paths import CONFIGS
+from training.segmenter.config import SegmenterTraining
+from training.segmenter.training import data_folder
 from training.studies.transfer import run_study, write_study
-from training.train_segmenter import SegmenterTraining, data_folder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -90,7 +90,7 @@ def run_experiment(config: ClassifierTraining, train_cells: Cells, validation: C
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from sklearn.metrics import accuracy_score, f1_score
 
-    from training.train_classifier import history, network_input, save_run, train
+    from training.classifier.training import history, network_input, save_run, train
 
     chosen = chosen_cells(train_cells, config)
     model = train(config, chosen, validation, run_dir)

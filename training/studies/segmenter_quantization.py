@@ -35,7 +35,7 @@ from training.common.markdown import table
 from training.evaluation.ground_truth import GroundTruth, annotation_file, coco_fields
 from training.evaluation.matching import detection_rles, encode_rle, match_rles
 from training.evaluation.segmenter import average_precision, outline
-from training.export import OPSET, store_halved
+from training.weights.onnx_storage import OPSET, store_halved
 
 CALIBRATION = 48  # training fields that the ranges of int8 are taken from
 REPEATS = 30

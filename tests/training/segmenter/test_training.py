@@ -16,15 +16,11 @@ from marrow.errors import MarrowError
 from tests.commands import assert_refused, python, succeed
 from training.common.config import load_config
 from training.common.files import read_json
-from training.train_segmenter import (
-    CONFIGS,
-    SegmenterTraining,
-    build_model,
-    main,
-    pull_backbone,
-    pull_classifier,
-    train,
-)
+from training.common.paths import CONFIGS
+from training.segmenter.config import SegmenterTraining
+from training.segmenter.model import build_model, pull_backbone, pull_classifier
+from training.segmenter.training import train
+from training.train_segmenter import main
 
 # ends the process as a power cut would, once the first epoch's checkpoint is written
 CUT_SHORT = """
