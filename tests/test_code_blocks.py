@@ -46,10 +46,10 @@ ELSEWHERE = {
     r"python dataset_scripts/bone_marrow_12\.py .*(BM_cytomorphology_data|set)\b": "tests/dataset_scripts/test_card.py",
     r"python -m training\.measure ": "tests/training/evaluation/test_measure.py",
     r"python -m training\.compare ": "tests/training/studies/test_architectures.py",
-    r"python -m training\.classifier_precision ": "tests/training/studies/test_classifier_quantization.py",
+    r"python -m training\.quantization classifier ": "tests/training/studies/test_classifier_quantization.py",
     r"python -m training\.compare_segmenters ": "tests/training/segmenter/test_training.py",
     r"python -m training\.transfer_study ": "tests/training/studies/test_transfer.py",
-    r"python -m training\.precision ": "tests/training/studies/test_segmenter_quantization.py",
+    r"python -m training\.quantization segmenter ": "tests/training/studies/test_segmenter_quantization.py",
     r"python -m training\.correction_study ": "tests/training/studies/test_corrections.py",
 }
 # Commands that would change the machine of whoever runs the tests.

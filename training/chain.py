@@ -21,8 +21,8 @@ import cv2
 import numpy as np
 
 from dataset_scripts.synthetic_cells import draw_field
-from model_cards.render import number
 from training.common.files import read_json
+from training.common.markdown import number
 from training.evaluation.matching import match_masks, summary
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -141,7 +141,7 @@ def steps(work: Path, hub: dict[str, str]) -> list[Step]:
 
 
 def _segmenter_figure(folder: Path) -> str:
-    figures = read_json(folder / "metrics.json")["datasets"]["composed fields"]
+    figures = read_json(folder / "metrics.json")["datasets"]["composed"]
     return f"recall {number(figures['recall'])}, precision {number(figures['precision'])} on composed test fields"
 
 

@@ -11,7 +11,7 @@ from tests.commands import assert_refused, python, succeed
 from tests.training.evaluation.test_measure import made_cells
 from training.classifier.config import ARCHITECTURES, ClassifierTraining, chosen_cells
 from training.common.config import load_config
-from training.export import folded_head
+from training.weights.keras_to_transformers import folded_head
 
 OPTIONS = [
     {"arch": "simple_cnn", "optimizer": "adam", "batch_norm": True, "label_smoothing": 0.1},
