@@ -12,9 +12,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from marrow.analysis import Detection, ModelInfo
+from marrow.analysis import Detection
 from marrow.geometry import box_areas, box_intersections, contour, opened, polygon_area, simplify
-from marrow.hub import ModelFolder, resolve
+from marrow.hub import ModelFolder
+from marrow.pretrained import Pretrained
 from marrow.runtime import compile_onnx, read_config
 
 FINEST = 3.0  # most pixels of an outline's grid in one of the input, so that a huge image takes no minutes
@@ -50,25 +51,20 @@ class SegmenterConfig:
     max_object_size: int = 0
 
 
-class Segmenter:
+class Segmenter(Pretrained):
     """Finds nucleated cells in an image.
 
     Args:
-        folder: a folder with ``config.json`` and ``model.onnx``, as :func:`marrow.hub.resolve` gives it.
+        folder: a folder with ``config.json`` and ``model.onnx``, as :func:`marrow.hub.resolve` returns it.
 
     Raises:
         MarrowError: a file is missing or unreadable.
     """
 
     def __init__(self, folder: ModelFolder) -> None:
-        self.info: ModelInfo = folder.info
+        super().__init__(folder)
         self.config = read_config(folder.path, SegmenterConfig)
         self._network = compile_onnx(folder.path / "model.onnx")
-
-    @classmethod
-    def from_pretrained(cls, reference: str, revision: str | None = None) -> Segmenter:
-        """Load a segmenter from a Hub id or a local folder, optionally at one revision."""
-        return cls(resolve(reference, revision))
 
     def __call__(self, image: np.ndarray, confidence: float | None = None) -> list[Detection]:
         """Find the cells in one image.
