@@ -28,7 +28,7 @@ REGION_WEIGHT, EDGE_WEIGHT, EDGE_HALF, BEND_COST = 0.35, 2.0, 0.05, 0.04
 
 @dataclass(frozen=True)
 class Colours:
-    """What the outline looks at, made once for an image.
+    """What the outline follows, computed once for an image.
 
     Attributes:
         bins: ``(h, w)`` int, the colour of each pixel as a number of a histogram bin.
