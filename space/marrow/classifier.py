@@ -144,7 +144,7 @@ class Classifier(Pretrained):
         return probabilities(self.logits(crops), self.config.temperature, self.config.reject_logit)
 
     def logits(self, crops: np.ndarray) -> np.ndarray:
-        """Return the logits of ``(n, size, size, 3)`` uint8 RGB crops at each rotation, ``(tta_rotations, n, len(labels))``."""
+        """Return the logits of ``(n, size, size, 3)`` uint8 RGB crops, ``(tta_rotations, n, len(labels))``."""
         return np.stack([logits for logits, *_ in self._forward(crops)])
 
     @cached_property

@@ -195,7 +195,7 @@ def _nms(corners: np.ndarray, scores: np.ndarray, iou: float) -> np.ndarray:
 
 
 def _merge_scales(candidates: list[_Candidate], config: SegmenterConfig) -> list[_Candidate]:
-    """Join what both scales found, by falling score: of boxes that overlap the best stays, and what is only a part goes.
+    """Join what both scales found, by falling score: of boxes that overlap the best stays, and mere parts go.
 
     A part is a box that lies in that of a larger cell; a neighbour has more of its own outside. The cell is then as
     sure as its surest part. One below the default confidence takes only parts of lower scores with it. So leaving out
