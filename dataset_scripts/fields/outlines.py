@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from marrow.analysis import Detection
+from marrow.cell import Detection
 from marrow.centre_cell import outline_cells
 from marrow.geometry import polygon_mask
 from marrow.segmenter import GREY, Segmenter

@@ -5,12 +5,13 @@
 >>> analyze(read_image("smear.jpg"), models).report.counts  # doctest: +SKIP
 """
 
-from marrow.analysis import Analysis, Cell, Report
+from marrow.analysis import Analysis
+from marrow.cell import Cell
 from marrow.errors import MarrowError
 from marrow.images import read_image
 from marrow.pipeline import Models, analyze
-from marrow.schema import read_analysis
+from marrow.report import Report
 
-__all__ = ["Analysis", "Cell", "MarrowError", "Models", "Report", "analyze", "read_analysis", "read_image"]
+__all__ = ["Analysis", "Cell", "MarrowError", "Models", "Report", "analyze", "read_image"]
 
 __version__ = "0.2.0"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from marrow.analysis import Box
+from marrow.cell import Box
 from marrow.geometry import distance_inside, local_maxima, mask_box, nearest_circle
 from marrow.stain import nuclear_mask, optical_density
 from marrow.star_outline import Colours, Outline, colour_features, grow

@@ -10,11 +10,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from marrow.analysis import Box, CountingRules
+from marrow.cell import Box
 from marrow.crop import CropConfig, crop_cell
 from marrow.errors import MarrowError
 from marrow.hub import ModelFolder
 from marrow.pretrained import Pretrained
+from marrow.report import CountingRules
 from marrow.runtime import compile_onnx, read_config
 
 BATCH = 32

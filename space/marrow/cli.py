@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from marrow.analysis import Report
 from marrow.case import count_case, read_saved
 from marrow.classifier import Classifier
 from marrow.command import Command
@@ -29,6 +28,7 @@ from marrow.files import write_whole
 from marrow.images import read_image
 from marrow.pipeline import Models, analyze
 from marrow.print_page import to_page
+from marrow.report import Report
 from marrow.texts import PAGE
 
 ANALYZE = """Outline, name and count the cells of whole smear images.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from marrow.analysis import Box
+from marrow.cell import Box
 from marrow.centre_cell import find_centre_cell
 
 __all__ = ["CropConfig", "crop_cell", "find_centre_cell"]

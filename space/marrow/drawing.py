@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from marrow.analysis import Analysis, Cell
+from marrow.analysis import Analysis
+from marrow.cell import Cell
 from marrow.geometry import fill
 
 Colour = tuple[int, int, int]

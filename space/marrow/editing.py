@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from marrow.analysis import Box, Detection
+from marrow.cell import Box, Detection
 from marrow.centre_cell import centre_cell_mask
 from marrow.errors import MarrowError
 from marrow.geometry import (

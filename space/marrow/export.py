@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from marrow.analysis import Analysis, Cell
+from marrow.analysis import Analysis
 from marrow.case import Case, NamedAnalysis
+from marrow.cell import Cell
 from marrow.drawing import draw_annotations
 from marrow.files import write_whole
 from marrow.images import encode_png

@@ -14,11 +14,11 @@ import numpy as np
 from huggingface_hub import CommitScheduler
 from huggingface_hub.errors import HTTPError
 
-from marrow.analysis import Analysis, ModelInfo
+from marrow.analysis import Analysis
 from marrow.drawing import draw_mask
 from marrow.errors import MarrowError
 from marrow.files import atomic_path
-from marrow.hub import is_away
+from marrow.hub import ModelInfo, is_away
 from marrow.images import encode_png
 from marrow.zips import cut_pictures
 

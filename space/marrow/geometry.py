@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
-from marrow.analysis import Box
+from marrow.cell import Box
 
 Polygon = np.ndarray | Sequence[Sequence[float]]
 

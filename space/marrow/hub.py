@@ -21,7 +21,6 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from marrow.analysis import ModelInfo
 from marrow.errors import MarrowError
 
 FILES = ("config.json", "model.onnx")
@@ -33,6 +32,14 @@ _LOG = logging.getLogger(__name__)
 
 HubErrors = (HTTPError, HFValidationError, OfflineModeIsEnabled, LocalEntryNotFoundError)
 """What the Hub's client raises when the Hub refuses, is away, or may not be asked."""
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Which weights were used: a Hub id or folder name, and the commit (``None`` for a local folder)."""
+
+    repo: str
+    revision: str | None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from huggingface_hub import CommitInfo
 
-from marrow.analysis import Analysis, Cell, Detection
+from marrow.analysis import Analysis
+from marrow.cell import Cell, Detection
 from marrow.classifier import Classifier
 from marrow.report import make_report
 from marrow.segmenter import Segmenter

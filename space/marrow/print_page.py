@@ -15,10 +15,11 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
-from marrow.analysis import Analysis, ModelInfo, Report
+from marrow.analysis import Analysis
 from marrow.case import Case, count_case
 from marrow.drawing import PALETTE, draw_annotations
-from marrow.report import FLOOR, LINEAGES, NOT_IN_DIFFERENTIAL, TARGET, wilson_interval, write_notes
+from marrow.hub import ModelInfo
+from marrow.report import FLOOR, LINEAGES, NOT_IN_DIFFERENTIAL, TARGET, Report, wilson_interval, write_notes
 from marrow.texts import CLASS_NAMES, LINEAGE_NAMES, PAGE
 
 PICTURE_SIDE = 1600

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import sqrt
 
-from marrow.analysis import Analysis, Cell, CountingRules, Report
+from marrow.cell import Cell
 from marrow.texts import NOTES
 
 NOT_IN_DIFFERENTIAL = frozenset({"ART", "KSC", "NIF", "OTH"})
@@ -42,6 +42,65 @@ TARGET = 500
 
 Z95 = 1.959964
 """Two-sided 95 % quantile of the normal distribution."""
+
+
+@dataclass(frozen=True)
+class CountingRules:
+    """What a count must know of the classifier that named the cells.
+
+    Attributes:
+        labels: its codes, in the order of its outputs.
+        uncertain_below: best probability below which a cell is uncertain, 0 to 1.
+        not_from_marrow: codes that it never saw in a real marrow image.
+        unknown: codes of which it never saw an image at all.
+    """
+
+    labels: tuple[str, ...]
+    uncertain_below: float
+    not_from_marrow: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A differential count; see :func:`make_report` for the rules.
+
+    Attributes:
+        found: number of cells in the analysis.
+        edited: number of cells that a person changed, confirmed, made or removed.
+        total: number of cells in the differential, the denominator of ``percent``.
+        uncertain: number of cells that no person named and whose probability is below ``uncertain_below``.
+        counts: number of certain cells by code, for every code of the classifier (0 included).
+        by_model: how many of these no person named.
+        percent: share of ``total`` by code, 0 to 100, for every code that belongs in a differential.
+        intervals: 95 % Wilson interval of each percentage, ``(low, high)``, 0 to 100.
+        lineages: number of cells in the differential by lineage, see :data:`LINEAGES`.
+        me_ratio: myeloid to erythroid ratio, ``None`` when no erythroid cell was counted.
+        uncertain_below: best probability below which a cell is uncertain, 0 to 1.
+        not_from_marrow: codes that the classifier never saw in a real marrow image.
+        unknown: codes of which it never saw an image at all.
+        notes: sentences (English) that a reader of the figures must know.
+    """
+
+    found: int
+    edited: int
+    total: int
+    uncertain: int
+    counts: dict[str, int]
+    by_model: dict[str, int]
+    percent: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    lineages: dict[str, int]
+    me_ratio: float | None
+    uncertain_below: float
+    not_from_marrow: tuple[str, ...]
+    unknown: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def rules(self) -> CountingRules:
+        """The rules that were counted by."""
+        return CountingRules(tuple(self.counts), self.uncertain_below, self.not_from_marrow, self.unknown)
 
 
 def make_report(cells: Sequence[Cell], rules: CountingRules, removed: Sequence[Cell] = ()) -> Report:
@@ -81,18 +140,6 @@ def make_report(cells: Sequence[Cell], rules: CountingRules, removed: Sequence[C
         notes=(),
     )
     return replace(report, notes=write_notes(report))
-
-
-def filter_cells(analysis: Analysis, confidence: float) -> Analysis:
-    """Keep the cells whose segmenter score is at least ``confidence`` (0 to 1), and count them anew.
-
-    A cell that a person has seen stays whatever its score. No model runs: non-maximum suppression lets the higher score
-    win, so without edits this equals an analysis made at ``confidence``, as long as the one given was made at a lower
-    one.
-    """
-    cells = tuple(cell for cell in analysis.cells if cell.score >= confidence or cell.edited)
-    report = make_report(cells, analysis.report.rules, analysis.removed)
-    return replace(analysis, confidence=confidence, cells=cells, report=report)
 
 
 def wilson_interval(count: int, total: int) -> tuple[float, float]:

@@ -1,15 +1,17 @@
-"""Reading a saved analysis back: nothing is believed unseen, and the report is counted anew."""
+"""The JSON of an analysis, written and read; nothing read is believed unseen, and the report is counted anew."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
-from marrow.analysis import Analysis, Cell, CountingRules, Detection, Edit, ModelInfo
+from marrow.cell import Cell, Detection, Edit
 from marrow.errors import MarrowError
+from marrow.hub import ModelInfo
 from marrow.images import MAX_PIXELS
-from marrow.report import make_report
+from marrow.report import CountingRules, Report, make_report
 
 MAX_CELLS = 20_000
 """Most cells of an analysis, removed ones included; a segmenter gives at most one for each of its 8,400 anchors."""
@@ -24,7 +26,7 @@ MAX_ID = 65_535
 """Highest id of a cell, so that a 16-bit mask holds it."""
 
 OUTLINE_ORIGINS = (None, "added", "merged", "split")
-"""How the outline of a cell can have come about, see :class:`marrow.analysis.Edit`."""
+"""How the outline of a cell can have come about, see :class:`marrow.cell.Edit`."""
 
 REMOVAL_REASONS = ("deleted", "merged", "split")
 """How a removed cell can have gone."""
@@ -36,15 +38,60 @@ TOLERANCE = 2e-4
 """Two probabilities that are equal before rounding differ by less after it."""
 
 
-def read_analysis(plain: Any, rules: CountingRules | None = None) -> Analysis:
-    """Read back what :meth:`marrow.analysis.Analysis.to_dict` gives; nothing in it is believed unseen.
+class Fields(TypedDict):
+    """The fields of :class:`marrow.analysis.Analysis`, which says what each is."""
+
+    width: int
+    height: int
+    segmenter: ModelInfo
+    classifier: ModelInfo
+    confidence: float
+    cells: tuple[Cell, ...]
+    report: Report
+    removed: tuple[Cell, ...]
+
+
+def write_fields(fields: Fields) -> dict[str, Any]:
+    """Return the fields of an analysis as plain values, in the layout of the JSON file (see ``docs/developer.md``)."""
+    return {
+        "image": {"width": fields["width"], "height": fields["height"]},
+        "models": {"segmenter": asdict(fields["segmenter"]), "classifier": asdict(fields["classifier"])},
+        "confidence": fields["confidence"],
+        "cells": [cell_to_dict(cell) for cell in fields["cells"]],
+        "removed": [cell_to_dict(cell) for cell in fields["removed"]],
+        "report": asdict(fields["report"]),
+    }
+
+
+def cell_to_dict(cell: Cell) -> dict[str, Any]:
+    """Return a cell as plain values, in the layout of the JSON file."""
+    return {
+        "id": cell.id,
+        "box": [round(v, 1) for v in cell.box],
+        "polygon": [[round(x, 1), round(y, 1)] for x, y in cell.polygon],
+        "area": round(cell.area, 1),
+        "score": round(cell.score, 4),
+        "label": cell.label,
+        "probability": round(cell.probability, 4),
+        "probabilities": {code: round(p, 4) for code, p in cell.probabilities.items()},
+        "edited": _edit_to_dict(cell.edited) if cell.edited else None,
+    }
+
+
+def _edit_to_dict(edit: Edit) -> dict[str, Any]:
+    plain = asdict(edit)
+    return plain | {"from": list(plain.pop("parent_ids"))}
+
+
+def read_fields(plain: Any, rules: CountingRules | None = None) -> Fields:
+    """Read back what :func:`write_fields` gives; nothing in it is believed unseen.
 
     Args:
         plain: the layout of the JSON file, or the older one without ``edited`` and ``removed``.
         rules: to count by; those that the values themselves name when ``None``.
 
     Returns:
-        The analysis, equal to the one that was saved to the rounding of the JSON, counted anew.
+        The fields, equal to those that were saved to the rounding of the JSON, counted anew.
 
     Raises:
         MarrowError: a value is missing, of the wrong type, not finite, outside the image, or unknown.
@@ -60,7 +107,7 @@ def read_analysis(plain: Any, rules: CountingRules | None = None) -> Analysis:
     cells = reader.read_all(plain.get("cells"), "cells", OUTLINE_ORIGINS)
     removed = reader.read_all(plain.get("removed", []), "removed", REMOVAL_REASONS)
     _check_ids(cells, removed)
-    return Analysis(
+    return Fields(
         width=width,
         height=height,
         segmenter=_model(models.get("segmenter"), "models.segmenter"),

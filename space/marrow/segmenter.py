@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from marrow.analysis import Detection
+from marrow.cell import Detection
 from marrow.geometry import box_areas, box_intersections, contour, opened, polygon_area, simplify
 from marrow.hub import ModelFolder
 from marrow.pretrained import Pretrained

@@ -1,39 +1,43 @@
-"""Analyses as detections of the library ``supervision``, and back: its annotators, metrics, trackers and filters."""
+"""Cells as detections of the library ``supervision``, and back: its annotators, metrics, trackers and filters."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from marrow.analysis import Analysis, Box, Cell, CountingRules, Edit, ModelInfo
+from marrow.cell import Box, Cell, Edit
 from marrow.errors import MarrowError
 from marrow.geometry import contour, polygon_area, polygon_mask, simplify
-from marrow.report import make_report
 
 if TYPE_CHECKING:
     import supervision as sv
 
-ELSEWHERE = ModelInfo("supervision", None)
-"""Which weights found or named cells that another program made."""
 
+def to_supervision(
+    cells: Sequence[Cell], size: tuple[int, int], labels: tuple[str, ...], uncertain_below: float
+) -> sv.Detections:
+    """Return cells as detections, in their order; this is :meth:`marrow.analysis.Analysis.to_supervision`.
 
-def to_supervision(analysis: Analysis) -> sv.Detections:
-    """Return the cells as detections, in their order.
+    Args:
+        cells: of one image.
+        size: width and height of the image in pixels.
+        labels: codes of the classifier, in the order of its outputs.
+        uncertain_below: best probability below which a cell is uncertain, 0 to 1.
 
     Returns:
         Detections with ``xyxy`` in pixels, ``mask`` (``(cells, height, width)`` bool), ``confidence`` (score of the
         segmenter, 0 to 1), ``class_id`` (place of the label among the codes of the classifier), and in ``data``
         ``class_name``, ``cell_id``, ``probability``, ``probabilities`` (``(cells, classes)``), ``uncertain`` and
-        ``edited`` (an :class:`marrow.analysis.Edit`, or ``None``). Removed cells are not among them.
+        ``edited`` (an :class:`marrow.cell.Edit`, or ``None``). Removed cells are not among them.
 
     Raises:
         MarrowError: supervision is not installed.
     """
     sv = _supervision()
-    cells, labels = analysis.cells, tuple(analysis.report.counts)
-    shape = (analysis.height, analysis.width)
+    shape = size[::-1]
     shares = [[cell.probabilities[code] for code in labels] for cell in cells]
     edits = np.empty(len(cells), object)
     edits[:] = [cell.edited for cell in cells]
@@ -47,22 +51,14 @@ def to_supervision(analysis: Analysis) -> sv.Detections:
             "cell_id": np.array([cell.id for cell in cells], int),
             "probability": np.array([cell.probability for cell in cells], float),
             "probabilities": np.array(shares, float).reshape(-1, len(labels)),
-            "uncertain": np.array([analysis.is_uncertain(cell) for cell in cells], bool),
+            "uncertain": np.array([cell.is_uncertain(uncertain_below) for cell in cells], bool),
             "edited": edits,
         },
     )
 
 
-def from_supervision(
-    detections: sv.Detections,
-    size: tuple[int, int],
-    rules: CountingRules,
-    *,
-    segmenter: ModelInfo = ELSEWHERE,
-    classifier: ModelInfo = ELSEWHERE,
-    confidence: float = 0.0,
-) -> Analysis:
-    """Count detections as an analysis, whether they come from :func:`to_supervision` or from another program.
+def from_supervision(detections: sv.Detections, size: tuple[int, int], labels: tuple[str, ...]) -> tuple[Cell, ...]:
+    """Read detections as cells, whether they come from :func:`to_supervision` or from another program.
 
     An outline is the contour of the mask's largest region, whose pixels are the mask's; without masks, the box. The
     name is ``data["class_name"]``, or the label at ``class_id``. What else :func:`to_supervision` wrote into ``data``
@@ -71,18 +67,15 @@ def from_supervision(
     Args:
         detections: of one image.
         size: width and height of the image in pixels.
-        rules: to count by, as those of ``classifier.config`` or of the ``report`` of another analysis.
-        segmenter: weights that found the cells.
-        classifier: weights that named them.
-        confidence: score below which cells were left out, 0 to 1.
+        labels: codes of the classifier.
 
     Raises:
-        MarrowError: a detection has no name, one that is none of the rules', an empty box, or a mask of another size.
+        MarrowError: a detection has no name, one that is none of the labels, an empty box, or a mask of another size.
     """
-    cells = tuple(_read_cell(detections, i, size, rules.labels) for i in range(len(detections)))
+    cells = tuple(_read_cell(detections, i, size, labels) for i in range(len(detections)))
     if len({cell.id for cell in cells}) < len(cells):  # of several images, or copied
         cells = tuple(replace(cell, id=number) for number, cell in enumerate(cells, start=1))
-    return Analysis(*size, segmenter, classifier, confidence, cells, make_report(cells, rules))
+    return cells
 
 
 def _read_cell(detections: sv.Detections, i: int, size: tuple[int, int], labels: tuple[str, ...]) -> Cell:

@@ -11,7 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from marrow.analysis import Analysis, Box, Cell
+from marrow.analysis import Analysis
+from marrow.cell import Box, Cell
 from marrow.images import encode_png
 from marrow.stain import background_colour
 

@@ -10,9 +10,10 @@ import gradio as gr
 import numpy as np
 
 from marrow import Analysis, Models, Report, analyze
+from marrow.analysis import filter_cells
 from marrow.drawing import draw_annotations, draw_segmentation
 from marrow.export import export
-from marrow.report import filter_cells, write_notes
+from marrow.report import write_notes
 from marrow.texts import CLASS_NAMES
 from screen.analysis_queue import AnalysisQueue
 from screen.language import language_of, say

@@ -14,8 +14,9 @@ import gradio as gr
 import numpy as np
 
 from marrow import Analysis, MarrowError, Models
-from marrow.analysis import Detection, cell_to_dict
+from marrow.analysis import filter_cells
 from marrow.case import MAX_IMAGES, Case, NamedAnalysis, count_case
+from marrow.cell import Detection
 from marrow.crop import crop_cell
 from marrow.drawing import draw_heat
 from marrow.editing import merge_outlines, outline_in_box, split_outline
@@ -24,8 +25,8 @@ from marrow.flags import MAX_COMMENT, save_flag
 from marrow.images import encode_png
 from marrow.pipeline import classify_detections
 from marrow.print_page import to_page
-from marrow.report import filter_cells, make_report
-from marrow.schema import read_analysis, read_detection
+from marrow.report import make_report
+from marrow.schema import cell_to_dict, read_detection
 from screen.analysis_queue import AnalysisQueue
 from screen.language import language_of, say
 from screen.uploads import RefusedError, Upload, Uploads
@@ -201,7 +202,7 @@ class Review:
         """Read an analysis that was saved, which must be of the classifier's classes; its image may be elsewhere."""
         rules = self._models.classifier.config.rules
         try:
-            analysis = read_analysis(plain)
+            analysis = Analysis.from_dict(plain)
         except MarrowError as error:
             raise RefusedError("not_an_analysis") from error
         if analysis.report.rules.labels != rules.labels:

@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from marrow import Analysis, Cell, Models, analyze
-from marrow.analysis import Edit
+from marrow.cell import Edit
 from marrow.report import make_report
 from tests.space.known_models import DISCS, make_classifier, make_segmenter
 from tests.space.served import Server, serve, visit

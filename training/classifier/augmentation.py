@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from marrow.analysis import Box
+from marrow.cell import Box
 from marrow.crop import CropConfig, crop_cell
 from training.classifier.stain import restain, transfer_colours
 

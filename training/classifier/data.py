@@ -11,7 +11,7 @@ import datasets
 import numpy as np
 from tqdm import tqdm
 
-from marrow.analysis import Box
+from marrow.cell import Box
 from marrow.classifier import SOURCES_OF_0_1, TrainedOn
 from marrow.crop import CropConfig, crop_cell, find_centre_cell
 from marrow.errors import MarrowError

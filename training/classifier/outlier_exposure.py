@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from marrow.analysis import Box
+from marrow.cell import Box
 from marrow.crop import CropConfig
 from training.classifier.augmentation import Augmentation, augmented_crop
 from training.classifier.data import Cells

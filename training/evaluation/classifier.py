@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
-from marrow.analysis import Box
+from marrow.cell import Box
 from marrow.classifier import Classifier, probabilities
 from marrow.report import wilson_interval
 from training.classifier.data import Cells, load_cells, real_cells

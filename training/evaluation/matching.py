@@ -10,7 +10,7 @@ import numpy as np
 from pycocotools import mask as coco_mask
 from scipy.optimize import linear_sum_assignment
 
-from marrow.analysis import Box, Detection
+from marrow.cell import Box, Detection
 from marrow.geometry import box_iou, polygon_mask
 from training.common.metrics_schema import CurvePoint, Interval, RecallOf
 from training.evaluation.bootstrap import LEVELS, RESAMPLES

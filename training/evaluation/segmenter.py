@@ -15,7 +15,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from tqdm import tqdm
 
-from marrow.analysis import Detection
+from marrow.cell import Detection
 from marrow.segmenter import Segmenter
 from training.common.metrics_schema import ChosenConfidence, CurvePoint, FieldMetrics, RecallOf, SegmenterMetrics
 from training.common.model_folder import update_config

@@ -11,7 +11,7 @@ from skimage.measure import regionprops
 from skimage.morphology import remove_small_objects
 from skimage.segmentation import watershed
 
-from marrow.analysis import Detection
+from marrow.cell import Detection
 from marrow.geometry import contour, polygon_area, polygon_box
 
 SIDE = 640  # pixels; larger fields are scaled down to it, as for the network

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import pytest
 
 from marrow import Analysis, MarrowError, analyze
-from marrow.analysis import Edit
 from marrow.case import Case, NamedAnalysis, count_case, read_saved
+from marrow.cell import Edit
 from marrow.export import export
 from marrow.print_page import to_page
 from marrow.texts import PAGE

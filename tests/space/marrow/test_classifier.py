@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from marrow import MarrowError
-from marrow.analysis import ORIGINS
+from marrow.cell import ORIGINS
 from marrow.classifier import Classifier, ClassifierConfig
 from marrow.runtime import read_config
 from tests.space.known_models import HUB, make_classifier

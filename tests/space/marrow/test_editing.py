@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from marrow import MarrowError, read_image
-from marrow.analysis import Detection
+from marrow.cell import Detection
 from marrow.editing import merge_outlines, outline_in_box, split_outline
 from marrow.geometry import polygon_mask
 from marrow.segmenter import Segmenter

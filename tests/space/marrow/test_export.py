@@ -12,7 +12,7 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from marrow import Analysis, MarrowError, analyze
-from marrow.analysis import Edit
+from marrow.cell import Edit
 from marrow.export import SUFFIXES, export
 from tests.space.known_models import CODES, DISCS
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from marrow import Cell, analyze
-from marrow.analysis import CountingRules, Edit
+from marrow.analysis import filter_cells
+from marrow.cell import Edit
 from marrow.classifier import ClassifierConfig
-from marrow.report import filter_cells, make_report, wilson_interval, write_notes
+from marrow.report import CountingRules, make_report, wilson_interval, write_notes
 from tests.space.known_models import CODES
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dataset_scripts.synthetic_cells import draw_field
-from marrow.analysis import Detection
+from marrow.cell import Detection
 from marrow.errors import MarrowError
 from marrow.geometry import polygon_mask
 from marrow.segmenter import GREY, Segmenter, letterbox

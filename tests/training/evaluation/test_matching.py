@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from marrow.analysis import Detection
+from marrow.cell import Detection
 from training.evaluation.matching import (
     STEPS,
     Match,

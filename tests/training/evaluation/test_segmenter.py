@@ -9,7 +9,7 @@ import pytest
 from dataset_scripts.fields.compose import Field
 from dataset_scripts.fields.formats import write_coco, write_field
 from dataset_scripts.synthetic_cells import draw_field
-from marrow.analysis import Detection
+from marrow.cell import Detection
 from marrow.errors import MarrowError
 from training.evaluation.ground_truth import GroundTruth, annotations, bccd_fields, coco_fields, segpc_fields
 from training.evaluation.segmenter import average_precision, choose_confidence, measure_outliner, outline

@@ -8,8 +8,10 @@ import pytest
 
 from dataset_scripts.fields.compose import Field
 from dataset_scripts.synthetic_cells import draw_single
-from marrow.analysis import Analysis, Cell, CountingRules, ModelInfo
-from marrow.report import make_report
+from marrow.analysis import Analysis
+from marrow.cell import Cell
+from marrow.hub import ModelInfo
+from marrow.report import CountingRules, make_report
 from marrow.stain import background_colour
 from tests.commands import assert_refused, python, succeed
 from training.classifier.data import Cells

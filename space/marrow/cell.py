@@ -1,0 +1,82 @@
+"""A cell of an analysis: where it lies, what it is called, and what a person made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Box = tuple[float, float, float, float]
+
+ORIGINS = ("bone_marrow", "blood", "drawn", "unknown")
+"""Where the cells of an image come from; kept as data, never guessed from the name of a file or a data set."""
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One nucleated cell as the segmenter found it, before it has a name.
+
+    Attributes:
+        box: ``(x0, y0, x1, y1)`` in pixels of the image as uploaded.
+        polygon: outline as ``(x, y)`` points in the same pixels, not closed (the last point joins the first).
+        area: area inside the outline, in square pixels.
+        score: confidence of the segmenter, 0 to 1.
+    """
+
+    box: Box
+    polygon: tuple[tuple[float, float], ...]
+    area: float
+    score: float
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What a person made of a cell.
+
+    Attributes:
+        at: when, UTC, ISO 8601, as ``"2026-11-23T12:00:00Z"``.
+        by: name of the reviewer; ``None`` when none was given.
+        label: the code that the person gave or confirmed; ``None`` when they left the name to the model.
+        shape: how the outline came about, ``"added"``, ``"merged"`` or ``"split"``; ``None`` when it is the model's.
+            Of a removed cell, how it went: ``"deleted"``, ``"merged"`` or ``"split"``.
+        parent_ids: ids of the removed cells that it was merged or split from.
+    """
+
+    at: str
+    by: str | None = None
+    label: str | None = None
+    shape: str | None = None
+    parent_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cell(Detection):
+    """A detected cell and its name.
+
+    Attributes:
+        id: number within the analysis, from 1, in order of falling score; those of cells that a person made go on
+            after the highest ever used.
+        label: the name that counts: the code that a person gave, otherwise that of the most probable class.
+        probability: what the classifier gave to ``label``, 0 to 1, after temperature scaling.
+        probabilities: what it gave to every class, by code, whatever a person says; they add up to 1, or to less where
+            none of the classes fits.
+        edited: what a person made of it; ``None`` when nothing.
+    """
+
+    id: int
+    label: str
+    probability: float
+    probabilities: dict[str, float]
+    edited: Edit | None = None
+
+    @property
+    def model_label(self) -> str:
+        """The code that the classifier finds most probable."""
+        return max(self.probabilities, key=self.probabilities.__getitem__)
+
+    @property
+    def is_human_labelled(self) -> bool:
+        """Whether a person gave or confirmed the name."""
+        return self.edited is not None and self.edited.label is not None
+
+    def is_uncertain(self, below: float) -> bool:
+        """Tell whether the name is too doubtful to count: a probability under ``below``, and no person's word."""
+        return self.probability < below and not self.is_human_labelled
