@@ -20,10 +20,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from marrow.files import atomic_path
-
 from marrow.command import Command
 from marrow.errors import MarrowError
+from marrow.files import atomic_path
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = "requirements.lock"

@@ -36,10 +36,10 @@ MODULES = f"/viewer/{VERSION}"
 
 MOUNT = f"""
 const root = (window.gradio_config?.root || location.origin).replace(/[/]$/, "");
-import(root + "{MODULES}/gradio.js").then(({{ mount }}) =>
-  mount({{ element, props, server, trigger, upload, watch }}));
+const events = {{ dropped: (data) => trigger("dropped", data), restart: () => trigger("restart") }};
+import(root + "{MODULES}/gradio.js").then(({{ mount }}) => mount({{ element, props, server, upload, watch, events }}));
 """
-"""What Gradio runs when the component appears."""
+"""What Gradio runs when the component appears; it reads the names of the events here."""
 
 MIN_CONFIDENCE = 0.05
 """Confidence of the one analysis of each image; the viewer filters its cells."""

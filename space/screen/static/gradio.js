@@ -12,18 +12,18 @@ import { isSavedFile } from "./model/saved.js";
  * @property {HTMLElement} element
  * @property {{value: Value | null, settings: Settings, page_words: Record<string, Words>}} props
  * @property {Record<string, (asked: object) => Promise<Answer>>} server
- * @property {(event: string, data?: object) => void} trigger
  * @property {(file: File) => Promise<{path: string}>} upload
  * @property {(name: string, act: () => void) => void} watch
+ * @property {{dropped: (file: {path: string}) => void, restart: () => void}} events that the app listens to
  */
 
 /** @param {Component} component */
-export function mount({ element, props, server, trigger, upload, watch }) {
+export function mount({ element, props, server, upload, watch, events }) {
   const host = /** @type {HTMLElement} */ (element.querySelector(".marrow-viewer"));
   const viewer = new Viewer(host, props.settings, {
     ask: (name, values) => server[name](values),
-    analyze: async (image) => trigger("dropped", { path: (await upload(image)).path }),
-    restart: () => trigger("restart"),
+    analyze: async (image) => events.dropped({ path: (await upload(image)).path }),
+    restart: events.restart,
   });
   /** @type {string | null} key of the last analysis from the server */
   let taken = null;
