@@ -1,1 +1,1 @@
-"""Cards of the two models: one template each, filled from the figures beside the weights."""
+"""Cards of the two models: one template each, filled from the metrics beside the weights."""

@@ -1,83 +1,111 @@
-"""Tables of the classifier's figures, as ``training.evaluation.classifier`` gives them."""
+"""Tables of a classifier's metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from model_cards.sources import laboratory_name
 from training.common.markdown import number, table, with_interval
+from training.common.metrics_schema import (
+    ClassificationMetrics,
+    ClassifierMetrics,
+    ClassInLaboratory,
+    LaboratoryMetrics,
+    UncertainMetrics,
+)
 
 WORST = 6
 """Rows of the table of failures."""
+UNSEEN = {"segpc_plasma_cells": "plasma cells (SegPC-2021)"}
+"""Cells that no class of the model stands for; others are called by their code."""
 
 
-def result_table(metrics: Mapping[str, Any]) -> str:
-    """Return the main figures, a row for each kind of input."""
-    inputs = {"test": "cropped as the runtime does", "test_raw": "whole single-cell image, as in `pipeline`"}
-    if metrics.get("uncertain", {}).get("tta_rotations", 1) > 1:
-        inputs["test_one_view"] = "cropped, looked at once"
-    keys = ("accuracy", "balanced_accuracy", "macro_f1")
+def result_table(metrics: ClassifierMetrics) -> str:
+    """Return the main metrics, a row for each kind of input."""
+    inputs = {
+        "cropped as the runtime does": metrics.test,
+        "whole single-cell image, as in `pipeline`": metrics.test_raw,
+    }
+    if metrics.uncertain and metrics.uncertain.tta_rotations > 1:
+        inputs["cropped, not turned"] = metrics.test_without_tta
     rows = [
-        [text, *(with_interval(metrics[key], name) for name in keys), metrics[key].get("n")]
-        for key, text in inputs.items()
-        if key in metrics
+        [
+            text,
+            with_interval(test.accuracy, test.intervals.accuracy),
+            with_interval(test.balanced_accuracy, test.intervals.balanced_accuracy),
+            with_interval(test.macro_f1, test.intervals.macro_f1),
+            test.n,
+        ]
+        for text, test in inputs.items()
+        if test
     ]
     return table(["input", "accuracy", "balanced accuracy", "macro F1", "images"], rows)
 
 
-def per_class_table(test: Mapping[str, Any]) -> str:
+def per_class_table(test: ClassificationMetrics) -> str:
     """Return precision, recall and F1 by class."""
-    intervals = test.get("intervals", {}).get("per_class", {})
     rows = []
-    for code, figures in test.get("per_class", {}).items():
-        both = {**figures, "intervals": intervals.get(code, {})}
-        shares = [with_interval(both, name) for name in ("precision", "recall")]
-        rows.append([code, *shares, figures.get("f1"), figures.get("support")])
+    for code, metrics in test.per_class.items():
+        bounds = test.intervals.per_class[code]
+        shares = with_interval(metrics.precision, bounds.precision), with_interval(metrics.recall, bounds.recall)
+        rows.append([code, *shares, metrics.f1, metrics.support])
     return table(["class", "precision", "recall", "F1", "images"], rows)
 
 
-def by_source_table(by_source: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return accuracy by the source of the images."""
-    rows = [
-        [source, figures.get("n"), _named_right(figures, "accuracy"), _named_right(figures, "accuracy_raw")]
-        for source, figures in by_source.items()
-    ]
-    return table(["source", "images", "accuracy, cropped", "accuracy, whole image"], rows)
-
-
-def _named_right(figures: Mapping[str, Any], name: str) -> str:
-    return with_interval({**figures, "intervals": {name: figures.get(f"{name}_interval")}}, name)
-
-
-def across_sources_table(across: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
-    """Return what is named right of the classes that several sources hold."""
+def by_laboratory_table(laboratories: Sequence[LaboratoryMetrics]) -> str:
+    """Return accuracy by the origin and laboratory of the images."""
     rows = [
         [
-            code,
-            source,
-            figures["n"],
-            f"{number(figures['accuracy'])} ({number(figures['interval'])})",
-            figures["accuracy_raw"],
+            laboratory_name(one.origin, one.laboratory),
+            one.n,
+            with_interval(one.accuracy, one.accuracy_interval),
+            with_interval(one.accuracy_raw, one.accuracy_raw_interval),
         ]
-        for code, by_source in across.items()
-        for source, figures in by_source.items()
+        for one in laboratories
     ]
-    return table(["class", "source", "images", "named right, cropped", "whole image"], rows)
+    return table(["origin", "images", "accuracy, cropped", "accuracy, whole image"], rows)
 
 
-def confusion_table(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
+def across_laboratories_table(classes: Sequence[ClassInLaboratory]) -> str:
+    """Return what is named right of the classes that several laboratories hold."""
+    rows = [
+        [
+            one.code,
+            laboratory_name(one.origin, one.laboratory),
+            one.n,
+            with_interval(one.accuracy, one.interval),
+            one.accuracy_raw,
+        ]
+        for one in classes
+    ]
+    return table(["class", "origin", "images", "named right, cropped", "whole image"], rows)
+
+
+def confusion_table(test: ClassificationMetrics) -> str:
     """Return the confusion matrix, a row for each true class."""
-    return table(["", *labels], [[f"**{label}**", *row] for label, row in zip(labels, counts, strict=False)])
+    rows = [[f"**{label}**", *row] for label, row in zip(test.labels, test.confusion, strict=True)]
+    return table(["", *test.labels], rows)
 
 
-def failure_table_of_classes(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
-    """Return the commonest mistakes of a confusion matrix, by the share of their class."""
+def failure_table(test: ClassificationMetrics) -> str:
+    """Return the commonest mistakes, by the share of their class."""
     mistakes = [
-        (n / sum(row), n, sum(row), true, said)
-        for true, row in zip(labels, counts, strict=False)
-        for said, n in zip(labels, row, strict=False)
-        if n and said != true
+        (n / sum(row), n, sum(row), true, predicted)
+        for true, row in zip(test.labels, test.confusion, strict=True)
+        for predicted, n in zip(test.labels, row, strict=True)
+        if n and predicted != true
     ]
     worst = sorted(mistakes, key=lambda one: one[0], reverse=True)[:WORST]
-    rows = [[true, said, f"{n} of {of}", share] for share, n, of, true, said in worst]
+    rows = [[true, predicted, f"{n} of {of}", share] for share, n, of, true, predicted in worst]
     return table(["a cell labelled", "is named", "images", "share of its class"], rows)
+
+
+def uncertain_table(uncertain: UncertainMetrics) -> str:
+    """Return the shares of cells called uncertain."""
+    rows: list[list[object]] = []
+    if uncertain.known_bone_marrow is not None:
+        rows.append(["known marrow cells", None, number(uncertain.known_bone_marrow)])
+    for name, unseen in uncertain.unseen.items():
+        text = UNSEEN.get(name, f"{name} images not trained on")
+        rows.append([text, unseen.n, with_interval(unseen.share, unseen.interval)])
+    return table(["cells", "number", "share called uncertain"], rows)

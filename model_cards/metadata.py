@@ -8,6 +8,8 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 
 from model_cards.cost import emissions
+from model_cards.segmenter_tables import TITLES
+from training.common.metrics_schema import ClassificationMetrics, ClassifierMetrics, FieldMetrics, SegmenterMetrics
 
 DATASET = "NAMESPACE/bone-marrow-12"
 CLASSIFIER = "bone-marrow-mobilenet"
@@ -21,16 +23,16 @@ METRIC_NAMES = {
     "precision": "Precision at IoU 0.5",
     "f1": "F1 at IoU 0.5",
     "mean_iou": "Mean IoU",
+    "count_error": "Count error per field",
     "mask_map50": "Mask mAP50",
     "mask_map50_95": "Mask mAP50-95",
-    "count_error": "Count error per field",
     "false_cells_per_field": "False cells per field",
 }
 
 
-def classifier_data(name: str, config: Mapping[str, Any], metrics: Mapping[str, Any]) -> ModelCardData:
+def classifier_data(name: str, config: Mapping[str, Any], metrics: ClassifierMetrics) -> ModelCardData:
     """Return the metadata of a classifier's card."""
-    results = _results("image-classification", "bone-marrow-12, cells cropped", DATASET, metrics.get("test", {}))
+    results = _results("image-classification", "bone-marrow-12, cells cropped", DATASET, metrics.test)
     imagenet = "imagenet" in config.get("initial_weights", "")
     return _card_data(
         name,
@@ -43,12 +45,12 @@ def classifier_data(name: str, config: Mapping[str, Any], metrics: Mapping[str, 
     )
 
 
-def segmenter_data(name: str, config: Mapping[str, Any], metrics: Mapping[str, Any]) -> ModelCardData:
+def segmenter_data(name: str, config: Mapping[str, Any], metrics: SegmenterMetrics) -> ModelCardData:
     """Return the metadata of a segmenter's card."""
     results = [
         result
-        for dataset, figures in metrics.get("datasets", {}).items()
-        for result in _results("image-segmentation", dataset, dataset.lower().replace(" ", "-"), figures)
+        for kind, fields in metrics.datasets.items()
+        for result in _results("image-segmentation", TITLES[kind], TITLES[kind].lower().replace(" ", "-"), fields)
     ]
     base = f"NAMESPACE/{CLASSIFIER}" if config.get("initial_weights") == CLASSIFIER else None
     return _card_data(
@@ -66,8 +68,8 @@ def _card_data(
     name: str, task: str, results: list[EvalResult], config: Mapping[str, Any], base: str | None, **own: Any
 ) -> ModelCardData:
     tags = ["medical", "hematology", "cytology", "bone-marrow", "onnx", "openvino", *own.pop("tags")]
-    cost = {"co2_eq_emissions": emissions(config["training"])} if config.get("training") else {}
-    descent = {"base_model": base, "base_model_relation": "finetune"} if base else {}
+    cost: dict[str, Any] = {"co2_eq_emissions": emissions(config["training"])} if config.get("training") else {}
+    descent: dict[str, Any] = {"base_model": base, "base_model_relation": "finetune"} if base else {}
     return ModelCardData(
         model_name=name,
         license="agpl-3.0",
@@ -82,18 +84,21 @@ def _card_data(
     )
 
 
-def _results(task: str, dataset: str, kind: str, figures: Mapping[str, Any]) -> list[EvalResult]:
-    """Return the figures that are fractions; all were measured on images that training and thresholds did not see."""
+def _results(
+    task: str, dataset: str, kind: str, metrics: ClassificationMetrics | FieldMetrics | None
+) -> list[EvalResult]:
+    """Return the metrics there are; all were measured on images that training and thresholds did not see."""
+    values = {name: getattr(metrics, name, None) for name in METRIC_NAMES}
     return [
         EvalResult(
             task_type=task,
             dataset_type=kind,
             dataset_name=dataset,
             dataset_split="test",
-            metric_type=metric,
-            metric_name=METRIC_NAMES.get(metric),
+            metric_type=name,
+            metric_name=METRIC_NAMES[name],
             metric_value=round(value, 4),
         )
-        for metric, value in figures.items()
-        if isinstance(value, float)
+        for name, value in values.items()
+        if value is not None
     ]

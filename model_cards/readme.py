@@ -1,98 +1,110 @@
-"""Fill the figures of the project's README and of the data set card.
+"""Fill the numbers into the project's README and the data set card.
 
-``python -m model_cards.readme`` replaces what stands between two marks (``<!-- results -->`` and ``<!-- /results -->``)
-with figures from the ``metrics.json`` of the embedded release and from ``benchmarks/results.json``.
+What stands between two marks (``<!-- results -->`` and ``<!-- /results -->``) is replaced with numbers from the
+``metrics.json`` of the embedded release and from ``benchmarks/results.json``.
+
+    python -m model_cards.readme
 """
 
 from __future__ import annotations
 
-import json
-import os
+import argparse
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from training.common.markdown import number, table, uncertain_table
+from marrow.command import Command
+from marrow.errors import MarrowError
+from model_cards.classifier_tables import uncertain_table
+from model_cards.segmenter_tables import TITLES, confidence_text
+from model_cards.sources import laboratory_name
+from training.common.files import read_json, write_text
+from training.common.markdown import number, table
+from training.common.metrics_schema import ClassifierMetrics, FieldMetrics, SegmenterMetrics, read_metrics
+from training.common.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 BENCHMARKS = ROOT / "benchmarks" / "results.json"
 
 
 def results() -> str:
-    """Return the results section as Markdown."""
-    classifier, segmenter = (_metrics(name) for name in ("bone-marrow-mobilenet", "bone-marrow-yolov8-seg"))
+    """Return the results section as Markdown.
+
+    Raises:
+        MarrowError: a model of the embedded release was not measured in full.
+    """
+    hub = ROOT / "hub"
+    classifier = read_metrics(ClassifierMetrics, hub / "bone-marrow-mobilenet" / "metrics.json")
+    segmenter = read_metrics(SegmenterMetrics, hub / "bone-marrow-yolov8-seg" / "metrics.json")
+    if not segmenter.confidence or not classifier.uncertain:
+        raise MarrowError("The embedded release was not measured in full: run training.measure for both models.")
     return "\n\n".join(
         [
             "**Naming single cells** (real images of the test split; no patient ids exist to split by):",
             _classifier_table(classifier),
             "**Outlining cells**, at the default confidence of "
-            f"{number(segmenter['confidence']['value'])} ({segmenter['confidence']['chosen_on']}):",
-            _segmenter_table(segmenter["datasets"]),
+            f"{number(segmenter.confidence.value)} ({confidence_text(segmenter.confidence)}):",
+            _segmenter_table(segmenter.datasets),
             "**Knowing what it has not seen**: share of cells called uncertain, at a bound chosen on validation cells:",
-            uncertain_table(classifier["uncertain"]),
+            uncertain_table(classifier.uncertain),
         ]
     )
 
 
-def _metrics(name: str) -> dict[str, Any]:
-    return json.loads((ROOT / "hub" / name / "metrics.json").read_text(encoding="utf-8"))
-
-
-def _classifier_table(metrics: dict[str, Any]) -> str:
+def _classifier_table(metrics: ClassifierMetrics) -> str:
+    inputs = {"cropped, as the runtime does": metrics.test, "whole image, as `pipeline` does": metrics.test_raw}
     rows = [
-        [text, *(metrics[key][k] for k in ("n", "accuracy", "balanced_accuracy", "macro_f1"))]
-        for key, text in (("test", "cropped, as the runtime does"), ("test_raw", "whole image, as `pipeline` does"))
+        [text, test.n, test.accuracy, test.balanced_accuracy, test.macro_f1] for text, test in inputs.items() if test
     ]
     rows += [
-        [f"of these, {source}, cropped", figures["n"], figures["accuracy"], None, None]
-        for source, figures in metrics["by_source"].items()
+        [f"of these, {laboratory_name(one.origin, one.laboratory)}, cropped", one.n, one.accuracy, None, None]
+        for one in metrics.by_laboratory
     ]
     return table(["input", "images", "accuracy", "balanced accuracy", "macro F1"], rows)
 
 
-def _segmenter_table(datasets: dict[str, dict[str, Any]]) -> str:
-    keys = {"recall": "recall", "precision": "precision", "mean_iou": "mean IoU"}
+def _segmenter_table(datasets: Mapping[str, FieldMetrics]) -> str:
     rows = [
-        [name, figures["n_images"], *(figures.get(key) for key in keys)]
-        for name, figures in datasets.items()
-        if any(key in figures for key in keys)
+        [TITLES[kind], metrics.n_images, metrics.recall, metrics.precision, metrics.mean_iou]
+        for kind, metrics in datasets.items()
+        if metrics.recall is not None or metrics.mean_iou is not None
     ]
-    return table(["images", "number", *keys.values()], rows)
+    return table(["images", "number", "recall", "precision", "mean IoU"], rows)
 
 
 def dataset_blocks() -> dict[str, str]:
-    """Return the figures of the data set card as Markdown, by the marks that they stand between."""
+    """Return the numbers of the data set card as Markdown, by the marks that they stand between."""
     return {"near-duplicates": near_duplicates(), "large-input": large_input(), "masks": masks()}
 
 
 def near_duplicates() -> str:
     """Return how well near-duplicates are found as Markdown."""
-    figures = _benchmark("near_duplicates")
-    planted = f"{figures['copies_planted']:,} changed copies, encoded as JPEG of quality 40 to 90"
+    found = _benchmark("near_duplicates")
+    planted = f"{found['copies_planted']:,} changed copies, encoded as JPEG of quality 40 to 90"
     strangers = [
-        ["pairs compared", f"{figures['pairs_of_strangers']:,}"],
-        ["of these, looked at on pixels", f"{figures['looked_at_on_pixels']:,}"],
-        ["joined", figures["wrong_joins"]],
-        [f"similarity of the most alike ({figures['similarity_needed']} joins)", figures["most_alike_strangers"]],
-        ["wrong joins per pair, from the tail of their similarity", f"{figures['rate_from_tail']:.0e}"],
-        ["images of 171,374 joined with a stranger, at that rate", percent(figures["images_wrongly_joined_from_tail"])],
-        ["the same, by the count of joins alone (95 % bound)", percent(figures["images_wrongly_joined_upper_95"])],
+        ["pairs compared", f"{found['pairs_of_strangers']:,}"],
+        ["of these, looked at on pixels", f"{found['looked_at_on_pixels']:,}"],
+        ["joined", found["wrong_joins"]],
+        [f"similarity of the most alike ({found['similarity_needed']} joins)", found["most_alike_strangers"]],
+        ["wrong joins per pair, from the tail of their similarity", f"{found['rate_from_tail']:.0e}"],
+        ["images of 171,374 joined with a stranger, at that rate", percent(found["images_wrongly_joined_from_tail"])],
+        ["the same, by the count of joins alone (95 % bound)", percent(found["images_wrongly_joined_upper_95"])],
     ]
-    caught = [["all", f"{figures['caught']:.4f}"], *figures["caught_by_change"].items()]
+    caught = [["all", f"{found['caught']:.4f}"], *found["caught_by_change"].items()]
     return (
-        f"{planted}, planted among {figures['images']:,} real images:\n\n{table(['copy', 'caught'], caught)}\n\n"
+        f"{planted}, planted among {found['images']:,} real images:\n\n{table(['copy', 'caught'], caught)}\n\n"
         f"The real images among themselves:\n\n{table(['', ''], strangers)}"
     )
 
 
 def large_input() -> str:
     """Return time and memory for an archive of full size as Markdown."""
-    figures = _benchmark("large_input")
+    found = _benchmark("large_input")
     rows = [
         [name, round(run["seconds"]), round(run["images_per_second"]), round(run["peak_mb"])]
-        for name, run in figures["runs"].items()
+        for name, run in found["runs"].items()
     ]
-    return f"A made-up archive of {figures['images']:,} tiny images in the true class counts, two cores:\n\n" + table(
+    return f"A made-up archive of {found['images']:,} tiny images in the true class counts, two cores:\n\n" + table(
         ["run", "seconds", "images of the archive per second", "peak memory of all processes, MB"], rows
     )
 
@@ -112,7 +124,7 @@ def percent(share: float) -> str:
 
 
 def _benchmark(section: str) -> dict[str, Any]:
-    return json.loads(BENCHMARKS.read_text(encoding="utf-8"))[section]
+    return read_json(BENCHMARKS)[section]
 
 
 def fill(path: Path, blocks: dict[str, str]) -> None:
@@ -122,16 +134,17 @@ def fill(path: Path, blocks: dict[str, str]) -> None:
         before, _, rest = text.partition(f"<!-- {mark} -->")
         _, _, after = rest.partition(f"<!-- /{mark} -->")
         text = f"{before}<!-- {mark} -->\n{block}\n<!-- /{mark} -->{after}"
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
+    write_text(path, text)
 
 
-def main() -> int:
-    """Rewrite the README and the data set card; return the exit code."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    return Command("model_cards.readme", __doc__).run(_fill_all, arguments)
+
+
+def _fill_all(_: argparse.Namespace) -> None:
     fill(ROOT / "README.md", {"results": results()})
     fill(ROOT / "dataset_scripts" / "README.md", dataset_blocks())
-    return 0
 
 
 if __name__ == "__main__":

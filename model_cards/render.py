@@ -1,63 +1,66 @@
-"""Write a model's card from its ``config.json`` and ``metrics.json``; no figure in a card is typed by hand.
-
-``python -m model_cards.render hub/bone-marrow-mobilenet hub/bone-marrow-yolov8-seg``
+"""Write a model's card from its ``config.json`` and ``metrics.json``; no number in a card is typed by hand.
 
 Which template is used follows from the config: a classifier has ``id2label``. ``NAMESPACE`` in a card is replaced
 when it is published.
+
+    python -m model_cards.render hub/bone-marrow-mobilenet hub/bone-marrow-yolov8-seg
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
 from marrow import texts
+from marrow.classifier import read_trained_on
+from marrow.command import Command
 from marrow.errors import MarrowError
 from model_cards.classifier_tables import (
-    across_sources_table,
-    by_source_table,
+    across_laboratories_table,
+    by_laboratory_table,
     confusion_table,
-    failure_table_of_classes,
     per_class_table,
     result_table,
+    uncertain_table,
+)
+from model_cards.classifier_tables import (
+    failure_table as failure_table_of_classes,
 )
 from model_cards.cost import cost_text
 from model_cards.metadata import CLASSIFIER, classifier_data, segmenter_data
-from model_cards.segmenter_tables import curve_table, failure_table, recall_table, results_table
-from training.common.markdown import key_table, leaves, number, table, uncertain_table
+from model_cards.segmenter_tables import (
+    confidence_text,
+    curve_table,
+    diameter_table,
+    failure_table,
+    overlap_table,
+    results_table,
+)
+from model_cards.sources import field_table, laboratory_name, laboratory_table
+from training.common.files import write_text
+from training.common.markdown import key_table, number, table
+from training.common.metrics_schema import ClassifierMetrics, SegmenterMetrics, read_metrics
 
-PARTS = ("comparison", "transfer", "precision", "correction")  # PART.md beside the weights, each with its own command
+PARTS = (
+    "comparison",
+    "transfer",
+    "quantization",
+    "correction",
+)  # PART.md, each by its own command
 TEMPLATES = Path(__file__).parent
 
 CLASS_NAMES = texts.CLASS_NAMES["en"]
 
-# What the name of a source of training images contains, what the images are, and their licence.
-SOURCES = (
-    ("composed", "fields composed by `dataset_scripts/smear_fields.py` of the cells listed here", "that of the cells"),
-    ("synthetic", "cells drawn by `dataset_scripts/synthetic_cells.py`", "part of this project"),
-    ("drawn", "cells drawn by `dataset_scripts/synthetic_cells.py`", "part of this project"),
-    (
-        "marrow",
-        "bone-marrow cells, MLL / Helmholtz / Fraunhofer: Matek et al. 2021, TCIA, "
-        "[10.7937/TCIA.AXH3-T579](https://doi.org/10.7937/TCIA.AXH3-T579)",
-        "CC BY 4.0",
-    ),
-    (
-        "blood",
-        "peripheral-blood cells, Hospital Clínic de Barcelona: Acevedo et al. 2020, "
-        "[10.1016/j.dib.2020.105474](https://doi.org/10.1016/j.dib.2020.105474); "
-        "platelets stand in for ART",
-        "CC BY 4.0",
-    ),
-    ("bccd", "peripheral-blood fields, [BCCD](https://github.com/Shenggan/BCCD_Dataset)", "MIT"),
-)
+Place = tuple[str, str]
+"""The origin and the laboratory of an image."""
 
 
 def render(folder: Path) -> str:
@@ -71,12 +74,17 @@ def render(folder: Path) -> str:
         The card: a YAML block, then Markdown.
 
     Raises:
-        MarrowError: one of the two files is missing or is not JSON.
+        MarrowError: one of the two files is missing, is not JSON, or lacks what belongs to it.
     """
-    config, metrics = _read_json(folder / "config.json"), _read_json(folder / "metrics.json")
+    config, path = _read_json(folder / "config.json"), folder / "metrics.json"
     name = folder.resolve().name
-    kind = "classifier" if "id2label" in config else "segmenter"
-    data, extra = (_classifier if kind == "classifier" else _segmenter)(name, config, metrics)
+    metrics: ClassifierMetrics | SegmenterMetrics
+    if "id2label" in config:
+        kind, metrics = "classifier", read_metrics(ClassifierMetrics, path)
+        data, extra = _classifier(name, config, metrics)
+    else:
+        kind, metrics = "segmenter", read_metrics(SegmenterMetrics, path)
+        data, extra = _segmenter(name, config, metrics)
     card = ModelCard.from_template(
         data,
         template_path=str(TEMPLATES / f"{kind}.md"),
@@ -87,7 +95,7 @@ def render(folder: Path) -> str:
         files={path.name for path in folder.iterdir()},
         **{part: _read_text(folder / f"{part}.md") for part in PARTS},
         number=number,
-        environment=key_table(metrics.get("environment", {})),
+        environment=key_table(metrics.environment),
         cost=cost_text(config.get("training")),
         **extra,
     )
@@ -110,65 +118,72 @@ def _read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _classifier(name: str, config: dict[str, Any], metrics: dict[str, Any]) -> tuple[ModelCardData, dict[str, Any]]:
-    test = metrics.get("test", {})
-    codes = [config["id2label"][str(i)] for i in range(len(config["id2label"]))]
-    counts = {code: config.get("trained_on", {}).get(code, {}) for code in codes}
-    sources = sorted({source for by_source in counts.values() for source in by_source})
-    totals = {source: sum(by_source.get(source, 0) for by_source in counts.values()) for source in sources}
+def _classifier(name: str, config: dict[str, Any], metrics: ClassifierMetrics) -> tuple[ModelCardData, dict[str, Any]]:
+    test, codes = metrics.test, [config["id2label"][str(i)] for i in range(len(config["id2label"]))]
+    trained_on = _trained_on(config.get("trained_on", {}))
+    counts = {code: trained_on.get(code, Counter()) for code in codes}
+    totals = sum(counts.values(), Counter[Place]())
+    places = sorted(totals)
     class_rows = [
-        [
-            code,
-            CLASS_NAMES.get(code, code),
-            *(by_source.get(s, 0) for s in sources),
-            sum(by_source.values()),
-        ]
-        for code, by_source in counts.items()
+        [code, CLASS_NAMES.get(code, code), *(count[place] for place in places), count.total()]
+        for code, count in counts.items()
     ]
-    unseen = [code for code, by_source in counts.items() if not sum(by_source.values())]
-    from_marrow = [code for code in codes if sum(n for s, n in counts[code].items() if "marrow" in s)]
+    unseen = [code for code, count in counts.items() if not count.total()]
+    elsewhere = [code for code, count in counts.items() if "bone_marrow" not in {origin for origin, _ in +count}]
     return classifier_data(name, config, metrics), {
         "n_classes": len(codes),
-        "classes": table(["code", "class", *sources, "all"], class_rows),
-        "sources": _source_table(totals),
+        "classes": table(["code", "class", *(laboratory_name(*place) for place in places), "all"], class_rows),
+        "sources": laboratory_table({place: totals[place] for place in places}),
         "unseen": _name_classes(unseen),
-        "not_from_marrow": _name_classes([c for c in codes if c not in unseen and c not in from_marrow]),
-        "outlier_exposure": _outliers(config.get("outlier_exposure", {})),
-        "split": key_table(metrics.get("data", {}), ("", "images")),
+        "not_from_marrow": _name_classes([code for code in elsewhere if code not in unseen]),
+        "outlier_exposure": _outlier_exposure(config.get("outlier_exposure", {})),
+        "split": key_table(asdict(metrics.data), ("", "images")) if metrics.data else "",
         "results": result_table(metrics),
-        "per_class": per_class_table(test),
-        "across_sources": across_sources_table(metrics.get("across_sources", {})),
-        "confusion": confusion_table(test.get("labels", codes), test.get("confusion", [])),
-        "failures": failure_table_of_classes(test.get("labels", codes), test.get("confusion", [])),
-        "by_source": by_source_table(metrics.get("by_source", {})),
-        "uncertain": uncertain_table(metrics.get("uncertain", {})),
+        "per_class": per_class_table(test) if test else "",
+        "across_laboratories": across_laboratories_table(metrics.across_laboratories),
+        "confusion": confusion_table(test) if test else "",
+        "failures": failure_table_of_classes(test) if test else "",
+        "by_laboratory": by_laboratory_table(metrics.by_laboratory),
+        "uncertain": uncertain_table(metrics.uncertain) if metrics.uncertain else "",
     }
 
 
-def _outliers(outliers: Mapping[str, Any]) -> str:
+def _trained_on(plain: Any) -> dict[str, Counter[Place]]:
+    """Return the number of training images by code, and origin and laboratory."""
+    try:
+        trained_on = read_trained_on(plain)
+    except ValueError as error:
+        raise MarrowError(f"config.json cannot be used ({error}): export the model again.") from error
+    counts: dict[str, Counter[Place]] = {code: Counter() for code in trained_on}
+    for code, origins in trained_on.items():
+        for origin, numbers in origins.items():
+            counts[code].update({(origin, laboratory): n for laboratory, n in numbers.items()})
+    return counts
+
+
+def _outlier_exposure(exposure: Mapping[str, Any]) -> str:
     """Say what else than cells of the classes was shown in training; empty text if nothing was."""
-    if not outliers.get("share"):
+    if not exposure.get("share"):
         return ""
-    unknown = outliers["cells"].items()
-    images = "".join(f", {sum(by_source.values())} images of {code}" for code, by_source in unknown)
+    unknown = _trained_on(exposure["cells"])
+    images = "".join(f", {count.total()} images of {code}" for code, count in unknown.items())
     return (
-        f"For every 100 cells {round(100 * outliers['share'])} views of no class were shown too (the ground beside a "
+        f"For every 100 cells {round(100 * exposure['share'])} views of no class were shown too (the ground beside a "
         f"cell, halves of two cells{images}), whose target is *none of these*."
     )
 
 
-def _segmenter(name: str, config: dict[str, Any], metrics: dict[str, Any]) -> tuple[ModelCardData, dict[str, Any]]:
-    datasets = metrics.get("datasets", {})
-    trained_on = {key: n for key, n in leaves(config.get("trained_on", {})) if isinstance(n, int)}
+def _segmenter(name: str, config: dict[str, Any], metrics: SegmenterMetrics) -> tuple[ModelCardData, dict[str, Any]]:
+    datasets, chosen = metrics.datasets, metrics.confidence
     return segmenter_data(name, config, metrics), {
         "from_classifier": config.get("initial_weights") == CLASSIFIER,
         "failures": failure_table(datasets),
-        "sources": _source_table(trained_on),
+        "sources": field_table(config.get("trained_on", {})),
         "results": results_table(datasets),
-        "by_overlap": recall_table(datasets, "recall_by_overlap", "share under other cells"),
-        "by_diameter": recall_table(datasets, "recall_by_diameter", "diameter at a 640 px input"),
-        "confidence": key_table(metrics.get("confidence", {})),
-        "curve": curve_table(metrics.get("precision_recall", [])),
+        "by_overlap": overlap_table(datasets),
+        "by_diameter": diameter_table(datasets),
+        "confidence": f"{number(chosen.value)} is the {confidence_text(chosen)}." if chosen else "",
+        "curve": curve_table(metrics.precision_recall),
     }
 
 
@@ -176,28 +191,17 @@ def _name_classes(codes: Sequence[str]) -> str:
     return ", ".join(f"{code} ({CLASS_NAMES.get(code, 'no name known')})" for code in codes)
 
 
-def _source_table(totals: Mapping[str, int]) -> str:
-    rows = []
-    for source, total in totals.items():
-        known = next((facts for key, *facts in SOURCES if key in source.lower()), ["not described here", None])
-        rows.append([source, total, *known])
-    return table(["source", "images", "what", "licence"], rows)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the ``README.md`` of each folder; return the exit code, 2 with one line on stderr for a bad folder."""
-    parser = argparse.ArgumentParser(prog="model_cards.render", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="a model folder")
-    try:
-        for folder in parser.parse_args(arguments).folders:
-            card, part = render(folder), folder / "README.md.part"
-            part.write_text(card, encoding="utf-8")
-            os.replace(part, folder / "README.md")
-            print(f"wrote {folder / 'README.md'}")
-    except MarrowError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    """Run the command line; return the exit code."""
+    command = Command("model_cards.render", __doc__)
+    command.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="a model folder")
+    return command.run(_render, arguments)
+
+
+def _render(options: argparse.Namespace) -> None:
+    for folder in options.folders:
+        write_text(folder / "README.md", render(folder))
+        print(f"wrote {folder / 'README.md'}")
 
 
 if __name__ == "__main__":

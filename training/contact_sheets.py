@@ -1,178 +1,45 @@
-"""Draw what the segmenter outlines, to be looked at by eye.
-
-python -m training.contact_sheets real --model hub/bone-marrow-yolov8-seg --benchmarks BENCHMARKS
-python -m training.contact_sheets drawn --model hub/bone-marrow-yolov8-seg
+"""Draw what the segmenter outlines, to be judged by eye.
 
 ``real`` draws contact sheets of every real field: those are pictures of patients' cells under their own licences, so
 they stay out of the repository. ``drawn`` writes ``successes.png`` and ``failures.png`` for the card into the model's
-folder. Yellow is outlined and right, or nobody knows; red is missed, orange is a false cell. Where plasma cells alone
-are annotated, white is the truth of one that was found.
+folder.
+
+    python -m training.contact_sheets real --model hub/bone-marrow-yolov8-seg --benchmarks BENCHMARKS
+    python -m training.contact_sheets drawn --model hub/bone-marrow-yolov8-seg
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
-from pycocotools import mask as coco_mask
-
-from dataset_scripts.smear_fields import SPLITS
-from dataset_scripts.synthetic_cells import draw_field
-from marrow.errors import MarrowError
+from marrow.command import Command
 from marrow.segmenter import Segmenter
 from training.common.files import output_folder
-from training.evaluation.ground_truth import GroundTruth, bccd_fields, segpc_fields, single_cells
-from training.evaluation.matching import detection_runs, match_boxes, match_masks, match_runs, summary
-
-YELLOW, RED, ORANGE, WHITE = (255, 221, 0), (220, 0, 30), (255, 120, 0), (255, 255, 255)
-PANEL = 480  # pixels, the side of one field on a sheet
-ROWS, COLUMNS = 3, 4
-DRAWN = 48  # fields to choose successes and failures from
-CARD = 3  # fields of each in the card
-Outline = tuple[np.ndarray, tuple[int, int, int]]
+from training.evaluation.contact_sheets import write_drawn_sheets, write_real_sheets
 
 
-@dataclass(frozen=True)
-class Panel:
-    """A field as it will be shown: its image, a title, and outlines in pixels with their colours."""
-
-    image: np.ndarray
-    title: str
-    outlines: list[Outline]
-
-
-def draw_panel(panel: Panel, side: int = PANEL) -> np.ndarray:
-    """Draw one field, scaled to ``(side + 22, side, 3)`` uint8 RGB with the title above."""
-    height, width = panel.image.shape[:2]
-    scale = side / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    picture = cv2.resize(panel.image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    for points, colour in panel.outlines:
-        cv2.polylines(picture, [(points * scale).round().astype(np.int32)], True, colour, 2, cv2.LINE_AA)
-    out = np.full((side + 22, side, 3), 255, np.uint8)
-    out[22 : 22 + size[1], : size[0]] = picture
-    cv2.putText(out, panel.title, (4, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (40, 40, 40), 1, cv2.LINE_AA)
-    return out
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    command = Command("contact_sheets", __doc__)
+    command.add_argument("what", choices=("real", "drawn"))
+    command.add_argument("--model", default="hub/bone-marrow-yolov8-seg", help="folder or Hub id of a segmenter")
+    command.add_argument("--benchmarks", type=Path, default=Path("../shared/data"), help="folder of real fields")
+    command.add_argument("--confidence", type=float, help="lowest score to draw; the model's own by default")
+    command.add_argument("--out", help="folder to write; out/contact_sheets for real fields, the model's for drawn")
+    return command.run(_draw, arguments)
 
 
-def sheet(panels: Sequence[Panel], columns: int = COLUMNS, side: int = PANEL) -> np.ndarray:
-    """Lay fields side by side: ``(height, width, 3)`` uint8 RGB."""
-    panels = [draw_panel(panel, side) for panel in panels]
-    panels += [np.full_like(panels[0], 255)] * (-len(panels) % columns)
-    return np.vstack([np.hstack(panels[i : i + columns]) for i in range(0, len(panels), columns)])
-
-
-def look_at(field: GroundTruth, segmenter: Segmenter, confidence: float) -> Panel:
-    """Outline a real field; the truth is red where missed and, where it is a mask, white where found."""
-    image = field.image()
-    detections = segmenter(image, confidence)
-    if len(field.boxes):
-        match = match_boxes(field.boxes, detections)
-        truths = [box[[0, 1, 2, 1, 2, 3, 0, 3]].reshape(4, 2) for box in field.boxes]
+def _draw(options: argparse.Namespace) -> None:
+    segmenter = Segmenter.from_pretrained(options.model)
+    confidence = segmenter.config.confidence if options.confidence is None else options.confidence
+    out = output_folder(options.out or ("out/contact_sheets" if options.what == "real" else options.model))
+    if options.what == "real":
+        write_real_sheets(segmenter, confidence, options.benchmarks, out)
     else:
-        scores = [detection.score for detection in detections]
-        match = match_runs(field.cells, detection_runs(detections, image.shape[:2]), scores)
-        truths = [_contour(coco_mask.decode(cell)) for cell in field.cells]
-    missed = match.missed(0)
-    outlines = [(np.array(detection.polygon), YELLOW) for detection in detections]
-    outlines += [(truth, WHITE) for truth, miss in zip(truths, missed, strict=True) if not miss and field.cells]
-    outlines += [(truth, RED) for truth, miss in zip(truths, missed, strict=True) if miss]
-    return Panel(image, f"{field.name}: {len(detections)} outlined, {int(missed.sum())} missed", outlines)
-
-
-def _contour(mask: np.ndarray) -> np.ndarray:
-    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return max(contours, key=cv2.contourArea)[:, 0].astype(float)
-
-
-def real_fields(benchmarks: Path) -> dict[str, list[GroundTruth]]:
-    """List all real fields by the name of their folder; parts that are not there are left out."""
-    boxed = [field for part in SPLITS for field in bccd_fields(benchmarks / "fields_bccd", part)]
-    parts = {
-        "segpc": list(segpc_fields(benchmarks / "fields_segpc")),
-        "bccd": sorted(boxed, key=lambda field: field.name),
-        "wbc": list(single_cells(benchmarks / "wbc_masks")),
-    }
-    return {name: fields for name, fields in parts.items() if fields}
-
-
-def draw_real(segmenter: Segmenter, confidence: float, benchmarks: Path, out: Path) -> None:
-    """Write contact sheets of all real fields, ``NAME_01.png`` and so on.
-
-    Raises:
-        MarrowError: the folder holds no real field.
-    """
-    parts = real_fields(benchmarks)
-    if not parts:
-        raise MarrowError(f"There are no real fields in {benchmarks}: name a folder with fields_segpc or fields_bccd.")
-    for name, fields in parts.items():
-        for start in range(0, len(fields), ROWS * COLUMNS):
-            some = fields[start : start + ROWS * COLUMNS]
-            panels = [look_at(field, segmenter, confidence) for field in some]
-            save(sheet(panels), out / f"{name}_{start // (ROWS * COLUMNS) + 1:02d}.png")
-
-
-def draw_drawn(segmenter: Segmenter, confidence: float, out: Path, number: int = DRAWN, seed: int = 7) -> None:
-    """Write ``successes.png`` and ``failures.png``: the best and the worst of some drawn fields, by F1, then by IoU."""
-    panels = [_drawn_look(segmenter, confidence, seed + i) for i in range(number)]
-    ranked = [panel for _, panel in sorted(panels, key=lambda pair: pair[0])]
-    save(sheet(ranked[: -CARD - 1 : -1], CARD), out / "successes.png")
-    save(sheet(ranked[:CARD], CARD), out / "failures.png")
-
-
-def _drawn_look(segmenter: Segmenter, confidence: float, seed: int) -> tuple[tuple[float, float], Panel]:
-    rng = np.random.default_rng(seed)
-    field = draw_field(rng, PANEL, PANEL, int(rng.integers(6, 36)))
-    detections = segmenter(field.image, confidence)
-    truths = [field.labels == cell for cell in range(1, field.labels.max() + 1)]
-    match = match_masks(truths, detections, field.labels.shape)
-    missed, false = match.missed(0), np.ones(len(detections), bool)
-    false[match.pairs(0)[1]] = False
-    outlines = [
-        (np.array(detection.polygon), ORANGE if wrong else YELLOW)
-        for detection, wrong in zip(detections, false, strict=True)
-    ]
-    outlines += [(_contour(truth), RED) for truth, miss in zip(truths, missed, strict=True) if miss]
-    title = f"{len(truths)} cells: {int(missed.sum())} missed, {int(false.sum())} false"
-    figures = summary([match], 0)
-    return (np.nan_to_num(figures["f1"]), np.nan_to_num(figures["mean_iou"])), Panel(field.image, title, outlines)
-
-
-def save(picture: np.ndarray, path: Path) -> None:
-    """Write an RGB picture as PNG, whole or not at all."""
-    beside = path.with_suffix(".partial.png")
-    cv2.imwrite(str(beside), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    os.replace(beside, path)
-    print(f"wrote {path}", flush=True)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code (2 for bad input)."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=("real", "drawn"))
-    parser.add_argument("--model", default="hub/bone-marrow-yolov8-seg", help="folder or Hub id of a segmenter")
-    parser.add_argument("--benchmarks", type=Path, default=Path("../shared/data"), help="folder of real fields")
-    parser.add_argument("--confidence", type=float, help="lowest score to draw; the model's own by default")
-    parser.add_argument("--out", help="folder to write; out/contact_sheets for real fields, the model's for drawn ones")
-    args = parser.parse_args(argv)
-    try:
-        segmenter = Segmenter.from_pretrained(args.model)
-        confidence = segmenter.config.confidence if args.confidence is None else args.confidence
-        out = output_folder(args.out or ("out/contact_sheets" if args.what == "real" else args.model))
-        if args.what == "real":
-            draw_real(segmenter, confidence, args.benchmarks, out)
-        else:
-            draw_drawn(segmenter, confidence, out)
-    except MarrowError as error:
-        print(f"contact_sheets: {error}", file=sys.stderr)
-        return 2
-    return 0
+        write_drawn_sheets(segmenter, confidence, out)
 
 
 if __name__ == "__main__":

@@ -11,57 +11,49 @@ python -m training.measure segmenter --model hub/bone-marrow-yolov8-seg --data F
 from __future__ import annotations
 
 import argparse
-import platform
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from marrow.command import Command
 from marrow.errors import MarrowError
-from training.common.files import read_json, write_json
+from model_cards.segmenter_tables import results_table
+from training.common.environment import runtime_versions
+from training.common.metrics_schema import ClassifierMetrics, SegmenterMetrics, write_metrics
 
 
-def environment() -> dict[str, str]:
-    """Name what the figures were measured with."""
-    packages = ("openvino", "numpy", "opencv-python-headless")
-    return {"python": platform.python_version(), "machine": platform.machine()} | {p: version(p) for p in packages}
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    command = Command("measure", __doc__)
+    command.add_argument("kind", choices=("classifier", "segmenter"))
+    command.add_argument("--model", type=Path, required=True, help="Hub folder, as training.export writes it")
+    command.add_argument("--data", required=True, help="data set (classifier) or folder of fields (segmenter)")
+    command.add_argument("--benchmarks", type=Path, help="folder of real images kept out of training")
+    command.add_argument("--unknown", help="classifier alone: data set of cells of no class, trained or not")
+    return command.run(work, arguments)
 
 
-def update_config(folder: Path, **values: Any) -> None:
-    """Set keys of a Hub folder's ``config.json``."""
-    write_json(folder / "config.json", read_json(folder / "config.json") | values)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code (2 for bad input)."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("kind", choices=("classifier", "segmenter"))
-    parser.add_argument("--model", type=Path, required=True, help="Hub folder, as training.export writes it")
-    parser.add_argument("--data", required=True, help="data set (classifier) or folder of fields (segmenter)")
-    parser.add_argument("--benchmarks", type=Path, help="folder of real images kept out of training")
-    parser.add_argument("--unknown", help="classifier alone: data set of cells of no class, trained or not")
-    args = parser.parse_args(argv)
-    options = {"unknown": args.unknown} if args.unknown else {}
+def work(options: argparse.Namespace) -> None:
+    """Measure, and write what was found, with what, and by which command."""
+    if options.benchmarks and not options.benchmarks.is_dir():
+        raise MarrowError(f"There is no folder {options.benchmarks}: name one with --benchmarks, or leave it out.")
+    if options.unknown and options.kind != "classifier":
+        raise MarrowError("--unknown is for the classifier: leave it out.")
+    metrics: ClassifierMetrics | SegmenterMetrics
     # each import brings half of the machine learning stack
-    if args.kind == "classifier":
-        from training.evaluation.classifier import measure
+    if options.kind == "classifier":
+        from training.evaluation import classifier
+
+        metrics = classifier.measure(options.model, options.data, options.benchmarks, options.unknown)
     else:
-        from training.evaluation.segmenter import measure
-    try:
-        if args.benchmarks and not args.benchmarks.is_dir():
-            raise MarrowError(f"There is no folder {args.benchmarks}: name one with --benchmarks, or leave it out.")
-        if args.unknown and args.kind != "classifier":
-            raise MarrowError("--unknown is for the classifier: leave it out.")
-        metrics = measure(args.model, args.data, args.benchmarks, **options)
-    except MarrowError as error:
-        print(f"measure: {error}", file=sys.stderr)
-        return 2
-    metrics["environment"] = environment()
-    given = "".join(f" --{name} {name.upper()}" for name in ("unknown", "benchmarks") if getattr(args, name))
-    metrics["command"] = f"python -m training.measure {args.kind} --model hub/{args.model.name} --data DATA{given}"
-    write_json(args.model / "metrics.json", metrics)
-    return 0
+        from training.evaluation import segmenter
+
+        metrics = segmenter.measure(options.model, options.data, options.benchmarks)
+        print(results_table(metrics.datasets))
+    given = "".join(f" --{name} {name.upper()}" for name in ("unknown", "benchmarks") if getattr(options, name))
+    again = f"python -m training.measure {options.kind} --model hub/{options.model.name} --data DATA{given}"
+    write_metrics(options.model / "metrics.json", replace(metrics, environment=runtime_versions(), command=again))
 
 
 if __name__ == "__main__":

@@ -10,10 +10,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from marrow.analysis import Box, CountingRules, ModelInfo
+from marrow.analysis import Box, CountingRules
 from marrow.crop import CropConfig, crop_cell
 from marrow.errors import MarrowError
-from marrow.hub import ModelFolder, resolve
+from marrow.hub import ModelFolder
+from marrow.pretrained import Pretrained
 from marrow.runtime import compile_onnx, read_config
 
 BATCH = 32
@@ -25,7 +26,7 @@ SOURCES_OF_0_1 = {"marrow": ("bone_marrow", "MLL"), "blood": ("blood", "Barcelon
 """Origin and laboratory of the training images of release 0.1, which knew them by these names of sources."""
 
 CAM_SHIFTS = (-11, 0, 11)
-"""Pixels by which a crop is moved to look closer at it; they divide the 32 of a step of the last feature map."""
+"""Pixels by which a crop is shifted for a finer map; they divide the 32 of a step of the last feature map."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class ClassifierConfig:
         uncertain_below: a cell whose best probability is lower counts as uncertain, 0 to 1.
         trained_on: number of training images by code, origin and laboratory; an empty entry means none. What release
             0.1 wrote is read too, see :func:`read_trained_on`.
-        tta_rotations: quarter turns of each crop that are looked at; their probabilities are averaged. 1 to 4.
+        tta_rotations: number of quarter turns of each crop whose probabilities are averaged, 1 to 4.
         reject_logit: constant logit that competes with those of the classes and stands for none of them, so that the
             probabilities add up to less than 1 where no class speaks up; nothing competes when ``None``.
     """
@@ -106,28 +107,23 @@ def _read_origins(entry: dict[str, Any]) -> dict[str, dict[str, int]]:
     return origins
 
 
-class Classifier:
+class Classifier(Pretrained):
     """Names cells.
 
     Args:
-        folder: a folder with ``config.json`` and ``model.onnx``, as :func:`marrow.hub.resolve` gives it.
+        folder: a folder with ``config.json`` and ``model.onnx``, as :func:`marrow.hub.resolve` returns it.
 
     Raises:
         MarrowError: a file is missing or unreadable.
     """
 
     def __init__(self, folder: ModelFolder) -> None:
-        self.info: ModelInfo = folder.info
+        super().__init__(folder)
         self.config = read_config(folder.path, ClassifierConfig)
         self.labels = self.config.labels
         self.crop = CropConfig(**self.config.crop)
         # bfloat16 moves the logits by up to 0.1, and with them the names near a threshold
         self._network = compile_onnx(folder.path / "model.onnx", exact=True)
-
-    @classmethod
-    def from_pretrained(cls, reference: str, revision: str | None = None) -> Classifier:
-        """Load a classifier from a Hub id or a local folder, optionally at one revision."""
-        return cls(resolve(reference, revision))
 
     def __call__(self, image: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
         """Name the cells in the boxes of one image.
@@ -148,7 +144,7 @@ class Classifier:
         return probabilities(self.logits(crops), self.config.temperature, self.config.reject_logit)
 
     def logits(self, crops: np.ndarray) -> np.ndarray:
-        """Return the logits of ``(n, size, size, 3)`` uint8 RGB crops in each view, ``(views, n, len(labels))``."""
+        """Return the logits of ``(n, size, size, 3)`` uint8 RGB crops, ``(tta_rotations, n, len(labels))``."""
         return np.stack([logits for logits, *_ in self._forward(crops)])
 
     @cached_property
@@ -161,8 +157,8 @@ class Classifier:
         """Say where the evidence for a class lies.
 
         This is the class activation map (Zhou et al. 2016, arXiv:1512.04150), less the mean of those of all classes,
-        which is all that a softmax sees of it. Its places are 32 pixels apart, so the crop is looked at nine times in
-        each view, a few pixels aside each time, and the maps are laid over each other.
+        which is all that a softmax sees of it. Its places are 32 pixels apart, so the crop is mapped nine times at
+        each rotation, a few pixels aside each time, and the maps are averaged.
 
         Args:
             crop: ``(size, size, 3)`` uint8 RGB, as :func:`marrow.crop.crop_cell` gives it.
@@ -194,7 +190,7 @@ class Classifier:
         return np.mean(evidence, axis=0)
 
     def _forward(self, crops: np.ndarray) -> Iterator[list[np.ndarray]]:
-        """Return the network's outputs for crops in each view, whose maps lie as the view is turned."""
+        """Return the network's outputs for crops at each rotation, whose maps are turned as the crops are."""
         inputs = crops.transpose(0, 3, 1, 2) / np.float32(127.5) - np.float32(1)
         for turn in range(self.config.tta_rotations):
             turned = np.ascontiguousarray(np.rot90(inputs, turn, axes=(2, 3)))
@@ -203,10 +199,10 @@ class Classifier:
 
 
 def probabilities(logits: np.ndarray, temperature: float = 1, reject_logit: float | None = None) -> np.ndarray:
-    """Turn logits into probabilities, averaged over the views.
+    """Turn logits into probabilities, averaged over the rotations.
 
     Args:
-        logits: ``(views, n, classes)``.
+        logits: ``(rotations, n, classes)``.
         temperature: divides the logits.
         reject_logit: logit of none of the classes, as in :class:`ClassifierConfig`.
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from training import train_classifier
+from training.classifier import training
 from training.classifier.architectures import build_model
 from training.classifier.config import ClassifierTraining, chosen_cells
 from training.classifier.data import load_cells
@@ -26,18 +26,18 @@ class BreakError(Exception):
 
 def train_with_break(config: ClassifierTraining, cells, validation, run_dir: Path) -> keras.Model:
     """Train, stop after the first epoch's checkpoint, and go on."""
-    save = train_classifier._save_checkpoint
+    save = training._save_checkpoint
 
     def save_and_break(*arguments) -> None:
         save(*arguments)
         raise BreakError
 
-    train_classifier._save_checkpoint = save_and_break
+    training._save_checkpoint = save_and_break
     with contextlib.suppress(BreakError):
-        train_classifier.train(config, cells, validation, run_dir)
-    train_classifier._save_checkpoint = save
+        training.train(config, cells, validation, run_dir)
+    training._save_checkpoint = save
     assert [path.name for path in run_dir.glob("epoch-*")] == ["epoch-001.keras"], "the break came"
-    return train_classifier.train(config, cells, validation, run_dir)
+    return training.train(config, cells, validation, run_dir)
 
 
 def main(data: str, folder: str, configs: str) -> None:
@@ -49,17 +49,17 @@ def main(data: str, folder: str, configs: str) -> None:
         places = [Path(folder) / f"{number} {kind}" for kind in ("whole", "broken")]
         for place in places:
             place.mkdir()
-        whole = train_classifier.train(config, cells, validation, places[0])
+        whole = training.train(config, cells, validation, places[0])
         broken = train_with_break(config, cells, validation, places[1])
         keras.utils.set_random_seed(config.seed)
         start = build_model(config, len(cells.codes))
-        train_classifier.save_run(whole, config, cells, places[0])
+        training.save_run(whole, config, cells, places[0])
         results.append(
             {
                 "backend": keras.config.backend(),
                 "apart": distance(whole, broken),
                 "moved": distance(whole, start),
-                "losses": [line["loss"] for line in train_classifier.history(places[0])],
+                "losses": [line["loss"] for line in training.history(places[0])],
                 "counts": np.bincount(cells.labels).tolist(),
                 "files": sorted(path.name for path in places[0].iterdir()),
             }

@@ -8,7 +8,8 @@ import numpy as np
 
 from marrow.crop import CropConfig
 from marrow.errors import MarrowError
-from training.classifier.data import Augmentation, Cells, at_most
+from training.classifier.augmentation import Augmentation
+from training.classifier.data import Cells, at_most
 
 ARCHITECTURES = ("simple_cnn", "vgg16", "resnet50", "mobilenet", "mobilenet_v2", "mobilenet_v3_small")
 EXPORTED = "mobilenet_v2"  # what Transformers and the segmenter's backbone have a twin of

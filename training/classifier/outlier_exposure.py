@@ -14,7 +14,8 @@ import numpy as np
 
 from marrow.analysis import Box
 from marrow.crop import CropConfig
-from training.classifier.data import Augmentation, Cells, augmented_crop
+from training.classifier.augmentation import Augmentation, augmented_crop
+from training.classifier.data import Cells
 
 UNKNOWN_SHARE = 0.4  # of the outliers, where there are cells of no class
 
@@ -32,7 +33,7 @@ def draw_outlier(
     Args:
         cells: training cells; a view beside one of them, or of half of one and half of another, is an outlier.
         unknown: cells of no class, ``None`` without any.
-        colours: statistics of another image, as for :func:`training.classifier.data.augmented_crop`.
+        colours: statistics of another image, as for :func:`training.classifier.augmentation.augmented_crop`.
         crop: the crop.
         strength: how much to change.
         rng: source of randomness.

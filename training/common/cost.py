@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import os
-import platform
 from pathlib import Path
 from typing import Any
+
+from training.common.environment import processor
 
 
 def training_cost(run_dir: Path) -> dict[str, Any]:
@@ -37,17 +38,3 @@ def _seconds_by_epoch(results: Path) -> list[float]:
         clock = [float(row["time"]) for row in csv.DictReader(file, skipinitialspace=True)]
     before = [0.0, *clock]
     return [now - then if now >= then else now for then, now in zip(before, clock, strict=False)]
-
-
-def processor() -> str:
-    """Name what a training computes on: the GPU if there is one, else the processor."""
-    import torch
-
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name(0)
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())

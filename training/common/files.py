@@ -1,20 +1,19 @@
-"""Files that are written whole or not at all."""
+"""Files and folders of a training: read, written whole or not at all, and kept from other trainings."""
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from marrow.errors import MarrowError
+from marrow.files import atomic_path
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file beside ``path``, then rename it."""
-    beside = path.with_name(path.name + ".partial")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
+    """Write a text file, whole or not at all."""
+    with atomic_path(path) as beside:
+        beside.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -1,11 +1,12 @@
-"""Bootstrap intervals of classification figures, by resampling groups of near-duplicate images."""
+"""Bootstrap intervals of classification metrics, by resampling groups of near-duplicate images."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+
+from training.common.metrics_schema import ClassificationIntervals, ClassIntervals, Interval
 
 RESAMPLES = 1000
 LEVELS = (2.5, 97.5)  # percentiles of a 95 % interval (Efron and Tibshirani 1993, chapter 13)
@@ -13,8 +14,8 @@ LEVELS = (2.5, 97.5)  # percentiles of a 95 % interval (Efron and Tibshirani 199
 
 def intervals(
     predictions: np.ndarray, references: np.ndarray, groups: Sequence[int], codes: Sequence[str], seed: int = 0
-) -> dict[str, Any]:
-    """Return 95 % percentile intervals of what ``training/evaluation/metrics/cell_classification`` gives.
+) -> ClassificationIntervals:
+    """Return 95 % percentile intervals of what ``training/evaluation/metrics/cell_classification`` returns.
 
     Args:
         predictions: ``(n,)`` class indices.
@@ -24,8 +25,8 @@ def intervals(
         seed: of the resampling.
 
     Returns:
-        ``accuracy``, ``balanced_accuracy`` and ``macro_f1`` as ``[low, high]``, and ``per_class`` with ``precision``
-        and ``recall`` of each class that occurs among the references. A resample without a class says nothing of it.
+        The intervals, ``per_class`` for the classes that occur among the references. A resample without a class says
+        nothing of it.
     """
     confusions = resampled_confusions(predictions, references, groups, len(codes), seed)
     present = np.unique(references)
@@ -35,15 +36,15 @@ def intervals(
         recall, f1 = right / truths, 2 * right / (truths + guesses)
     precision = np.where(truths + guesses > 0, right / guesses.clip(1), np.nan)
     per_class = {
-        codes[index]: {"precision": _interval(precision[:, i]), "recall": _interval(recall[:, i])}
+        codes[index]: ClassIntervals(_interval(precision[:, i]), _interval(recall[:, i]))
         for i, index in enumerate(present)
     }
-    return {
-        "accuracy": _interval(right.sum(axis=1) / confusions.sum(axis=(1, 2))),
-        "balanced_accuracy": _interval(np.nanmean(recall, axis=1)),
-        "macro_f1": _interval(np.nanmean(f1, axis=1)),
-        "per_class": per_class,
-    }
+    return ClassificationIntervals(
+        accuracy=_interval(right.sum(axis=1) / confusions.sum(axis=(1, 2))),
+        balanced_accuracy=_interval(np.nanmean(recall, axis=1)),
+        macro_f1=_interval(np.nanmean(f1, axis=1)),
+        per_class=per_class,
+    )
 
 
 def resampled_confusions(
@@ -58,5 +59,6 @@ def resampled_confusions(
     return (draws @ counts).reshape(RESAMPLES, n_classes, n_classes)
 
 
-def _interval(values: np.ndarray) -> list[float]:
-    return [round(float(bound), 4) for bound in np.nanpercentile(values, LEVELS)]
+def _interval(values: np.ndarray) -> Interval:
+    low, high = np.nanpercentile(values, LEVELS)
+    return round(float(low), 4), round(float(high), 4)

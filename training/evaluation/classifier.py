@@ -1,12 +1,10 @@
-"""Measuring the classifier: temperature, the bound of uncertainty, and figures on the test split."""
+"""Measuring the classifier: temperature, the bound of uncertainty, and metrics on the test split."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import cv2
 import evaluate
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -14,11 +12,25 @@ from scipy.special import logsumexp
 
 from marrow.analysis import Box
 from marrow.classifier import Classifier, probabilities
-from marrow.images import read_image
 from marrow.report import wilson_interval
 from training.classifier.data import Cells, load_cells, real_cells
+from training.common.metrics_schema import (
+    Bootstrap,
+    Calibration,
+    ClassificationMetrics,
+    ClassifierMetrics,
+    ClassInLaboratory,
+    ClassMetrics,
+    Interval,
+    LaboratoryMetrics,
+    SplitSizes,
+    UncertainMetrics,
+    UncertainShare,
+)
+from training.common.model_folder import update_config
 from training.evaluation.bootstrap import RESAMPLES, intervals
-from training.measure import update_config
+from training.evaluation.ground_truth import segpc_fields
+from training.evaluation.matching import rle_box
 
 METRICS = Path(__file__).parent / "metrics"
 KNOWN_UNCERTAIN = 0.10  # share of known marrow cells that may become uncertain
@@ -27,7 +39,7 @@ FoundCells = tuple[np.ndarray, list[Box]]
 """An image, and the boxes of cells in it."""
 
 
-def measure(model: Path, data: str, benchmarks: Path | None, unknown: str | None = None) -> dict[str, Any]:
+def measure(model: Path, data: str, benchmarks: Path | None, unknown: str | None = None) -> ClassifierMetrics:
     """Calibrate a classifier on the validation split and measure it on the test split.
 
     Args:
@@ -37,38 +49,31 @@ def measure(model: Path, data: str, benchmarks: Path | None, unknown: str | None
         unknown: data set of cells of no class, of which the validation and test splits were never trained.
 
     Returns:
-        The figures for ``metrics.json``; real images only, where the set has any.
+        The metrics, but for ``environment`` and ``command``; of real images only, where the set has any.
     """
     validation, test = (real_cells(load_cells(data, split)) for split in ("validation", "test"))
     calibrate(model, validation)
     classifier = Classifier.from_pretrained(str(model))
     config = classifier.config
     logits = classifier.logits(test.crops(classifier.crop))
-    named, uncalibrated = probabilities(logits, config.temperature, config.reject_logit), probabilities(logits)
-    # what the Transformers pipeline gives: the whole image, looked at once
+    predicted = probabilities(logits, config.temperature, config.reject_logit)
+    # as the Transformers pipeline does: the whole image, not turned
     raw = probabilities(classifier.logits(test.raw(classifier.crop.size))[:1], config.temperature)
-    uncertain = {
-        key: getattr(config, key) for key in ("uncertain_below", "temperature", "reject_logit", "tta_rotations")
-    }
-    uncertain |= _known_uncertain(named, test, config.uncertain_below)
-    unseen = _unknown_cells(unknown) | _plasma_cells(benchmarks)
-    if unseen:
-        uncertain["unseen"] = {name: _uncertain_share(classifier, cells) for name, cells in unseen.items()}
-    return {
-        "data": {"validation": len(validation), "test": len(test)},
-        "test": figures(named, test),
-        "test_one_view": figures(probabilities(logits[:1]), test),
-        "test_raw": figures(raw, test),
-        "bootstrap": {"resamples": RESAMPLES, "groups": len(set(test.groups)) or len(test)},
-        "by_source": {source: _by_source(named, raw, test, source) for source in sorted(set(test.sources))},
-        "across_sources": across_sources(named, raw, test),
-        "calibration": {
-            "temperature": config.temperature,
-            "ece_uncalibrated": expected_calibration_error(uncalibrated, test.labels),
-            "ece": expected_calibration_error(probabilities(logits, config.temperature), test.labels),
-        },
-        "uncertain": uncertain,
-    }
+    return ClassifierMetrics(
+        data=SplitSizes(len(validation), len(test)),
+        test=classification_metrics(predicted, test),
+        test_without_tta=classification_metrics(probabilities(logits[:1]), test),
+        test_raw=classification_metrics(raw, test),
+        bootstrap=Bootstrap(RESAMPLES, len(set(test.groups)) or len(test)),
+        by_laboratory=by_laboratory(predicted, raw, test),
+        across_laboratories=across_laboratories(predicted, raw, test),
+        calibration=Calibration(
+            temperature=config.temperature,
+            ece_uncalibrated=expected_calibration_error(probabilities(logits), test.labels),
+            ece=expected_calibration_error(probabilities(logits, config.temperature), test.labels),
+        ),
+        uncertain=_uncertain_metrics(classifier, predicted, test, _unknown_cells(unknown) | _plasma_cells(benchmarks)),
+    )
 
 
 def calibrate(model: Path, validation: Cells) -> None:
@@ -76,12 +81,14 @@ def calibrate(model: Path, validation: Cells) -> None:
 
     Args:
         model: Hub folder of a classifier.
-        validation: cells of the classes that it knows; for the two bounds those of marrow alone, if there are any.
+        validation: cells of the classes that it knows; for the two bounds those from bone marrow alone,
+            if there are any.
     """
     classifier = Classifier.from_pretrained(str(model))
     logits = classifier.logits(validation.crops(classifier.crop))
-    marrow = np.array(["marrow" in source for source in validation.sources])
-    known = marrow if marrow.any() else np.ones(len(validation), bool)
+    known = _from_marrow(validation)
+    if not known.any():
+        known[:] = True
     temperature = fit_temperature(logits, validation.labels)
     reject_logit = round(float(np.quantile(evidence(logits, temperature)[:, known], KNOWN_UNCERTAIN)), 3)
     best = probabilities(logits, temperature, reject_logit).max(axis=1)[known]
@@ -112,100 +119,119 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     return round(float(minimize_scalar(loss, bounds=(0.2, 5), method="bounded").x), 3)
 
 
-def expected_calibration_error(given: np.ndarray, labels: np.ndarray) -> float:
-    """Return the figure of ``training/evaluation/metrics/calibration_error``."""
+def expected_calibration_error(predicted: np.ndarray, labels: np.ndarray) -> float:
+    """Return the error of probabilities, ``(n, classes)``, by ``training/evaluation/metrics/calibration_error``."""
     metric = evaluate.load(str(METRICS / "calibration_error"))
-    return metric.compute(predictions=given, references=labels)["ece"]
+    return float(metric.compute(predictions=predicted, references=labels)["ece"])
 
 
-def figures(given: np.ndarray, cells: Cells) -> dict[str, Any]:
-    """Return the figures of ``training/evaluation/metrics/cell_classification`` and their 95 % ``intervals``."""
-    metric = evaluate.load(str(METRICS / "cell_classification"))
-    guesses = given.argmax(axis=1)
-    values = metric.compute(predictions=guesses, references=cells.labels, codes=list(cells.codes))
-    return values | {"intervals": intervals(guesses, cells.labels, cells.groups, cells.codes)}
-
-
-def _by_source(named: np.ndarray, raw: np.ndarray, cells: Cells, source: str) -> dict[str, Any]:
-    chosen = np.array([s == source for s in cells.sources])
-    part = cells.select(chosen)
-    values: dict[str, Any] = {"n": len(part)}
-    for name, given in (("accuracy", named), ("accuracy_raw", raw)):
-        guesses = given[chosen].argmax(axis=1)
-        values[name] = float((guesses == part.labels).mean())
-        values[f"{name}_interval"] = intervals(guesses, part.labels, part.groups, part.codes)["accuracy"]
-    return values
-
-
-def across_sources(named: np.ndarray, raw: np.ndarray, cells: Cells) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return the share named right by class and source, for the classes that more than one source holds.
+def classification_metrics(predicted: np.ndarray, cells: Cells) -> ClassificationMetrics:
+    """Return what ``training/evaluation/metrics/cell_classification`` does, with 95 % intervals.
 
     Args:
-        named: ``(n, classes)`` probabilities of the crops.
+        predicted: ``(n, classes)`` probabilities.
+        cells: the ``n`` cells.
+    """
+    metric = evaluate.load(str(METRICS / "cell_classification"))
+    guesses = predicted.argmax(axis=1)
+    values = metric.compute(predictions=guesses, references=cells.labels, codes=list(cells.codes))
+    values["per_class"] = {code: ClassMetrics(**one) for code, one in values["per_class"].items()}
+    return ClassificationMetrics(**values, intervals=intervals(guesses, cells.labels, cells.groups, cells.codes))
+
+
+def by_laboratory(predicted: np.ndarray, raw: np.ndarray, cells: Cells) -> list[LaboratoryMetrics]:
+    """Return the accuracy in each laboratory, in alphabetical order of origin and laboratory.
+
+    Args:
+        predicted: ``(n, classes)`` probabilities of the crops.
         raw: the same of the whole images.
         cells: the ``n`` cells.
-
-    Returns:
-        By code and source: ``n``, ``accuracy`` with its Wilson ``interval``, and ``accuracy_raw``.
     """
-    right, right_raw = (given.argmax(axis=1) == cells.labels for given in (named, raw))
-    sources = np.array(cells.sources)
-    table: dict[str, dict[str, dict[str, Any]]] = {}
+    rows = []
+    for (origin, laboratory), chosen in _laboratories(cells).items():
+        part = cells.select(chosen)
+        cropped, whole = (_accuracy(given[chosen], part) for given in (predicted, raw))
+        rows.append(LaboratoryMetrics(origin, laboratory, len(part), *cropped, *whole))
+    return rows
+
+
+def _accuracy(predicted: np.ndarray, cells: Cells) -> tuple[float, Interval]:
+    guesses = predicted.argmax(axis=1)
+    interval = intervals(guesses, cells.labels, cells.groups, cells.codes).accuracy
+    return float((guesses == cells.labels).mean()), interval
+
+
+def across_laboratories(predicted: np.ndarray, raw: np.ndarray, cells: Cells) -> list[ClassInLaboratory]:
+    """Return the share named right by class and laboratory, for the classes that more than one laboratory holds.
+
+    Args:
+        predicted: ``(n, classes)`` probabilities of the crops.
+        raw: the same of the whole images.
+        cells: the ``n`` cells.
+    """
+    right, right_raw = (given.argmax(axis=1) == cells.labels for given in (predicted, raw))
+    rows = []
     for index, code in enumerate(cells.codes):
-        held = sorted(set(sources[cells.labels == index]))
-        for source in held if len(held) > 1 else ():
-            chosen = (cells.labels == index) & (sources == source)
-            low, high = wilson_interval(int(right[chosen].sum()), int(chosen.sum()))
-            table.setdefault(code, {})[str(source)] = {
-                "n": int(chosen.sum()),
-                "accuracy": float(right[chosen].mean()),
-                "interval": [round(low / 100, 4), round(high / 100, 4)],
-                "accuracy_raw": float(right_raw[chosen].mean()),
-            }
-    return table
+        parts = {place: chosen & (cells.labels == index) for place, chosen in _laboratories(cells).items()}
+        held = {place: part for place, part in parts.items() if part.any()}
+        for (origin, laboratory), part in held.items() if len(held) > 1 else ():
+            n, hits = int(part.sum()), int(right[part].sum())
+            shares = float(right[part].mean()), _wilson_share(hits, n), float(right_raw[part].mean())
+            rows.append(ClassInLaboratory(code, origin, laboratory, n, *shares))
+    return rows
 
 
-def _known_uncertain(named: np.ndarray, cells: Cells, bound: float) -> dict[str, float | None]:
-    uncertain = named.max(axis=1) < bound
-    marrow = np.array(["marrow" in source for source in cells.sources])
-    return {
-        "known_test": float(uncertain.mean()),
-        "known_marrow": float(uncertain[marrow].mean()) if marrow.any() else None,
-    }
+def _laboratories(cells: Cells) -> dict[tuple[str, str], np.ndarray]:
+    """Mark the cells of each origin and laboratory, ``(n,)`` bool."""
+    places = list(zip(cells.origins, cells.laboratories, strict=True))
+    return {place: np.array([one == place for one in places]) for place in sorted(set(places))}
 
 
-def _uncertain_share(classifier: Classifier, cells: Sequence[FoundCells]) -> dict[str, Any]:
+def _from_marrow(cells: Cells) -> np.ndarray:
+    return np.array([origin == "bone_marrow" for origin in cells.origins], bool)
+
+
+def _wilson_share(count: int, total: int) -> Interval:
+    low, high = wilson_interval(count, total)
+    return round(low / 100, 4), round(high / 100, 4)
+
+
+def _uncertain_metrics(
+    classifier: Classifier, predicted: np.ndarray, test: Cells, unseen: dict[str, list[FoundCells]]
+) -> UncertainMetrics:
+    config = classifier.config
+    uncertain, marrow = predicted.max(axis=1) < config.uncertain_below, _from_marrow(test)
+    return UncertainMetrics(
+        uncertain_below=config.uncertain_below,
+        temperature=config.temperature,
+        reject_logit=config.reject_logit,
+        tta_rotations=config.tta_rotations,
+        known_test=float(uncertain.mean()),
+        known_bone_marrow=float(uncertain[marrow].mean()) if marrow.any() else None,
+        unseen={name: _uncertain_share(classifier, cells) for name, cells in unseen.items()},
+    )
+
+
+def _uncertain_share(classifier: Classifier, cells: Sequence[FoundCells]) -> UncertainShare:
     best = np.concatenate([classifier(image, boxes).max(axis=1) for image, boxes in cells])
     uncertain = int((best < classifier.config.uncertain_below).sum())
-    low, high = wilson_interval(uncertain, len(best))
-    interval = [round(low / 100, 4), round(high / 100, 4)]
-    return {"n": len(best), "share": uncertain / len(best), "interval": interval}
+    return UncertainShare(len(best), uncertain / len(best), _wilson_share(uncertain, len(best)))
 
 
 def _unknown_cells(unknown: str | None) -> dict[str, list[FoundCells]]:
     """Read the cells of no class that were not trained, by the code that the data set gives them."""
     found: dict[str, list[FoundCells]] = {}
-    for split in ("validation", "test") if unknown else ():
+    if not unknown:
+        return found
+    for split in ("validation", "test"):
         cells = load_cells(unknown, split)
         for image, box, label in zip(cells.images, cells.boxes, cells.labels, strict=True):
-            found.setdefault(f"{cells.codes[label]} images not trained on", []).append((image, [box]))
+            found.setdefault(cells.codes[label], []).append((image, [box]))
     return found
 
 
 def _plasma_cells(benchmarks: Path | None) -> dict[str, list[FoundCells]]:
     """Read the plasma cells of SegPC-2021, a class without any real training image."""
-    found = []
-    for file in sorted((benchmarks / "fields_segpc" / "images").glob("*.jpg")) if benchmarks else ():
-        labels = cv2.imread(str(benchmarks / "fields_segpc" / "labels" / f"{file.stem}.png"), cv2.IMREAD_UNCHANGED)
-        if boxes := boxes_of(labels):
-            found.append((read_image(file), boxes))
-    return {"plasma cells (SegPC-2021)": found} if found else {}
-
-
-def boxes_of(labels: np.ndarray) -> list[Box]:
-    """Return the boxes of the cells in a label image, in the order of their numbers."""
-    boxes = []
-    for cell in np.unique(labels[labels > 0]):
-        x, y, w, h = cv2.boundingRect((labels == cell).astype(np.uint8))
-        boxes.append((float(x), float(y), float(x + w), float(y + h)))
-    return boxes
+    fields = segpc_fields(benchmarks / "fields_segpc") if benchmarks else ()
+    found = [(field.image(), [rle_box(cell) for cell in field.cells]) for field in fields if field.cells]
+    return {"segpc_plasma_cells": found} if found else {}

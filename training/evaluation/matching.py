@@ -1,4 +1,4 @@
-"""Comparing outlined cells with the truth: matching by overlap, and the figures that follow from it."""
+"""Comparing outlined cells with the truth: matching by overlap, and the metrics that follow from it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 from scipy.optimize import linear_sum_assignment
 
-from marrow.analysis import Detection
+from marrow.analysis import Box, Detection
+from marrow.geometry import box_iou, polygon_mask
+from training.common.metrics_schema import CurvePoint, Interval, RecallOf
 from training.evaluation.bootstrap import LEVELS, RESAMPLES
 
-RLE = dict[str, Any]  # a mask as COCO's run lengths
+RLE = dict[str, Any]  # a mask in COCO's run-length encoding
+F1_TOLERANCE = 0.005  # what the default confidence may lose
 STEPS = tuple(round(0.05 * i, 2) for i in range(2, 19))  # score thresholds to choose from
 
 
@@ -55,23 +57,27 @@ class Match:
 
 def detection_mask(detection: Detection, shape: tuple[int, int]) -> np.ndarray:
     """Fill the outline of a detection: ``(height, width)`` bool."""
-    mask = np.zeros(shape, np.uint8)
-    cv2.fillPoly(mask, [np.floor(np.array(detection.polygon)).astype(np.int32)], 1)
-    return mask.astype(bool)
+    return polygon_mask(detection.polygon, shape)
 
 
 def encode_rle(mask: np.ndarray) -> RLE:
-    """Return a bool mask as run lengths, which take little memory and compare fast."""
+    """Return a bool mask run-length encoded, which take little memory and compare fast."""
     return coco_mask.encode(np.asfortranarray(mask, np.uint8))
 
 
-def detection_runs(detections: Sequence[Detection], shape: tuple[int, int]) -> list[RLE]:
+def rle_box(mask: RLE) -> Box:
+    """Return the box around a mask, ``(x0, y0, x1, y1)`` in pixels."""
+    x, y, width, height = coco_mask.toBbox(mask)
+    return float(x), float(y), float(x + width), float(y + height)
+
+
+def detection_rles(detections: Sequence[Detection], shape: tuple[int, int]) -> list[RLE]:
     """Return the filled outlines of the detections of one image."""
     return [encode_rle(detection_mask(detection, shape)) for detection in detections]
 
 
-def match_runs(truths: Sequence[RLE], found: Sequence[RLE], scores: Sequence[float]) -> Match:
-    """Compare the true cells of one image with what was found, both as run lengths."""
+def match_rles(truths: Sequence[RLE], found: Sequence[RLE], scores: Sequence[float]) -> Match:
+    """Compare the true cells of one image with what was found, both run-length encoded."""
     overlaps = np.zeros((len(truths), len(found)))
     if truths and found:
         overlaps = coco_mask.iou(list(found), list(truths), [0] * len(truths)).T
@@ -81,35 +87,29 @@ def match_runs(truths: Sequence[RLE], found: Sequence[RLE], scores: Sequence[flo
 def match_masks(truths: Sequence[np.ndarray], detections: Sequence[Detection], shape: tuple[int, int]) -> Match:
     """Compare bool masks of the true cells with the detections of one image."""
     scores = [detection.score for detection in detections]
-    return match_runs([encode_rle(truth) for truth in truths], detection_runs(detections, shape), scores)
+    return match_rles([encode_rle(truth) for truth in truths], detection_rles(detections, shape), scores)
 
 
 def match_boxes(truths: np.ndarray, detections: Sequence[Detection]) -> Match:
     """Compare ``(n, 4)`` true boxes ``x0 y0 x1 y1`` with the detections' boxes."""
     boxes = np.array([d.box for d in detections]).reshape(-1, 4)
-    a, b = truths.reshape(-1, 1, 4), boxes.reshape(1, -1, 4)
-    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    both = sides.clip(0).prod(axis=2)
-    areas = (a[..., 2:] - a[..., :2]).prod(axis=2) + (b[..., 2:] - b[..., :2]).prod(axis=2)
-    return Match(both / np.maximum(areas - both, 1e-9), np.array([d.score for d in detections]))
+    return Match(box_iou(truths, boxes), np.array([d.score for d in detections]))
 
 
 def summary(matches: Sequence[Match], confidence: float, overlap: float = 0.5) -> dict[str, float]:
     """Add matches up to recall, precision, F1, the mean overlap of the matched, and the mean count error.
 
-    A figure without any cell to rest on is ``nan``.
+    A metric without any cell to rest on is ``nan``.
     """
     counts = _counts(matches, confidence, overlap)
-    figures = {name: float(value[0]) for name, value in _ratios(counts.sum(axis=0, keepdims=True)).items()}
-    return {"cells": int(counts[:, 1].sum()), **figures}
+    ratios = _ratios(counts.sum(axis=0, keepdims=True))
+    return {"cells": int(counts[:, 1].sum()), **{name: float(value[0]) for name, value in ratios.items()}}
 
 
-def intervals(
-    matches: Sequence[Match], confidence: float, overlap: float = 0.5, seed: int = 0
-) -> dict[str, list[float]]:
+def intervals(matches: Sequence[Match], confidence: float, overlap: float = 0.5, seed: int = 0) -> dict[str, Interval]:
     """Return 95 % percentile bootstrap intervals, ``[low, high]``, of :func:`summary`; fields are drawn whole.
 
-    A figure that a resample has no cell for is left out of its interval; one that no resample has any for, wholly.
+    A metric that a resample has no cell for is left out of its interval; one that no resample has any for, wholly.
     """
     counts = _counts(matches, confidence, overlap)
     fields = len(counts)
@@ -119,7 +119,7 @@ def intervals(
         for name, values in _ratios(draws @ counts).items()
         if np.isfinite(values).any()
     }
-    return {name: [round(float(bound), 4) for bound in pair] for name, pair in bounds.items()}
+    return {name: (round(float(low), 4), round(float(high), 4)) for name, (low, high) in bounds.items()}
 
 
 def _counts(matches: Sequence[Match], confidence: float, overlap: float) -> np.ndarray:
@@ -145,7 +145,7 @@ def _ratios(totals: np.ndarray) -> dict[str, np.ndarray]:
 
 def recall_by(
     matches: Sequence[Match], values: Sequence[np.ndarray], bins: Mapping[str, tuple[float, float]], confidence: float
-) -> dict[str, dict[str, float]]:
+) -> dict[str, RecallOf]:
     """Return recall by a quality of the true cells.
 
     Args:
@@ -155,36 +155,37 @@ def recall_by(
         confidence: lowest score that counts.
 
     Returns:
-        By the name of each bin that any cell falls into: ``cells`` and ``recall``.
+        The recall by the name of each bin that any cell falls into.
     """
     found = ~np.concatenate([match.missed(confidence) for match in matches])
     flat = np.concatenate(list(values))
     inside = {name: (flat >= low) & (flat < high) for name, (low, high) in bins.items()}
     return {
-        name: {"cells": int(chosen.sum()), "recall": float(found[chosen].mean())}
+        name: RecallOf(int(chosen.sum()), float(found[chosen].mean()))
         for name, chosen in inside.items()
         if chosen.any()
     }
 
 
-def precision_recall(matches: Sequence[Match]) -> list[dict[str, float]]:
-    """Return ``confidence``, ``recall``, ``precision`` and ``f1`` at each of :data:`STEPS`.
+def precision_recall(matches: Sequence[Match]) -> list[CurvePoint]:
+    """Return recall, precision and F1 at the confidence of each of :data:`STEPS`.
 
     Where nothing is found precision is 1, by convention; F1 is 0 where there is nothing to find and nothing is found.
     """
     points = []
     for step in STEPS:
-        figures = summary(matches, step)
-        values = {"recall": (figures["recall"], 0), "precision": (figures["precision"], 1), "f1": (figures["f1"], 0)}
-        named = {name: default if value != value else round(value, 4) for name, (value, default) in values.items()}
-        points.append({"confidence": step, **named})
+        metrics, defaults = summary(matches, step), {"recall": 0.0, "precision": 1.0, "f1": 0.0}
+        shares = {
+            name: default if np.isnan(metrics[name]) else round(metrics[name], 4) for name, default in defaults.items()
+        }
+        points.append(CurvePoint(step, **shares))
     return points
 
 
-def best_confidence(curve: Sequence[Mapping[str, float]], tolerance: float = 0.005) -> float:
+def best_confidence(curve: Sequence[CurvePoint], tolerance: float = F1_TOLERANCE) -> float:
     """Return the lowest score threshold of a curve whose F1 is within ``tolerance`` of the highest.
 
     The lowest, as a reader sees a false cell and removes it, but a missed one is lost.
     """
-    best = max(point["f1"] for point in curve)
-    return next(point["confidence"] for point in curve if point["f1"] >= best - tolerance)
+    best = max(point.f1 for point in curve)
+    return next(point.confidence for point in curve if point.f1 >= best - tolerance)

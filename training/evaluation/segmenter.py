@@ -1,4 +1,4 @@
-"""Measuring the segmenter: its default confidence, and figures on composed and real fields."""
+"""Measuring the segmenter: its default confidence, and metrics on composed and real fields."""
 
 from __future__ import annotations
 
@@ -17,37 +17,38 @@ from tqdm import tqdm
 
 from marrow.analysis import Detection
 from marrow.segmenter import Segmenter
-from model_cards.segmenter_tables import results_table
+from training.common.metrics_schema import ChosenConfidence, CurvePoint, FieldMetrics, RecallOf, SegmenterMetrics
+from training.common.model_folder import update_config
 from training.common.plots import draw_curve
 from training.evaluation.ground_truth import (
     GroundTruth,
-    annotations,
+    annotation_file,
     bccd_fields,
     coco_fields,
     segpc_fields,
     single_cells,
 )
 from training.evaluation.matching import (
+    F1_TOLERANCE,
     RLE,
     Match,
     best_confidence,
-    detection_runs,
+    detection_rles,
     intervals,
     match_boxes,
-    match_runs,
+    match_rles,
     precision_recall,
     recall_by,
     summary,
 )
-from training.measure import update_config
 
 Outliner = Callable[[np.ndarray, float], Sequence[Detection]]  # of an image and the lowest score to keep
 
 LOWEST = 0.01  # detections below are not looked at
+MATCHED = ("recall", "precision", "f1", "mean_iou", "count_error")  # metrics of matched cells
 MOST = 300  # detections of one field that are looked at, the best first
-OVERLAP_BINS = {"none": (0, 1e-9), "under 10 %": (1e-9, 0.1), "10–20 %": (0.1, 0.2), "over 20 %": (0.2, 1.01)}
-DIAMETER_BINS = {"30–60 px": (30, 60), "60–120 px": (60, 120), "120–250 px": (120, 250)}
-CHOSEN_ON = "lowest within 0.005 of the highest F1 at mask IoU 0.5 on the validation fields, composed and boxed"
+OVERLAP_BINS = {"none": (0, 1e-9), "below_10": (1e-9, 0.1), "10_20": (0.1, 0.2), "above_20": (0.2, 1.01)}  # names in %
+DIAMETER_BINS = {f"{low}_{high}": (low, high) for low, high in ((30, 60), (60, 120), (120, 250))}
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,10 @@ class Outlined:
     match: Match
 
 
-def measure(model: Path, data: str, benchmarks: Path | None) -> dict[str, Any]:
+def measure(model: Path, data: str, benchmarks: Path | None) -> SegmenterMetrics:
     """Choose the confidence on the validation fields and measure on test and benchmark fields.
 
-    Prints the figures, and draws the curve that the confidence was chosen from, ``precision_recall.png``, into the
-    folder of the model.
+    Draws the curve that the confidence was chosen from, ``precision_recall.png``, into the folder of the model.
 
     Args:
         model: Hub folder; ``confidence`` of its ``config.json`` is set.
@@ -71,22 +71,17 @@ def measure(model: Path, data: str, benchmarks: Path | None) -> dict[str, Any]:
         benchmarks: folder with ``fields_segpc``, ``fields_bccd`` and ``wbc_masks``.
 
     Returns:
-        The figures for ``metrics.json``.
+        The metrics, but for ``environment`` and ``command``.
     """
     segmenter = Segmenter.from_pretrained(str(model))
     confidence, curve = choose_confidence(segmenter, Path(data))
     datasets = measure_outliner(segmenter, confidence, Path(data), benchmarks)
     update_config(model, confidence=confidence)
     draw_curve(curve, confidence, model / "precision_recall.png")
-    print(results_table(datasets), flush=True)
-    return {
-        "datasets": datasets,
-        "confidence": {"value": confidence, "chosen_on": CHOSEN_ON},
-        "precision_recall": curve,
-    }
+    return SegmenterMetrics(datasets, ChosenConfidence(confidence, F1_TOLERANCE), curve)
 
 
-def choose_confidence(outliner: Outliner, data: Path) -> tuple[float, list[dict[str, float]]]:
+def choose_confidence(outliner: Outliner, data: Path) -> tuple[float, list[CurvePoint]]:
     """Choose the default confidence on the validation fields; return it and the curve it was chosen from."""
     curve = precision_recall([one.match for one in outline(outliner, coco_fields(data, "validation"))])
     return best_confidence(curve), curve
@@ -94,52 +89,48 @@ def choose_confidence(outliner: Outliner, data: Path) -> tuple[float, list[dict[
 
 def measure_outliner(
     outliner: Outliner, confidence: float, data: Path, benchmarks: Path | None
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, FieldMetrics]:
     """Measure what outlines cells, be it a network or not.
 
     Args:
-        outliner: gives the detections of an image.
+        outliner: returns the detections of an image.
         confidence: lowest score that counts; average precision looks at all.
         data: folder that ``smear_fields.py`` wrote, with ``test`` fields.
         benchmarks: folder with ``fields_segpc``, ``fields_bccd`` and ``wbc_masks``, or ``None``.
 
     Returns:
-        Figures by the name of the images; parts that the benchmarks lack are left out.
+        The metrics by the kind of fields; those that the benchmarks lack are left out.
     """
     fields = [field for field in coco_fields(data, "test") if field.composed]
     composed = outline(outliner, fields)
-    datasets: dict[str, dict[str, Any]] = {}
+    datasets: dict[str, FieldMetrics] = {}
     if composed:
-        datasets["composed fields"] = {
-            **_figures(composed, confidence),
-            **average_precision(annotations(data, "test"), composed),
-            "recall_by_overlap": recall_by(*_values(composed, lambda f: f.hidden), OVERLAP_BINS, confidence),
-            "recall_by_diameter": recall_by(*_values(composed, GroundTruth.diameters), DIAMETER_BINS, confidence),
-        }
+        datasets["composed"] = _field_metrics(
+            composed,
+            confidence,
+            MATCHED,
+            **average_precision(annotation_file(data, "test"), composed),
+            recall_by_overlap=recall_by(*_values(composed, lambda f: f.hidden), OVERLAP_BINS, confidence),
+            recall_by_diameter=_recall_by_diameter(composed, confidence),
+        )
     empty = [one.match.found(confidence) for one in composed if not one.field.cells]
     if empty:
-        datasets["empty composed fields"] = {
-            "n_images": len(empty),
-            "false_cells_per_field": float(np.mean(empty)),
-        }
+        datasets["empty"] = FieldMetrics(len(empty), false_cells_per_field=float(np.mean(empty)))
     return datasets | (_benchmark(outliner, benchmarks, confidence) if benchmarks else {})
 
 
-def _benchmark(outliner: Outliner, folder: Path, confidence: float) -> dict[str, dict[str, Any]]:
+def _benchmark(outliner: Outliner, folder: Path, confidence: float) -> dict[str, FieldMetrics]:
     """Measure on what the folder holds of SegPC plasma cells, BCCD boxes not trained on, and single white cells."""
-    parts: dict[str, dict[str, Any]] = {}
+    parts: dict[str, FieldMetrics] = {}
     if plasma := outline(outliner, segpc_fields(folder / "fields_segpc")):
         # other cells are there but have no mask, so that nothing found is known to be wrong
-        figures = _figures(plasma, confidence, ("recall", "mean_iou"))
-        by_size = recall_by(*_values(plasma, GroundTruth.diameters), DIAMETER_BINS, confidence)
-        parts["SegPC-2021 plasma cells"] = {**figures, "recall_by_diameter": by_size}
+        by_diameter = _recall_by_diameter(plasma, confidence)
+        parts["segpc"] = _field_metrics(plasma, confidence, ("recall", "mean_iou"), recall_by_diameter=by_diameter)
     if boxed := outline(outliner, bccd_fields(folder / "fields_bccd")):
-        shares = ("recall", "precision", "f1")
-        parts["BCCD white cells, boxes (test part)"] = _figures(boxed, confidence, shares)
+        parts["bccd"] = _field_metrics(boxed, confidence, ("recall", "precision", "f1"))
     if single := outline(outliner, single_cells(folder / "wbc_masks")):
         best = [one.match.overlaps[0, one.match.scores >= confidence].max(initial=0) for one in single]
-        figures = {"n_images": len(single), "mean_iou": float(np.mean(best))}
-        parts["single white cells (Zheng et al. 2018)"] = figures
+        parts["single_cells"] = FieldMetrics(len(single), mean_iou=float(np.mean(best)))
     return parts
 
 
@@ -151,22 +142,30 @@ def outline(outliner: Outliner, fields: Iterable[GroundTruth]) -> list[Outlined]
 def _outline(outliner: Outliner, field: GroundTruth) -> Outlined:
     image = field.image()
     detections = list(outliner(image, LOWEST))[:MOST]
-    found = detection_runs(detections, image.shape[:2])
+    found = detection_rles(detections, image.shape[:2])
     if len(field.boxes):
         return Outlined(field, found, match_boxes(field.boxes, detections))
-    return Outlined(field, found, match_runs(field.cells, found, [detection.score for detection in detections]))
+    return Outlined(field, found, match_rles(field.cells, found, [detection.score for detection in detections]))
 
 
-def _figures(outlined: Sequence[Outlined], confidence: float, names: Sequence[str] | None = None) -> dict[str, Any]:
+def _field_metrics(
+    outlined: Sequence[Outlined], confidence: float, names: Sequence[str] = MATCHED, **others: Any
+) -> FieldMetrics:
+    """Return those metrics of the matches that are known in these fields, and others that were measured already."""
     matches = [one.match for one in outlined]
-    figures, bounds = summary(matches, confidence), intervals(matches, confidence)
-    names = names or tuple(name for name in figures if name != "cells")
-    return {
-        "n_images": len(outlined),
-        "cells": figures["cells"],
-        **{name: None if figures[name] != figures[name] else figures[name] for name in names},
-        "intervals": {name: bounds[name] for name in names if name in bounds},
-    }
+    values, bounds = summary(matches, confidence), intervals(matches, confidence)
+    known: dict[str, Any] = {name: values[name] for name in names if not np.isnan(values[name])}
+    return FieldMetrics(
+        n_images=len(outlined),
+        cells=int(values["cells"]),
+        intervals={name: bounds[name] for name in names if name in bounds},
+        **known,
+        **others,
+    )
+
+
+def _recall_by_diameter(outlined: Sequence[Outlined], confidence: float) -> dict[str, RecallOf]:
+    return recall_by(*_values(outlined, GroundTruth.diameters), DIAMETER_BINS, confidence)
 
 
 def _values(

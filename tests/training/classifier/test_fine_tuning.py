@@ -14,8 +14,10 @@ from marrow.classifier import Classifier
 from marrow.errors import MarrowError
 from tests.commands import assert_refused, python, succeed
 from tests.training.classifier.test_training import CUT_SHORT, EACH, history
+from training.classifier.corrected import joined, load_corrected
 from training.classifier.data import load_cells
-from training.classifier.fine_tuning import CONFIG, FineTuning, joined, load_corrected, mixed_order, pull_published
+from training.classifier.fine_tuning import CONFIG, FineTuning, mixed_order
+from training.classifier.pretrained import pull_published
 from training.common.config import load_config
 from training.common.files import read_json
 
@@ -34,11 +36,12 @@ import sys
 import numpy as np
 from training.classifier.architectures import build_model
 from training.common.config import load_config
-from training.classifier.fine_tuning import FineTuning, pull_published
-from training.train_classifier import _start_from
+from training.classifier.fine_tuning import FineTuning
+from training.classifier.pretrained import pull_published
+from training.classifier.training import start_from
 published = pull_published(sys.argv[1])
 model = build_model(load_config(FineTuning, None, published.options()), len(published.config.labels))
-_start_from(published, model)
+start_from(published, model)
 np.save(sys.argv[3], model.predict(np.load(sys.argv[2]) / np.float32(127.5) - np.float32(1), verbose=0))
 """
 
@@ -47,7 +50,8 @@ FROM_HUB = """
 import json, sys
 from huggingface_hub import HfApi
 from marrow.errors import MarrowError
-from training.classifier.fine_tuning import load_corrected, pull_published
+from training.classifier.corrected import load_corrected
+from training.classifier.pretrained import pull_published
 api = HfApi()
 for kind, folder in zip(("model", "dataset"), sys.argv[1:], strict=True):
     api.create_repo(f"tester/{kind}", repo_type=kind)
@@ -96,7 +100,8 @@ def tiny(tmp_path_factory) -> Path:
 
 
 def counted(cells) -> dict[str, dict[str, int]]:
-    return {code: sources for code, sources in cells.counts().items() if sources}
+    """Count the cells by code and laboratory: nobody said where they are from."""
+    return {code: origins["unknown"] for code, origins in cells.counts().items() if origins}
 
 
 def test_of_a_field_flagged_twice_the_later_names_count(flags):
@@ -145,6 +150,19 @@ def test_the_config_of_the_project_is_one_of_a_fine_tuning():
         load_config(FineTuning, CONFIG, {"tta_rotations": 4}, tta_rotations=2)
 
 
+def test_what_the_old_model_saw_counts_too(trained_classifier, tmp_path):
+    folder = shutil.copytree(trained_classifier.hub, tmp_path / "old")
+    config = read_json(folder / "config.json")
+    config["trained_on"] = {"BLA": {"marrow": 9, "blood": 2}, "LYT": {"drawn": 8}}  # as release 0.1 wrote it
+    (folder / "config.json").write_text(json.dumps(config))
+    now = {"BLA": {"bone_marrow": {"MLL": 5, "Pune": 1}}, "LYT": {"unknown": {"flags": 3}}, "EOS": {}}
+    assert pull_published(str(folder)).history(now)["trained_on"] == {
+        "BLA": {"bone_marrow": {"MLL": 5, "Pune": 1}, "blood": {"Barcelona": 2}},
+        "LYT": {"drawn": {"drawn": 8}, "unknown": {"flags": 3}},
+        "EOS": {},
+    }
+
+
 def test_training_starts_from_exactly_the_published_function(trained_classifier, cell_set, tmp_path):
     classifier = Classifier.from_pretrained(str(trained_classifier.hub))
     crops = load_cells(str(cell_set), "test").crops(classifier.crop)
@@ -183,9 +201,9 @@ def places(root: Path) -> tuple:
 @pytest.mark.slow
 def test_the_new_model_says_what_it_was_trained_on_and_from(fine_tuned, trained_classifier):
     config, old = (read_json(folder / "config.json") for folder in (fine_tuned / "hub", trained_classifier.hub))
-    corrected = {code: config["trained_on"][code].pop("bone-marrow-flags", 0) for code in CODES}
+    corrected = {code: config["trained_on"][code].pop("unknown", {}).get("bone-marrow-flags", 0) for code in CODES}
     assert corrected == dict.fromkeys(CODES, 0) | {"BLA": 2, "LYT": 1}
-    assert config["trained_on"] == {code: {"drawn": 8} for code in CODES}
+    assert config["trained_on"] == {code: {"drawn": {"drawn": 8}} for code in CODES}
     assert config["resumed_from"] == "bone-marrow-mobilenet" and config["initial_weights"] == old["initial_weights"]
     assert all(config[key] == old[key] for key in ("crop", "tta_rotations", "id2label"))
     assert read_json(fine_tuned / "hub" / "metrics.json")["test"]["n"] == 12
@@ -234,7 +252,7 @@ def test_bad_input_is_refused_in_one_line(trained_classifier, cell_set, flags, t
         last = said.rstrip().splitlines()[-1]
         assert code == 2 and last.startswith("train_classifier: ") and word in last, said
         assert "Traceback" not in said
-    assert read_json(trained_classifier.hub / "config.json")["trained_on"]["BLA"] == {"drawn": 8}
+    assert read_json(trained_classifier.hub / "config.json")["trained_on"]["BLA"] == {"drawn": {"drawn": 8}}
 
 
 def test_old_and_corrected_cells_need_the_same_classes(flags, cell_set):
@@ -249,5 +267,8 @@ def test_model_and_flags_come_from_the_hub(trained_classifier, flags, tmp_path):
     name, digest, counts, said = json.loads(done.stdout.splitlines()[-1])
     assert name.startswith("tester/model@") and len(name) == len("tester/model@") + 40
     assert digest == pull_published(str(trained_classifier.hub)).digest()
-    assert {code: n for code, n in counts.items() if n} == {"BLA": {"dataset": 2}, "LYT": {"dataset": 1}}
+    assert {code: n for code, n in counts.items() if n} == {
+        "BLA": {"unknown": {"dataset": 2}},
+        "LYT": {"unknown": {"dataset": 1}},
+    }
     assert "model.safetensors" in said[0] and "tester/nothing" in said[1]

@@ -5,8 +5,10 @@ import pytest
 
 from dataset_scripts.synthetic_cells import draw_single
 from marrow.crop import CropConfig, find_centre_cell
-from training.classifier.data import Augmentation, Cells, colour_statistics
+from training.classifier.augmentation import Augmentation
+from training.classifier.data import Cells
 from training.classifier.outlier_exposure import _beside, _joined, draw_outlier
+from training.classifier.stain import colour_statistics
 
 STILL = Augmentation(raw=0, jitter=0, stain=0, transfer=0, light=0, blur=0, noise=0)
 CROP = CropConfig(size=65)

@@ -17,8 +17,9 @@ from training.common.files import read_json
 CUT_SHORT = """
 import os, sys
 from training import train_classifier
-save = train_classifier._save_checkpoint
-train_classifier._save_checkpoint = lambda *arguments: (save(*arguments), os._exit(9))
+from training.classifier import training
+save = training._save_checkpoint
+training._save_checkpoint = lambda *arguments: (save(*arguments), os._exit(9))
 train_classifier.main(sys.argv[1:])
 """
 
@@ -43,8 +44,9 @@ def test_a_run_says_what_it_did(trained_classifier, cell_set):
     assert run["config"]["epochs"] == 3 and run["config"]["size"] == 65 and run["config"]["seed"] == 0
     assert run["config"]["augmentation"]["jitter"] > 0, "also what was left at its default"
     assert tuple(run["codes"]) == CODES
-    assert run["trained_on"] == {code: {"drawn": 8} for code in CODES}
-    assert run["outlier_exposure"] == {"NIF": {"unnamed": 5}} and run["config"]["outlier_exposure"] == 0.125
+    assert run["trained_on"] == {code: {"drawn": {"drawn": 8}} for code in CODES}
+    assert run["outlier_exposure"] == {"NIF": {"unknown": {"unnamed": 5}}}
+    assert run["config"]["outlier_exposure"] == 0.125
     assert [line["epoch"] for line in history(trained_classifier.run_dir)] == [1, 2, 3]
     assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= history(trained_classifier.run_dir)[0].keys()
     weights = np.load(trained_classifier.run_dir / "weights.npz")
@@ -83,7 +85,7 @@ def test_bad_input_is_refused_in_one_line(trained_classifier, cell_set, tmp_path
     configs = {
         "unknown": "epochz = 3",
         "plain": "epochs = 1",
-        "outlier_exposure": "outlier_exposure = 2.0",
+        "outliers": "outlier_exposure = 2.0",
         "nested": "[augmentation]\nblurr = 1.0",
         "broken": "epochs = = 3",
     }

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from training.common.cost import processor, training_cost
+from training.common.cost import training_cost
+from training.common.environment import processor
 
 
 def test_the_seconds_of_a_classifier_are_those_of_its_epochs(tmp_path: Path) -> None:

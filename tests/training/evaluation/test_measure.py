@@ -11,8 +11,9 @@ from marrow.classifier import Classifier
 from marrow.segmenter import Segmenter
 from training.classifier.data import Cells, load_cells, real_cells
 from training.common.files import read_json
+from training.common.model_folder import update_config
 from training.evaluation.classifier import boxes_of, evidence, expected_calibration_error, figures, fit_temperature
-from training.measure import main, update_config
+from training.measure import main
 
 FIGURES = {"n", "accuracy", "balanced_accuracy", "macro_f1", "per_class", "labels", "confusion", "intervals"}
 

@@ -21,7 +21,9 @@ from marrow.classifier import Classifier
 from marrow.segmenter import letterbox
 from tests.commands import assert_refused, python, succeed
 from training.common.files import read_json
-from training.export import main, store_halved, transformers_model
+from training.export import main
+from training.weights.keras_to_transformers import transformers_model
+from training.weights.onnx_storage import store_halved
 
 
 @torch.no_grad()
@@ -47,7 +49,7 @@ def test_a_classifier_folder_holds_what_a_hub_repo_holds(trained_classifier):
     assert [config["id2label"][str(i)] for i in range(12)] == list(CODES)
     assert config["label2id"] == {code: i for i, code in enumerate(CODES)}
     assert config["crop"] == {"size": 65, "context": 0.15, "background": 128}
-    assert config["trained_on"] == {code: {"drawn": 8} for code in CODES}
+    assert config["trained_on"] == {code: {"drawn": {"drawn": 8}} for code in CODES}
     assert config["temperature"] > 0 and 0 <= config["uncertain_below"] <= 1
 
 

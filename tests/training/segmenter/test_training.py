@@ -16,15 +16,11 @@ from marrow.errors import MarrowError
 from tests.commands import assert_refused, python, succeed
 from training.common.config import load_config
 from training.common.files import read_json
-from training.train_segmenter import (
-    CONFIGS,
-    SegmenterTraining,
-    build_model,
-    main,
-    pull_backbone,
-    pull_classifier,
-    train,
-)
+from training.common.paths import CONFIGS
+from training.segmenter.config import SegmenterTraining
+from training.segmenter.model import build_model, pull_backbone, pull_classifier
+from training.segmenter.training import train
+from training.train_segmenter import main
 
 # ends the process as a power cut would, once the first epoch's checkpoint is written
 CUT_SHORT = """
@@ -121,7 +117,7 @@ def test_stock_yolov8_is_trained_and_exported_the_same_way(fields, trained_segme
     succeed("-m", "training.train_segmenter", *arguments, *places, "--device", "cpu")
     assert "\ndevice: cpu\n" in (tmp_path / "run" / "train" / "args.yaml").read_text(), "passed through"
     assert len(YOLO(tmp_path / "hub" / "model.pt").model.model) == 23, "layers of yolov8-seg"
-    assert read_json(tmp_path / "hub" / "metrics.json")["datasets"]["composed fields"]["n_images"] == 3
+    assert read_json(tmp_path / "hub" / "metrics.json")["datasets"]["composed"]["n_images"] == 3
     places = ("--benchmarks", tmp_path / "nothing", "--stock", tmp_path / "hub")
     given = ("-m", "training.compare_segmenters", "--data", fields, "--model", trained_segmenter.hub)
     assert_refused(python(*given, *places), "nothing", "--benchmarks")

@@ -3,9 +3,9 @@
 import shutil
 
 import pytest
+from training.classifier_precision import choose, main
 
 from tests.commands import assert_refused, python
-from training.classifier_precision import choose, main
 from training.common.files import read_json
 
 

@@ -5,11 +5,11 @@ import shutil
 import numpy as np
 import onnx
 import pytest
+from training.precision import build_variants, choose, main
 
 from marrow.segmenter import Segmenter
 from tests.commands import ROOT
 from training.common.files import read_json
-from training.precision import build_variants, choose, main
 
 RELEASE = ROOT / "hub" / "bone-marrow-yolov8-seg"
 

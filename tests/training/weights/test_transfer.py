@@ -7,7 +7,7 @@ from torch import nn
 
 from marrow.errors import MarrowError
 from tests.commands import succeed
-from training.train_segmenter import build_model, pull_backbone
+from training.segmenter.model import build_model, pull_backbone
 from training.weights.transfer import copy_backbone, keras_file_to_torch, pairs
 
 # statistics and scales are moved from their start, so that no two layers are alike

@@ -1,24 +1,18 @@
-"""Choose the precision of the segmenter's ``model.onnx``: time and mask mAP50 of each, as OpenVINO runs it.
+"""The number format of the segmenter's ``model.onnx``: time and mask mAP50 of each, as OpenVINO runs it.
 
-python -m training.precision --model hub/bone-marrow-yolov8-seg --data FIELDS [--fields 80] [--keep chosen]
-
-Compares, all made from ``model.pt``:
+Compared are, all made from ``model.pt``:
 
 - ``f32``: weights and computing in single precision;
 - ``f16``: weights stored in half precision, computing in what OpenVINO chooses on this CPU (bfloat16 if it has that);
 - ``int8``: weights and activations of the convolutions in eight bits, with ranges from training fields.
 
-Writes ``precision.json`` and ``precision.md`` into the model's folder. ``--keep`` makes one of them its ``model.onnx``;
-``chosen`` is the fastest that loses at most half a point of mask mAP50 and whose masks are still those of ultralytics:
-mask mAP50 hardly sees what eight bits do to scores and outlines, which real fields show at once.
+The fastest is chosen that loses at most half a point of mask mAP50 and whose masks are still those of ultralytics: mask
+mAP50 hardly sees what eight bits do to scores and outlines, which real fields show at once.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 import shutil
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,16 +25,17 @@ import numpy as np
 import onnx
 
 from marrow.errors import MarrowError
+from marrow.files import atomic_path
 from marrow.hub import ModelFolder
 from marrow.runtime import compile_onnx
 from marrow.segmenter import Segmenter, letterbox
-from training.common.files import read_json, write_json, write_text
+from training.common.environment import machine
+from training.common.files import read_json
 from training.common.markdown import table
-from training.compare import machine
-from training.evaluation.ground_truth import GroundTruth, annotations, coco_fields
-from training.evaluation.matching import detection_runs, encode_rle, match_runs
+from training.evaluation.ground_truth import GroundTruth, annotation_file, coco_fields
+from training.evaluation.matching import detection_rles, encode_rle, match_rles
 from training.evaluation.segmenter import average_precision, outline
-from training.export import OPSET, store_halved
+from training.weights.onnx_storage import OPSET, store_halved
 
 CALIBRATION = 48  # training fields that the ranges of int8 are taken from
 REPEATS = 30
@@ -80,17 +75,17 @@ def build_variants(model: Path, data: Path, work: Path) -> dict[str, Path]:
     YOLO(folders["f32"] / "model.pt").export(format="onnx", imgsz=size, opset=OPSET, simplify=False)
     store_halved(single, folders["f16"] / "model.onnx")
     fields = coco_fields(data, "train")[:CALIBRATION]
-    quantise(single, (letterbox(field.image(), size)[0] for field in fields), folders["int8"] / "model.onnx")
+    quantize(single, (letterbox(field.image(), size)[0] for field in fields), folders["int8"] / "model.onnx")
     return folders
 
 
-def quantise(source: Path, inputs: Iterable[np.ndarray], target: Path) -> None:
-    """Quantise the convolutions of a network, but for the last ones: of a segmenter these give boxes, scores and masks.
+def quantize(source: Path, inputs: Iterable[np.ndarray], target: Path) -> None:
+    """Quantize the convolutions of a network, but for the last ones: of a segmenter these make boxes, scores and masks.
 
     Args:
         source: ONNX file with one input.
         inputs: to take the ranges of the activations from.
-        target: file to write, with quantise and dequantise nodes, which OpenVINO reads.
+        target: file to write, with quantize and dequantize nodes, which OpenVINO reads.
     """
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -150,7 +145,7 @@ def measure_variant(folder: Path, exact: bool, data: Path, fields: Sequence[Grou
 
     Returns:
         ``ms`` of the network alone, one field at a time, ``file_mb``, ``mask_map50``, ``mask_map50_95``, and how far it
-        agrees with ultralytics on ``model.pt``: ``agreement`` and ``same_count``, as :func:`agreement` gives them.
+        agrees with ultralytics on ``model.pt``: ``agreement`` and ``same_count``, as :func:`agreement` returns them.
     """
     segmenter = (ExactSegmenter if exact else Segmenter).from_pretrained(str(folder))
     network = compile_onnx(folder / "model.onnx", exact)
@@ -163,7 +158,7 @@ def measure_variant(folder: Path, exact: bool, data: Path, fields: Sequence[Grou
     return {
         "ms": round(median(times), 1),
         "file_mb": round((folder / "model.onnx").stat().st_size / 1e6, 1),
-        **average_precision(annotations(data, "test"), outline(segmenter, fields)),
+        **average_precision(annotation_file(data, "test"), outline(segmenter, fields)),
         **agreement(segmenter, folder.parent / "f32" / "model.pt", fields[:AGREEING]),
     }
 
@@ -178,82 +173,74 @@ def agreement(segmenter: Segmenter, weights: Path, fields: Sequence[GroundTruth]
     from ultralytics import YOLO
 
     model, config = YOLO(weights), segmenter.config
-    segmenter.config = replace(config, max_object_size=0)  # ultralytics has one look
+    segmenter.config = replace(config, max_object_size=0)  # ultralytics looks at one scale
     overlaps, same = [], []
     for field in fields:
         square = letterbox(field.image(), config.input_size)[0]  # ultralytics would enlarge a small field
         image = (255 * square[0]).round().astype(np.uint8).transpose(1, 2, 0)
-        (theirs,) = model(
+        results: Any = model(
             image[..., ::-1], imgsz=config.input_size, conf=config.confidence, iou=config.iou,
             rect=False, retina_masks=True, verbose=False,
         )  # fmt: skip
+        (theirs,) = results
         masks = [] if theirs.masks is None else [encode_rle(mask > 0) for mask in theirs.masks.data.numpy()]
         ours = segmenter(image)
-        match = match_runs(masks, detection_runs(ours, image.shape[:2]), [detection.score for detection in ours])
+        match = match_rles(masks, detection_rles(ours, image.shape[:2]), [detection.score for detection in ours])
         overlaps += match.overlaps.max(axis=1, initial=0).tolist()
         same.append(len(masks) == len(ours))
     segmenter.config = config
     return {"agreement": float(np.mean(overlaps or [1])), "same_count": float(np.mean(same))}
 
 
-def choose(figures: Mapping[str, Mapping[str, Any]]) -> str:
+def choose(variants: Mapping[str, Mapping[str, Any]]) -> str:
     """Name the fastest variant within ``TOLERANCE`` and ``LOST_AGREEMENT`` of single precision."""
-    best = figures["f32"]
+    best = variants["f32"]
     close = [
         name
-        for name, one in figures.items()
+        for name, one in variants.items()
         if one["mask_map50"] >= best["mask_map50"] - TOLERANCE
         and one["agreement"] >= best["agreement"] - LOST_AGREEMENT
     ]
-    return min(close, key=lambda name: figures[name]["ms"])
+    return min(close, key=lambda name: float(variants[name]["ms"]))
 
 
 def markdown(result: Mapping[str, Any]) -> str:
-    """Return ``precision.json`` as Markdown."""
-    rows = [[name, *(figures[key] for key in COLUMNS)] for name, figures in result["figures"].items()]
-    said = (
+    """Return ``quantization.json`` as Markdown."""
+    rows = [[name, *(metrics[key] for key in COLUMNS)] for name, metrics in result["variants"].items()]
+    caption = (
         f"Measured on {result['n_images']} composed test fields by OpenVINO on {result['machine']['cores']} cores. The "
         f"fastest within {TOLERANCE:g} of the mask mAP50 of f32 and within {LOST_AGREEMENT:g} of its overlap with "
         f"ultralytics is {result['chosen']}. That overlap is between its masks from `model.pt` and the ones from "
         "`model.onnx`, on the same input, at the same confidence."
     )
-    return f"{table(['precision', *COLUMNS.values()], rows)}\n\n{said}\n"
+    return f"{table(['number format', *COLUMNS.values()], rows)}\n\n{caption}\n"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code (2 for bad input)."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--model", type=Path, required=True, help="Hub folder of a segmenter, with model.pt")
-    parser.add_argument("--data", type=Path, required=True, help="folder written by smear_fields.py")
-    parser.add_argument("--fields", type=int, default=80, help="composed test fields to measure on (%(default)s)")
-    parser.add_argument("--keep", choices=("f32", "f16", "int8", "chosen"), help="make this the model.onnx")
-    args = parser.parse_args(argv)
-    try:
-        if not (args.model / "model.pt").is_file():
-            raise MarrowError(f"There is no model.pt in {args.model}: name the Hub folder of a segmenter.")
-        fields = [field for field in coco_fields(args.data, "test") if field.composed][: args.fields]
-        if not any(field.cells for field in fields):
-            raise MarrowError(f"No composed test field of {args.data} has a cell: compose more with smear_fields.py.")
-        with TemporaryDirectory() as work:
-            folders = build_variants(args.model, args.data, Path(work))
-            figures = {
-                name: measure_variant(folder, name == "f32", args.data, fields) for name, folder in folders.items()
-            }
-            chosen = choose(figures)
-            kept = chosen if args.keep == "chosen" else args.keep
-            if kept:
-                beside = args.model / "model.onnx.partial"
-                shutil.copy(folders[kept] / "model.onnx", beside)
-                os.replace(beside, args.model / "model.onnx")
-    except MarrowError as error:
-        print(f"precision: {error}", file=sys.stderr)
-        return 2
-    result = {"n_images": len(fields), "figures": figures, "chosen": chosen, "machine": machine()}
-    write_json(args.model / "precision.json", result)
-    write_text(args.model / "precision.md", markdown(result))
-    print(markdown(result) + f"\nmodel.onnx is now {kept}.\n" * bool(kept))
-    return 0
+def study(model: Path, data: Path, number: int = 80, keep: str | None = None) -> dict[str, Any]:
+    """Measure the variants of a segmenter.
 
+    Args:
+        model: Hub folder with ``model.pt``.
+        data: folder that ``smear_fields.py`` wrote.
+        number: composed test fields to measure on.
+        keep: variant that becomes the ``model.onnx``: ``f32``, ``f16``, ``int8`` or ``chosen``.
 
-if __name__ == "__main__":
-    sys.exit(main())
+    Returns:
+        The content of ``quantization.json``.
+
+    Raises:
+        MarrowError: there are no weights, or no fields with cells.
+    """
+    if not (model / "model.pt").is_file():
+        raise MarrowError(f"There is no model.pt in {model}: name the Hub folder of a segmenter.")
+    fields = [field for field in coco_fields(data, "test") if field.composed][:number]
+    if not any(field.cells for field in fields):
+        raise MarrowError(f"No composed test field of {data} has a cell: compose more with smear_fields.py.")
+    with TemporaryDirectory() as work:
+        folders = build_variants(model, data, Path(work))
+        variants = {name: measure_variant(folder, name == "f32", data, fields) for name, folder in folders.items()}
+        chosen = choose(variants)
+        if keep:
+            with atomic_path(model / "model.onnx") as beside:
+                shutil.copy(folders[chosen if keep == "chosen" else keep] / "model.onnx", beside)
+    return {"n_images": len(fields), "variants": variants, "chosen": chosen, "machine": machine()}

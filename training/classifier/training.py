@@ -1,0 +1,151 @@
+"""Training the classifier: epoch by epoch, with a checkpoint after each from which an interrupted run goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from time import perf_counter
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+
+from marrow.errors import MarrowError
+from marrow.files import atomic_path
+from training.classifier.architectures import build_model
+from training.classifier.batches import TrainingBatches
+from training.classifier.config import EXPORTED, ClassifierTraining
+from training.classifier.data import Cells
+from training.classifier.objective import ClassAccuracy, make_loss, make_optimizer
+from training.classifier.pretrained import PretrainedClassifier
+from training.common.files import write_json
+from training.weights.transformers_to_keras import fill_keras
+
+
+def train(
+    config: ClassifierTraining,
+    train_cells: Cells,
+    validation: Cells,
+    run_dir: Path,
+    unknown: Cells | None = None,
+    published: PretrainedClassifier | None = None,
+    corrected: int = 0,
+) -> keras.Model:
+    """Train, resuming from the last finished epoch in ``run_dir`` if there is one.
+
+    Args:
+        config: the experiment.
+        train_cells: cells to learn from, as :func:`training.classifier.config.chosen_cells` leaves them.
+        validation: cells to watch; nothing is chosen by them here.
+        run_dir: folder for the checkpoint of the last epoch and ``history.jsonl``.
+        unknown: cells of no class, some of the outliers.
+        published: classifier whose weights the training starts from.
+        corrected: how many of the last training cells people corrected; ``config`` is a :class:`FineTuning` then.
+
+    Returns:
+        The model after the last epoch.
+
+    Raises:
+        MarrowError: the weights of ``published`` do not fit.
+    """
+    keras.utils.set_random_seed(config.seed)
+    checkpoint = _last_checkpoint(run_dir)
+    steps = len(TrainingBatches(train_cells, unknown, config, 0, corrected))
+    if checkpoint is None:
+        model, done = build_model(config, len(train_cells.codes)), 0
+        if published:
+            start_from(published, model)
+        model.compile(
+            make_optimizer(config, steps),
+            make_loss(config),
+            weighted_metrics=[ClassAccuracy(name="accuracy")],
+        )
+    else:
+        model, done = keras.models.load_model(checkpoint), int(checkpoint.stem.split("-")[1])
+        # a .keras file does not hold where dropout's random numbers stood: one draw a step
+        if config.dropout:
+            model.get_layer("dropout").seed_generator.state.assign([config.seed, done * steps])
+        print(f"resuming after epoch {done}", flush=True)
+    inputs = network_input(validation, config)
+    targets = np.eye(len(validation.codes), dtype=np.float32)[validation.labels]
+    # builds losses and metrics: fit on the torch backend would take the first batch for that, and put it last
+    model.test_on_batch(inputs[:1], targets[:1])
+    for epoch in range(done, config.epochs):
+        start = perf_counter()
+        fitted = model.fit(
+            TrainingBatches(train_cells, unknown, config, epoch, corrected),
+            shuffle=False,  # Keras' own order would not survive an interruption
+            validation_data=(inputs, targets),
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
+        metrics = {name: float(values[-1]) for name, values in fitted.history.items()}
+        _save_checkpoint(model, run_dir, epoch + 1, metrics | {"seconds": round(perf_counter() - start, 2)})
+    return model
+
+
+def start_from(published: PretrainedClassifier, model: keras.Model) -> None:
+    """Set the weights of a model to those of a published classifier.
+
+    Raises:
+        MarrowError: they do not fit.
+    """
+    try:
+        fill_keras(model, published.tensors())
+    except (KeyError, ValueError) as error:
+        raise MarrowError(f"The weights of {published.name} are not those of a {EXPORTED} of full width.") from error
+
+
+def network_input(cells: Cells, config: ClassifierTraining) -> np.ndarray:
+    """Crop the cells for the network: ``(n, size, size, 3)`` float32 RGB in -1…1."""
+    return cells.crops(config.crop) / np.float32(127.5) - np.float32(1)
+
+
+def _last_checkpoint(run_dir: Path) -> Path | None:
+    return max(run_dir.glob("epoch-*.keras"), default=None)
+
+
+def _save_checkpoint(model: keras.Model, run_dir: Path, epoch: int, metrics: dict[str, float]) -> None:
+    """Write the checkpoint whole, then drop the older one."""
+    with atomic_path(run_dir / f"epoch-{epoch:03d}.keras") as beside:
+        model.save(beside)
+    for old in sorted(run_dir.glob("epoch-*.keras"))[:-1]:
+        old.unlink()
+    with (run_dir / "history.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"epoch": epoch, **metrics}) + "\n")
+
+
+def history(run_dir: Path) -> list[dict[str, float]]:
+    """Read the metrics of the finished epochs."""
+    return [json.loads(line) for line in (run_dir / "history.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def save_run(
+    model: keras.Model,
+    config: ClassifierTraining,
+    cells: Cells,
+    run_dir: Path,
+    unknown: Cells | None = None,
+    published: PretrainedClassifier | None = None,
+) -> None:
+    """Write what the export needs: ``model.keras``, ``weights.npz`` (by layer and variable), ``run.json``."""
+    # without the optimizer, which only a checkpoint needs
+    keras.Model(model.inputs, model.outputs, name=model.name).save(run_dir / "model.keras")
+    arrays = {
+        f"{layer.name}/{variable.name}": np.array(variable) for layer in model.layers for variable in layer.weights
+    }
+    np.savez(run_dir / "weights.npz", **arrays)
+    run = {
+        "config": asdict(config),
+        "crop": asdict(config.crop),
+        "codes": cells.codes,
+        "trained_on": cells.counts(),
+        "outlier_exposure": unknown.counts() if unknown else {},
+        "parameters": model.count_params(),
+    }
+    write_json(run_dir / "run.json", run | (published.history(run["trained_on"]) if published else {}))

@@ -1,0 +1,316 @@
+"""What ``metrics.json`` of a model holds: ``training.evaluation`` writes it, the cards and the chain read it.
+
+Keys are identifiers; how a card words them is the card's matter. Intervals are 95 % intervals, ``[low, high]``; shares
+and probabilities lie between 0 and 1. A model that was not measured in some respect lacks that part, but no part is
+there by halves.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from marrow.errors import MarrowError
+from training.common.files import write_json
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class ClassMetrics:
+    """How well one class is recognised; ``support`` is its number of images."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True)
+class ClassIntervals:
+    """The intervals of one class."""
+
+    precision: Interval
+    recall: Interval
+
+
+@dataclass(frozen=True)
+class ClassificationIntervals:
+    """Bootstrap intervals over groups of near-duplicate images; ``per_class`` by the codes that occur."""
+
+    accuracy: Interval
+    balanced_accuracy: Interval
+    macro_f1: Interval
+    per_class: dict[str, ClassIntervals]
+
+
+@dataclass(frozen=True)
+class ClassificationMetrics:
+    """How well ``n`` images are named.
+
+    Attributes:
+        per_class: by the codes that occur.
+        labels: all codes in the order of ``confusion``.
+        confusion: number of images, a row for each true class, a column for each predicted one.
+    """
+
+    n: int
+    accuracy: float
+    balanced_accuracy: float
+    macro_f1: float
+    per_class: dict[str, ClassMetrics]
+    labels: list[str]
+    confusion: list[list[int]]
+    intervals: ClassificationIntervals
+
+
+@dataclass(frozen=True)
+class LaboratoryMetrics:
+    """How well the images of one origin and laboratory are named, as cropped cells and as whole (raw) images."""
+
+    origin: str
+    laboratory: str
+    n: int
+    accuracy: float
+    accuracy_interval: Interval
+    accuracy_raw: float
+    accuracy_raw_interval: Interval
+
+
+@dataclass(frozen=True)
+class ClassInLaboratory:
+    """Share of a class named right in one laboratory, with its Wilson interval; ``accuracy_raw`` of whole images."""
+
+    code: str
+    origin: str
+    laboratory: str
+    n: int
+    accuracy: float
+    interval: Interval
+    accuracy_raw: float
+
+
+@dataclass(frozen=True)
+class SplitSizes:
+    """Number of images to calibrate and to test on."""
+
+    validation: int
+    test: int
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """What the intervals rest on: ``groups`` of near-duplicates, drawn ``resamples`` times."""
+
+    resamples: int
+    groups: int
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Expected calibration error on the test split, before and after dividing the logits by the temperature."""
+
+    temperature: float
+    ece_uncalibrated: float
+    ece: float
+
+
+@dataclass(frozen=True)
+class UncertainShare:
+    """Share of ``n`` cells called uncertain, with its Wilson interval."""
+
+    n: int
+    share: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class UncertainMetrics:
+    """How often cells are called uncertain, with the keys of ``config.json`` that decide it.
+
+    Attributes:
+        known_test: share of the test cells.
+        known_bone_marrow: share of those from bone marrow, if there are any.
+        unseen: of cells of no class by their code, and of ``segpc_plasma_cells``, a class without a training image.
+    """
+
+    uncertain_below: float
+    temperature: float
+    tta_rotations: int
+    known_test: float
+    reject_logit: float | None = None
+    known_bone_marrow: float | None = None
+    unseen: dict[str, UncertainShare] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ClassifierMetrics:
+    """A classifier's ``metrics.json``.
+
+    Attributes:
+        test: cells cropped and turned as the runtime does.
+        test_without_tta: cells cropped, not turned.
+        test_raw: whole images, as the Transformers pipeline takes them.
+        across_laboratories: the classes that more than one laboratory holds.
+        environment: version by package.
+        command: what makes these metrics again.
+    """
+
+    data: SplitSizes | None = None
+    test: ClassificationMetrics | None = None
+    test_without_tta: ClassificationMetrics | None = None
+    test_raw: ClassificationMetrics | None = None
+    bootstrap: Bootstrap | None = None
+    by_laboratory: list[LaboratoryMetrics] = field(default_factory=list)
+    across_laboratories: list[ClassInLaboratory] = field(default_factory=list)
+    calibration: Calibration | None = None
+    uncertain: UncertainMetrics | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class RecallOf:
+    """Recall of some of the true cells."""
+
+    cells: int
+    recall: float
+
+
+@dataclass(frozen=True)
+class FieldMetrics:
+    """How well cells are outlined in one kind of fields; what cannot be known there is ``None``.
+
+    Attributes:
+        mean_iou: of the cells found with the truth; of single cells of all, a missed one counting 0.
+        count_error: mean difference of the numbers of cells found and true, per field.
+        false_cells_per_field: in fields without cells.
+        intervals: bootstrap intervals over fields, by the name of the metric.
+        recall_by_overlap: by the share of a cell that lies under others, see ``training.evaluation.segmenter``.
+        recall_by_diameter: by the diameter in pixels at a 640 px input, ``LOW_HIGH``.
+    """
+
+    n_images: int
+    cells: int | None = None
+    recall: float | None = None
+    precision: float | None = None
+    f1: float | None = None
+    mean_iou: float | None = None
+    count_error: float | None = None
+    mask_map50: float | None = None
+    mask_map50_95: float | None = None
+    false_cells_per_field: float | None = None
+    intervals: dict[str, Interval] = field(default_factory=dict)
+    recall_by_overlap: dict[str, RecallOf] = field(default_factory=dict)
+    recall_by_diameter: dict[str, RecallOf] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """Recall, precision and F1 at a confidence."""
+
+    confidence: float
+    recall: float
+    precision: float
+    f1: float
+
+
+@dataclass(frozen=True)
+class ChosenConfidence:
+    """The default confidence: the lowest whose F1 on the validation fields is within a tolerance of the highest."""
+
+    value: float
+    f1_tolerance: float
+
+
+@dataclass(frozen=True)
+class SegmenterMetrics:
+    """A segmenter's ``metrics.json``.
+
+    Attributes:
+        datasets: by ``composed``, ``empty``, ``segpc``, ``bccd`` and ``single_cells``; those that were measured.
+        precision_recall: on the validation fields.
+        environment: version by package.
+        command: what makes these metrics again.
+    """
+
+    datasets: dict[str, FieldMetrics] = field(default_factory=dict)
+    confidence: ChosenConfidence | None = None
+    precision_recall: list[CurvePoint] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    command: str = ""
+
+
+Metrics = TypeVar("Metrics", ClassifierMetrics, SegmenterMetrics)
+
+
+def to_plain(metrics: Any) -> dict[str, Any]:
+    """Return a dataclass of this file as plain JSON, without what is ``None`` or empty."""
+
+    def kept(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {key: value for key, value in pairs if value not in (None, {}, [])}
+
+    return asdict(metrics, dict_factory=kept)
+
+
+def write_metrics(path: Path, metrics: ClassifierMetrics | SegmenterMetrics) -> None:
+    """Write a ``metrics.json``, whole or not at all."""
+    write_json(path, to_plain(metrics))
+
+
+def read_metrics(kind: type[Metrics], path: Path) -> Metrics:
+    """Read a ``metrics.json``.
+
+    Raises:
+        MarrowError: it cannot be read, or is not what ``kind`` says; release 0.1 wrote another layout.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MarrowError(f"{path} cannot be read ({error.strerror}): run training.measure first.") from error
+    except ValueError as error:
+        raise MarrowError(f"{path} is not JSON ({error}): run training.measure again.") from error
+    try:
+        return from_plain(kind, value, path.name)
+    except ValueError as error:
+        raise MarrowError(f"{error}, so it is of another release: run training.measure again ({path}).") from error
+
+
+def from_plain(kind: Any, value: Any, place: str) -> Any:
+    """Make a value of a type of this file from plain JSON.
+
+    Args:
+        kind: a dataclass, a number or text, or an optional, ``list``, ``dict`` or pair of these.
+        value: what JSON holds.
+        place: what the value is called in an error.
+
+    Raises:
+        ValueError: the value is of another kind, lacks a key, or has one that is not known.
+    """
+    if is_dataclass(kind):
+        return _record(kind, value, place)
+    outer, inner = get_origin(kind), get_args(kind)
+    if outer is UnionType:
+        return None if value is None else from_plain(inner[0], value, place)
+    wanted: Any = {tuple: list, float: (int, float)}.get(outer or kind, outer or kind)
+    if not isinstance(value, wanted):
+        raise ValueError(f"{place} is {value!r}")
+    if outer is dict:
+        return {key: from_plain(inner[1], part, f"{place}.{key}") for key, part in value.items()}
+    if outer in (list, tuple):
+        return outer(from_plain(inner[0], part, f"{place}[{index}]") for index, part in enumerate(value))
+    return value
+
+
+def _record(kind: Any, value: Any, place: str) -> Any:
+    if not isinstance(value, dict):
+        raise ValueError(f"{place} is {value!r}")
+    types = get_type_hints(kind)
+    needed = {one.name for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING}
+    for wrong, keys in (("lacks", needed - set(value)), ("has the unknown", set(value) - set(types))):
+        if keys:
+            raise ValueError(f"{place} {wrong} {', '.join(sorted(keys))}")
+    return kind(**{key: from_plain(types[key], part, f"{place}.{key}") for key, part in value.items()})
