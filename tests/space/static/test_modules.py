@@ -51,7 +51,7 @@ def test_the_pure_parts_do_as_python_does(node, models, smear, reviewed, tmp_pat
     edited = json.loads((tmp_path / "edited.json").read_text())
     assert len(edited) == 8
     for made in edited:
-        read = Analysis.from_dict(made["analysis"]).to_dict()
+        read = Analysis.from_dict(made["analysis"], plain.report.rules).to_dict()
         for key in (*names, "by_model"):
             assert read["report"][key] == made["report"][key], (made["name"], key)
         assert read["cells"] == made["analysis"]["cells"] and read["removed"] == made["analysis"]["removed"]
