@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -19,13 +18,12 @@ from screen.actions import Actions
 from screen.analysis_queue import AT_ONCE, LONGEST
 from screen.image_file import ImageFile
 from screen.uploads import KEPT, uploaded
-from screen.viewer import STATIC, Shown, Viewer, make_settings, model_names
-from screen.words import IMAGE, SCREEN
+from screen.viewer import STATIC, Shown, Viewer, make_settings, model_names, serve_modules
+from screen.words import SCREEN
 
 EXAMPLES_FOLDER = Path(__file__).resolve().with_name("examples")
 EXAMPLES = sorted(EXAMPLES_FOLDER.glob("*.jpg"))
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "sans-serif"]
-PAGE_SCRIPT = f"() => {{ const words = {json.dumps(IMAGE)};\n{(STATIC / 'page.js').read_text(encoding='utf-8')} }}"
 
 i18n = gr.I18n(**SCREEN)
 
@@ -101,7 +99,7 @@ def build(actions: Actions) -> gr.Blocks:
         )
         back.click(lambda: turn_to_work(True), None, [start, work], show_progress="hidden", api_visibility="private")
         _add_endpoints(actions)
-    # requests wait in a line of ours, which says where they stand; Gradio's takes those whom a full line turns away
+    # requests wait in a queue of ours, which says where they stand; Gradio's takes those whom a full one turns away
     return app.queue(max_size=LONGEST, default_concurrency_limit=AT_ONCE + LONGEST + 4)
 
 
@@ -126,7 +124,7 @@ def _add_endpoints(actions: Actions) -> None:
 
 
 def main() -> int:
-    """Serve the screen until interrupted; give the exit code."""
+    """Serve the screen until interrupted; return the exit code."""
     name = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
     port = os.environ.get("PORT") or os.environ.get("GRADIO_SERVER_PORT") or "7860"
     flags = Path(os.environ.get("MARROW_FLAGS_DIR", "flags"))
@@ -149,7 +147,7 @@ def main() -> int:
                 i18n=i18n,
                 theme=gr.themes.Soft(primary_hue="teal", neutral_hue="slate", font=FONTS, font_mono=FONTS),
                 css_paths=STATIC / "page.css",
-                js=PAGE_SCRIPT,
+                app_kwargs={"routes": [serve_modules()]},
                 footer_links=["api", "gradio"],
                 mcp_server=True,
             )

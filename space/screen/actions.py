@@ -35,8 +35,8 @@ class Actions:
         self.models = models
         self.flags = flags
         self.uploads = Uploads()
-        self.line = AnalysisQueue()
-        self.review = Review(models, flags, self.uploads, self.line)
+        self.queue = AnalysisQueue()
+        self.review = Review(models, flags, self.uploads, self.queue)
 
     def show(self, path: str | None, request: gr.Request, progress: gr.Progress) -> Shown | None:
         """Analyze an upload for the viewer; ``None``, and a sentence on the screen, when that cannot be."""
@@ -52,7 +52,7 @@ class Actions:
             step(0, words["waiting"].format(before=before) + wait)
 
         try:
-            with self.line.slot(tell):
+            with self.queue.slot(tell):
                 step(0.1, words["reading"])
                 image, remark = open_upload(path)
                 step(0.4, words["analyzing"])
@@ -120,8 +120,8 @@ class Actions:
         """
         pixels, analysis = self._open(image, confidence, request)
         folder = Path(tempfile.mkdtemp(dir=cache()))
-        files = export(analysis, pixels, Path(image or "").name, folder, ["json", "csv"])
-        return self._markdown(analysis.report, language_of(request)), *map(str, files)
+        as_json, as_csv = export(analysis, pixels, Path(image or "").name, folder, ["json", "csv"])
+        return self._markdown(analysis.report, language_of(request)), str(as_json), str(as_csv)
 
     def flag(self, image: str | None, confidence: float, comment: str, consent: bool, request: gr.Request) -> str:
         """Share an image whose analysis is wrong, with a comment, for the next training.
@@ -146,7 +146,7 @@ class Actions:
 
     def _open(self, path: str | None, confidence: float, request: gr.Request) -> tuple[np.ndarray, Analysis]:
         try:
-            with self.line.slot():
+            with self.queue.slot():
                 image, _ = open_upload(path)
                 analysis = analyze(image, self.models, MIN_CONFIDENCE)
         except RefusedError as error:
@@ -174,7 +174,7 @@ class Actions:
 
 
 def cache() -> str:
-    """Gradio's own folder, which ``delete_cache`` clears."""
+    """Return Gradio's own folder, which ``delete_cache`` clears."""
     folder = gr.utils.get_upload_folder()
     Path(folder).mkdir(parents=True, exist_ok=True)
     return folder

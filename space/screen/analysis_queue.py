@@ -1,4 +1,4 @@
-"""The line in which requests wait for a free processor, so that who waits can be told where they stand.
+"""The queue in which requests wait for a free processor, so that who waits can be told where they stand.
 
 Gradio has a queue of its own, whose sentences are in English alone; it lets everyone through to this one.
 """
@@ -20,7 +20,7 @@ LONGEST = 20
 
 
 class AnalysisQueue:
-    """Lets a few at a time through, in the order in which they came.
+    """Lets a few requests at a time through, in the order in which they came.
 
     Args:
         at_once: how many.
@@ -30,13 +30,13 @@ class AnalysisQueue:
     def __init__(self, at_once: int = AT_ONCE, longest: int = LONGEST) -> None:
         self._at_once = at_once
         self._longest = longest
-        self._line: list[object] = []  # who is through, then who waits
+        self._waiting: list[object] = []  # who is let through, then who waits
         self._changed = Condition()
         self._seconds = 0.0  # that one took lately
 
     @contextmanager
     def slot(self, tell: Callable[[int, float], None] = lambda before, seconds: None) -> Iterator[None]:
-        """Wait for one's turn, and have it inside the ``with``.
+        """Wait for a free slot, and hold it inside the ``with``.
 
         Args:
             tell: called whenever one moves up while waiting, with the number of those who are let through first and
@@ -47,10 +47,10 @@ class AnalysisQueue:
         """
         me = object()
         with self._changed:
-            if len(self._line) >= self._at_once + self._longest:
+            if len(self._waiting) >= self._at_once + self._longest:
                 raise RefusedError("busy")
-            self._line.append(me)
-            while (before := self._line.index(me) - self._at_once + 1) > 0:
+            self._waiting.append(me)
+            while (before := self._waiting.index(me) - self._at_once + 1) > 0:
                 tell(before, before / self._at_once * self._seconds)
                 self._changed.wait()
         start = time.monotonic()
@@ -60,5 +60,5 @@ class AnalysisQueue:
             with self._changed:
                 taken = time.monotonic() - start
                 self._seconds = (self._seconds + taken) / 2 if self._seconds else taken
-                self._line.remove(me)
+                self._waiting.remove(me)
                 self._changed.notify_all()

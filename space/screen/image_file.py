@@ -1,4 +1,4 @@
-"""The image input: Gradio's own, but giving the file."""
+"""The image input: Gradio's own, but it returns the file."""
 
 from __future__ import annotations
 

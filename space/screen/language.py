@@ -5,12 +5,13 @@ from __future__ import annotations
 import gradio as gr
 
 from screen.uploads import RefusedError
-from screen.words import SCREEN, choose_language
+from screen.words import SCREEN
 
 
 def language_of(request: gr.Request) -> str:
-    """Choose the language of a request: ``"en"`` or ``"fr"``."""
-    return choose_language(request.headers.get("accept-language"))
+    """Choose the language of a request: ``"fr"`` when its browser asks for French first, else ``"en"``."""
+    accepted = request.headers.get("accept-language") or ""
+    return "fr" if accepted.strip().lower().startswith("fr") else "en"
 
 
 def say(error: RefusedError, request: gr.Request) -> str:

@@ -49,11 +49,11 @@ class Review:
         models: the networks.
         flags: folder for the flags.
         uploads: the images that were analyzed.
-        line: in which one waits for the segmenter.
+        queue: in which one waits for the segmenter.
     """
 
-    def __init__(self, models: Models, flags: Path, uploads: Uploads, line: AnalysisQueue) -> None:
-        self._models, self._flags, self._uploads, self._line = models, flags, uploads, line
+    def __init__(self, models: Models, flags: Path, uploads: Uploads, queue: AnalysisQueue) -> None:
+        self._models, self._flags, self._uploads, self._queue = models, flags, uploads, queue
 
     def server_functions(self) -> list[Callable[..., Response]]:
         """Return the functions as Gradio calls them."""
@@ -86,7 +86,7 @@ class Review:
         if not (isinstance(box, list) and len(box) == 4 and all(isinstance(v, int | float) and v == v for v in box)):
             raise RefusedError("box_too_small")
         try:
-            with self._line.slot():
+            with self._queue.slot():
                 outline = outline_in_box(image, tuple(box), self._models.segmenter)
         except MarrowError as error:
             raise RefusedError("box_too_small") from error
@@ -115,7 +115,7 @@ class Review:
     def open_saved(self, asked: Request, language: str) -> Response:
         """Check ``analysis``, the content of a JSON file, against the upload.
 
-        Gives ``value``, the analysis counted anew, and ``remark``, a sentence or ``None``.
+        Returns ``value``, the analysis counted anew, and ``remark``, a sentence or ``None``.
         """
         upload = self._find(asked)
         saved = self._read_saved(upload, asked.get("analysis"))
@@ -227,7 +227,7 @@ def share(folder: Path, image: np.ndarray, analysis: Analysis, comment: str, con
 
 
 def _answering(function: Callable[[Request, str], Response]) -> Callable[..., Response]:
-    """Make a plain function of a method, which answers a refusal with its sentence."""
+    """Return a plain function for a method, which answers a refusal with its sentence."""
 
     def answer(asked: Request, request: gr.Request) -> Response:
         try:

@@ -73,7 +73,7 @@ def _remark(image: Image.Image) -> str | None:
     if image.mode == "CMYK":
         return "cmyk"
     # Pillow opens 16-bit colour as 8-bit RGB; its decoder's arguments name what the file holds, as "RGB;16B"
-    return "deep" if image.mode.startswith("I") or ";16" in str(image.tile) else None
+    return "deep" if image.mode.startswith("I") or ";16" in str(getattr(image, "tile", "")) else None
 
 
 def uploaded(path: str) -> str | None:
@@ -106,7 +106,7 @@ class Uploads:
         self._lock = Lock()
 
     def keep(self, upload: Upload) -> str:
-        """Remember an upload and give its key."""
+        """Remember an upload and return its key."""
         key = token_urlsafe(12)
         with self._lock:
             self._forget_old()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import mimetypes
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import numpy as np
 from gradio.data_classes import FileData
 from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 
 from marrow import Analysis, Models
 from marrow.drawing import CELL, DASHES, GREY, OTHER_DASHES, PALETTE, UNCERTAIN_DASHES, Colour, edge_of, ink_on
@@ -20,21 +24,28 @@ from marrow.export import SUFFIXES
 from marrow.flags import MAX_COMMENT
 from marrow.report import FLOOR, LINEAGES, NOT_IN_DIFFERENTIAL, TARGET, Z95
 from marrow.texts import CLASS_NAMES, NOTES
-from screen.words import VIEWER
+from screen.words import IMAGE, VIEWER
 
 STATIC = Path(__file__).with_name("static")
-SCRIPTS = (
-    *("base.js", "count.js", "edits.js", "work.js", "stage.js", "box.js", "overlay.js"),
-    *("card.js", "correct.js", "gallery.js", "report.js", "files.js", "case.js", "flag.js"),
-    *("choose.js", "acts.js", "saved.js", "leave.js", "viewer.js"),
-)
-"""Joined in this order into the one function that Gradio runs when the component appears."""
+FILES = sorted(path for path in STATIC.rglob("*") if path.is_file())
+VERSION = sha256(b"".join(path.read_bytes() for path in FILES)).hexdigest()[:12]
+"""Names the state of all files of the viewer."""
+
+MODULES = f"/viewer/{VERSION}"
+"""Path of :data:`STATIC` on the server: another one after every change, so that no browser mixes old and new files."""
+
+MOUNT = f"""
+const root = (window.gradio_config?.root || location.origin).replace(/[/]$/, "");
+const events = {{ dropped: (data) => trigger("dropped", data), restart: () => trigger("restart") }};
+import(root + "{MODULES}/gradio.js").then(({{ mount }}) => mount({{ element, props, server, upload, watch, events }}));
+"""
+"""What Gradio runs when the component appears; it reads the names of the events here."""
 
 MIN_CONFIDENCE = 0.05
 """Confidence of the one analysis of each image; the viewer filters its cells."""
 
 UNCERTAIN = "?"
-"""Group of the uncertain cells in the browser, beside the codes."""
+"""Group of the uncertain cells in the browser (``model/count.js``), beside the codes."""
 
 MAX_SHOWN = 2560
 """Longest side in pixels of the picture that is sent to the browser."""
@@ -61,24 +72,25 @@ class Viewer(gr.HTML):
     """Shows one analysis in several views; filters and counts in the browser.
 
     Args:
-        settings: what :func:`make_settings` gives.
+        settings: what :func:`make_settings` returns.
         server_functions: those of :class:`screen.review.Review`, which the viewer calls.
     """
 
     def __init__(self, settings: dict[str, Any], server_functions: list[Callable[..., Any]], **options: Any) -> None:
         super().__init__(
-            html_template='<div class="mv"></div>',
+            html_template='<div class="marrow-viewer"></div>',
             css_template=(STATIC / "viewer.css").read_text(encoding="utf-8"),
-            js_on_load="\n".join((STATIC / name).read_text(encoding="utf-8") for name in SCRIPTS),
+            js_on_load=MOUNT,
             apply_default_css=False,
             server_functions=server_functions,
             settings=settings,
+            page_words=IMAGE,
             **options,
         )
         self.settings = settings
 
-    def postprocess(self, value: Shown | None) -> dict[str, Any] | None:
-        """Return the browser the picture, smaller where it is large, and the analysis with its exact scores."""
+    def postprocess(self, value: Shown | None) -> dict[str, Any] | None:  # type: ignore[override]
+        """Return what the browser gets: the picture, smaller where it is large, and the analysis with exact scores."""
         if value is None:
             return None
         plain = value.analysis.to_dict()
@@ -98,6 +110,12 @@ class Viewer(gr.HTML):
         return {"type": "object"}
 
 
+def serve_modules() -> Mount:
+    """Return the route under which the server gives the browser the files of the viewer."""
+    mimetypes.add_type("text/javascript", ".js")  # Windows may know them by another, which no browser runs
+    return Mount(MODULES, StaticFiles(directory=STATIC))
+
+
 def make_settings(models: Models) -> dict[str, Any]:
     """Gather what the viewer must know of the classifier, the rules of the count, and the words.
 
@@ -110,12 +128,11 @@ def make_settings(models: Models) -> dict[str, Any]:
     rules = models.classifier.config.rules
     return {
         "labels": list(rules.labels),
-        "uncertain": UNCERTAIN,
         "names": CLASS_NAMES,
         "words": VIEWER,
         "notes": NOTES,
-        "looks": {code: _look(PALETTE.get(code, GREY), DASHES.get(code, OTHER_DASHES)) for code in rules.labels}
-        | {UNCERTAIN: _look(GREY, UNCERTAIN_DASHES), "cell": _look(CELL, ())},
+        "styles": {code: _cell_style(PALETTE.get(code, GREY), DASHES.get(code, OTHER_DASHES)) for code in rules.labels}
+        | {UNCERTAIN: _cell_style(GREY, UNCERTAIN_DASHES), "cell": _cell_style(CELL, ())},
         "rules": {
             "uncertain_below": rules.uncertain_below,
             "left_out": sorted(NOT_IN_DIFFERENTIAL),
@@ -128,11 +145,12 @@ def make_settings(models: Models) -> dict[str, Any]:
             "not_from_marrow": rules.not_from_marrow,
             "unknown": rules.unknown,
         },
-        "lowest": MIN_CONFIDENCE,
+        "trained_on": models.classifier.config.trained_on,
+        "min_confidence": MIN_CONFIDENCE,
         "confidence": max(MIN_CONFIDENCE, models.segmenter.config.confidence),
         "formats": list(SUFFIXES),
         "max_comment": MAX_COMMENT,
-        "crop_reach": 1 + 2 * models.classifier.crop.context,
+        "crop_scale": 1 + 2 * models.classifier.crop.context,
         "explains": models.classifier.explains,
         "models": model_names(models),
     }
@@ -150,7 +168,7 @@ def shown_size(width: int, height: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _look(colour: Colour, dashes: tuple[int, ...]) -> dict[str, str]:
+def _cell_style(colour: Colour, dashes: tuple[int, ...]) -> dict[str, str]:
     """Return a group's colour, the letters on it, the edge of its line, and its ``stroke-dasharray``."""
     colours = {"colour": colour, "ink": ink_on(colour), "edge": edge_of(colour)}
     in_css = {name: "#{:02x}{:02x}{:02x}".format(*value) for name, value in colours.items()}

@@ -27,7 +27,15 @@ MODEL_FILES = ("config.json", "model.onnx", "metrics.json", "README.md")
 DATASET = RepoSpec("dataset", "dataset", "bone-marrow-12", ("data/train-*.parquet", "README.md"))
 CLASSIFIER = RepoSpec("classifier", "model", "bone-marrow-mobilenet", MODEL_FILES)
 SEGMENTER = RepoSpec("segmenter", "model", "bone-marrow-yolov8-seg", MODEL_FILES)
-SPACE_FILES = ("app.py", "requirements.txt", "README.md", "marrow/cli.py", "examples/*.jpg")
+SPACE_FILES = (
+    "app.py",
+    "requirements.txt",
+    "README.md",
+    "marrow/cli.py",
+    "screen/static/gradio.js",
+    "screen/locales/*.json",
+    "examples/*.jpg",
+)
 SPACE = RepoSpec("space", "space", "bone-marrow-smear", SPACE_FILES)
 REPO_SPECS = (DATASET, CLASSIFIER, SEGMENTER, SPACE)
 MODELS = (SEGMENTER, CLASSIFIER)

@@ -73,7 +73,7 @@ def busy(models, tmp_path, monkeypatch) -> Iterator[tuple[str, AnalysisQueue]]:
     actions = Actions(models, tmp_path / "flags")
     blocks: gr.Blocks = app.build(actions)
     _, url, _ = blocks.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, i18n=app.i18n)
-    yield url, actions.line
+    yield url, actions.queue
     blocks.close()
 
 

@@ -1,65 +1,94 @@
 // The stage: the picture under an SVG whose view box is what one looks at. Zoom, pan and keys; no cell is known here.
 
+import { fill, make, signButton, vector } from "./dom.js";
+
+/** @import { Box, Words } from "../types.d.ts" */
+/** @typedef {[number, number]} Point */
+
 const CLOSEST = 12; // screen pixels per image pixel
 const STEP = 1.4;
 
-class Stage {
+/**
+ * @typedef {object} Listeners
+ * @property {(event: KeyboardEvent) => boolean} onKey returns true for a key that it has used
+ * @property {(target: Element | null, event: PointerEvent) => void} onClick
+ * @property {(target: Element | null, event: PointerEvent) => void} onHover
+ * @property {(unit: number) => void} onZoom gets the image pixels per screen pixel
+ */
+
+export class Stage {
   /**
-   * @param {{onKey: function(KeyboardEvent): boolean, onClick: function(Element|null, PointerEvent), onHover: function(Element|null, PointerEvent), onZoom: function(number)}} listeners
-   *   `onKey` gives true for a key that it has used; `onZoom` gets the image pixels per screen pixel.
+   * @param {Words} words
+   * @param {Listeners} listeners
    */
-  constructor(listeners) {
+  constructor(words, listeners) {
     this.listeners = listeners;
     this.image = vector("image", { x: 0, y: 0, preserveAspectRatio: "none" });
     this.layer = vector("g");
-    this.svg = vector(
-      "svg",
-      { class: "stage", tabindex: 0, role: "application", "aria-label": words.picture },
-      this.image,
-      this.layer,
-    );
-    const button = (text, title, act) =>
-      make("button", { type: "button", text, title, "aria-label": title, onclick: act });
+    const kind = { class: "stage", tabindex: 0, role: "application", "aria-label": words.picture };
+    this.svg = vector("svg", kind, this.image, this.layer);
     this.buttons = make(
       "div",
       { class: "zoom" },
-      button("+", words.zoom_in, () => this.zoom(STEP)),
-      button("−", words.zoom_out, () => this.zoom(1 / STEP)),
-      button("⤢", words.whole, () => this.fit()),
+      signButton("+", words.zoom_in, () => this.zoom(STEP)),
+      signButton("−", words.zoom_out, () => this.zoom(1 / STEP)),
+      signButton("⤢", words.whole, () => this.fit()),
     );
     this.element = make("div", { class: "frame" }, this.svg);
-    Object.assign(this, { size: [1, 1], centre: [0.5, 0.5], unit: 1, fitted: true });
+    /** @type {Point} */
+    this.size = [1, 1];
+    /** @type {Point} */
+    this.centre = [0.5, 0.5];
+    this.unit = 1;
+    this.fitted = true;
+    /** @type {Map<number, Point>} */
     this.pointers = new Map();
+    /** @type {Element | null} */
+    this.pressed = null;
+    this.dragged = false;
     this._listen();
-    new ResizeObserver(() => (this.fitted ? this.fit() : this._show())).observe(this.svg);
+    this.observer = new ResizeObserver(() => (this.fitted ? this.fit() : this._show()));
+    this.observer.observe(this.svg);
   }
 
-  /** Show another picture, whole. */
+  close() {
+    this.observer.disconnect();
+  }
+
+  /**
+   * Show another picture, whole.
+   * @param {string} url
+   * @param {number} width
+   * @param {number} height
+   */
   open(url, width, height) {
     this.size = [width, height];
-    fill(this.image, { href: url, width, height }, []);
+    fill(this.image, { href: url, width, height });
     this.element.style.setProperty("--ratio", `${width} / ${height}`);
     this.fit();
   }
 
   fit() {
-    const [width, height] = this._screen();
-    this.unit = Math.max(this.size[0] / width, this.size[1] / height);
-    this.centre = this.size.map((length) => length / 2);
+    this.unit = this._whole();
+    this.centre = half(this.size);
     this._show();
   }
 
-  /** Zoom by a factor around a point of the screen, the middle by default. */
-  zoom(factor, point = this._screen().map((length) => length / 2)) {
+  /**
+   * Zoom by a factor around a point of the screen, the middle by default.
+   * @param {number} factor
+   */
+  zoom(factor, point = half(this._screen())) {
     const before = this._at(point);
-    const [width, height] = this._screen();
-    const whole = Math.max(this.size[0] / width, this.size[1] / height);
-    this.unit = Math.min(whole, Math.max(1 / CLOSEST, this.unit / factor));
+    this.unit = Math.min(this._whole(), Math.max(1 / CLOSEST, this.unit / factor));
     const after = this._at(point);
     this._move(before[0] - after[0], before[1] - after[1]);
   }
 
-  /** Bring a box of the image into view, where it is not. */
+  /**
+   * Bring a box of the image into view, where it is not.
+   * @param {Box} box
+   */
   reveal([x0, y0, x1, y1]) {
     const [width, height] = this._screen();
     const [left, top] = this._at([0, 0]);
@@ -69,48 +98,74 @@ class Stage {
     this._move(0, 0);
   }
 
-  /** Give the point of the image under the pointer. */
+  /**
+   * Return the point of the image under the pointer.
+   * @param {MouseEvent} event
+   */
   pointOf(event) {
     return this._at(this._point(event));
   }
 
-  /** Give a square in the middle of what is looked at, with a side in image pixels. */
+  /**
+   * Return a square in the middle of what is looked at, with a side in image pixels.
+   * @param {number} side
+   * @returns {Box}
+   */
   middle(side) {
     const [x, y] = this.centre;
     return [x - side / 2, y - side / 2, x + side / 2, y + side / 2];
   }
 
+  /** @returns {Point} */
   _screen() {
     return [this.svg.clientWidth || 1, this.svg.clientHeight || 1];
   }
 
+  /** Return the image pixels per screen pixel at which the picture just fits. */
+  _whole() {
+    const [width, height] = this._screen();
+    return Math.max(this.size[0] / width, this.size[1] / height);
+  }
+
+  /**
+   * @param {Point} point of the screen
+   * @returns {Point} of the image
+   */
   _at([x, y]) {
     const [width, height] = this._screen();
     return [this.centre[0] + (x - width / 2) * this.unit, this.centre[1] + (y - height / 2) * this.unit];
   }
 
+  /**
+   * @param {MouseEvent} event
+   * @returns {Point}
+   */
   _point(event) {
     const frame = this.svg.getBoundingClientRect();
     return [event.clientX - frame.left, event.clientY - frame.top];
   }
 
-  /** Move the view by image pixels; the picture never leaves it. */
+  /**
+   * Move the view by image pixels; the picture never leaves it.
+   * @param {number} dx
+   * @param {number} dy
+   */
   _move(dx, dy) {
     const screen = this._screen();
-    this.centre = this.centre.map((centre, axis) => {
-      const half = (screen[axis] * this.unit) / 2;
+    const place = (/** @type {0 | 1} */ axis, /** @type {number} */ by) => {
+      const reach = (screen[axis] * this.unit) / 2;
       const length = this.size[axis];
-      const moved = centre + (axis ? dy : dx);
-      return 2 * half >= length ? length / 2 : Math.min(length - half, Math.max(half, moved));
-    });
+      const within = Math.min(length - reach, Math.max(reach, this.centre[axis] + by));
+      return 2 * reach >= length ? length / 2 : within;
+    };
+    this.centre = [place(0, dx), place(1, dy)];
     this._show();
   }
 
   _show() {
     const [width, height] = this._screen();
     const [left, top] = this._at([0, 0]);
-    const whole = Math.max(this.size[0] / width, this.size[1] / height);
-    this.fitted = this.unit >= whole * 0.999;
+    this.fitted = this.unit >= this._whole() * 0.999;
     this.svg.setAttribute("viewBox", `${left} ${top} ${width * this.unit} ${height * this.unit}`);
     // a finger on the whole image scrolls the page; on an enlarged one it moves the image
     this.svg.style.touchAction = this.fitted ? "pan-y" : "none";
@@ -131,7 +186,7 @@ class Stage {
     );
     svg.addEventListener("pointerdown", (event) => {
       pointers.set(event.pointerId, this._point(event));
-      this.pressed = event.target;
+      this.pressed = elementOf(event);
       this.dragged = pointers.size > 1;
     });
     svg.addEventListener("pointermove", (event) => this._drag(event));
@@ -143,19 +198,29 @@ class Stage {
     svg.addEventListener("pointercancel", (event) => pointers.delete(event.pointerId));
     svg.addEventListener("pointerleave", (event) => this.listeners.onHover(null, event));
     svg.addEventListener("keydown", (event) => {
-      const zooms = { "+": () => this.zoom(STEP), "=": () => this.zoom(STEP), "-": () => this.zoom(1 / STEP) };
-      const act = { ...zooms, 0: () => this.fit() }[event.key];
       if (event.ctrlKey || event.metaKey || event.altKey) return;
-      if (act) act();
-      if (act || this.listeners.onKey(event)) event.preventDefault();
+      if (this._useKey(event.key) || this.listeners.onKey(event)) event.preventDefault();
     });
   }
 
+  /**
+   * Zoom by a key; return whether it is one for that.
+   * @param {string} key
+   */
+  _useKey(key) {
+    if (key === "+" || key === "=") this.zoom(STEP);
+    else if (key === "-") this.zoom(1 / STEP);
+    else if (key === "0") this.fit();
+    else return false;
+    return true;
+  }
+
+  /** @param {PointerEvent} event */
   _drag(event) {
     const before = this.pointers.get(event.pointerId);
     const now = this._point(event);
     if (!before) {
-      if (event.pointerType !== "touch") this.listeners.onHover(event.target, event);
+      if (event.pointerType !== "touch") this.listeners.onHover(elementOf(event), event);
       return;
     }
     const moved = Math.hypot(now[0] - before[0], now[1] - before[1]);
@@ -167,11 +232,24 @@ class Stage {
       this.listeners.onHover(null, event);
       this._move((before[0] - now[0]) * this.unit, (before[1] - now[1]) * this.unit);
     } else {
-      const other = [...this.pointers].find(([id]) => id !== event.pointerId)[1];
-      const distance = (point) => Math.hypot(point[0] - other[0], point[1] - other[1]);
+      const other = [...this.pointers].filter(([id]) => id !== event.pointerId)[0][1];
+      const distance = (/** @type {Point} */ point) => Math.hypot(point[0] - other[0], point[1] - other[1]);
       this._move(((before[0] - now[0]) * this.unit) / 2, ((before[1] - now[1]) * this.unit) / 2);
       this.zoom(distance(now) / (distance(before) || 1), [(now[0] + other[0]) / 2, (now[1] + other[1]) / 2]);
     }
     this.pointers.set(event.pointerId, now);
   }
+}
+
+/**
+ * @param {Point} size
+ * @returns {Point}
+ */
+function half([width, height]) {
+  return [width / 2, height / 2];
+}
+
+/** @param {Event} event */
+function elementOf({ target }) {
+  return target instanceof Element ? target : null;
 }

@@ -1,19 +1,28 @@
 // The flag: a comment and a consent, sent with the image and its cells.
 
-/** Make the form; `ask` sends a request about this image to the server. */
-function flagPanel(ask) {
+import { make } from "./dom.js";
+
+/** @import { Answer } from "../types.d.ts" */
+/** @import { Context } from "./context.js" */
+
+/**
+ * Make the form.
+ * @param {Context} context
+ * @param {(flag: {comment: string, consent: boolean}) => Promise<Answer>} onSend
+ */
+export function flagPanel({ words, settings }, onSend) {
   const comment = make("textarea", { name: "comment", rows: 4, maxlength: settings.max_comment });
   const consent = make("input", { type: "checkbox", name: "consent" });
   const answer = make("p", { class: "answer", role: "status" });
   const send = make("button", { type: "submit", class: "primary", text: words.send });
-  const submit = async (event) => {
+  const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
     send.disabled = true;
-    const result = await ask("send_flag", { comment: comment.value, consent: consent.checked });
+    const { thanks, error } = await onSend({ comment: comment.value, consent: consent.checked });
     send.disabled = false;
-    answer.textContent = result.thanks || result.error;
-    answer.classList.toggle("wrong", !result.thanks);
-    if (result.thanks) [comment.value, consent.checked] = ["", false];
+    answer.textContent = thanks || error || "";
+    answer.classList.toggle("wrong", !thanks);
+    if (thanks) [comment.value, consent.checked] = ["", false];
   };
   return make(
     "form",

@@ -1,0 +1,159 @@
+// Bringing work in and out: images, saved work, the case, and leaving with nothing lost.
+
+import { isSameImage } from "../model/case.js";
+import { fits, isSavedFile, readSaved } from "../model/saved.js";
+import { Work } from "../model/work.js";
+import { printFile, saveFile } from "../view/files.js";
+
+/** @import { Analysis } from "../types.d.ts" */
+/** @import { Viewer } from "./viewer.js" */
+
+export class Session {
+  /** @param {Viewer} viewer */
+  constructor(viewer) {
+    this.viewer = viewer;
+    this.words = viewer.context.words;
+    /** @type {File | null} a saved file that waits for its image */
+    this.pending = null;
+  }
+
+  /** Ask before work is lost that is neither saved nor in the case; return whether to go on. */
+  mayLeave() {
+    const { current, currentCase } = this.viewer;
+    return !current?.isUnsaved || currentCase.has(current) || confirm(this.words.leave);
+  }
+
+  isAnythingUnsaved() {
+    const { current, currentCase } = this.viewer;
+    const isCaseUnsaved = currentCase.works.length > 1 && !currentCase.isSaved;
+    return isCaseUnsaved || [current, ...currentCase.works].some((work) => work?.isUnsaved);
+  }
+
+  /**
+   * Take dropped files: an image is the next, a JSON is opened with it or with the image on the screen.
+   * @param {File[]} files
+   */
+  async takeFiles(files) {
+    const saved = files.find(isSavedFile);
+    const image = files.find((file) => file !== saved);
+    if (!image) return saved && this.openSaved(saved);
+    if (!this.mayLeave()) return;
+    this.pending = saved || null;
+    this.viewer.page.analyze(image);
+  }
+
+  /**
+   * Open a saved JSON: an analysis of this image, or a case.
+   * @param {File} file
+   */
+  async openSaved(file) {
+    const { viewer, words } = this;
+    const { work, currentCase, context } = viewer;
+    const saved = await readSaved(file, context.settings.labels);
+    if (!saved) return viewer.say(words.not_saved_work, true);
+    const { analyses, isCase } = saved;
+    const isLost = isCase ? this.isAnythingUnsaved() : work.isUnsaved;
+    if (isLost && !confirm(isCase ? words.leave_case : words.leave_work)) return;
+    if (!isCase) {
+      await this._reopen(work, analyses[0]);
+      return;
+    }
+    const mine = analyses.find((plain) => fits(plain, work.value));
+    currentCase.works = analyses.map((plain) => (plain === mine ? work : this._waitingWork(plain)));
+    if (mine) viewer.pictures.keep(work);
+    if (mine && !(await this._reopen(work, mine))) currentCase.replace(work, null);
+    currentCase.isSaved = true;
+    viewer.draw();
+  }
+
+  /**
+   * Make the work of a saved analysis whose image is not here: it counts, and waits.
+   * @param {Analysis} plain
+   */
+  _waitingWork(plain) {
+    const { image, models, cells, removed, file = "?" } = plain;
+    const value = { key: null, file, picture: null, image, models, cells, removed, source: plain };
+    const waiting = new Work(value, this.viewer.context.settings);
+    waiting.reopen(plain);
+    return waiting;
+  }
+
+  /**
+   * Take up a saved analysis on its image; return whether it was one.
+   * @param {Work} work
+   * @param {Analysis} plain
+   */
+  async _reopen(work, plain) {
+    const { viewer } = this;
+    const { value, remark, error } = await viewer.ask("open_saved", { analysis: plain });
+    if (!value) {
+      viewer.say(error || this.words.failed, true);
+      return false;
+    }
+    work.reopen(value);
+    viewer.say(remark || this.words.reopened);
+    viewer.show(work);
+    return true;
+  }
+
+  /**
+   * Give a new image the saved work that waits for it.
+   * @param {Work} work
+   */
+  async resume(work) {
+    const { currentCase, pictures } = this.viewer;
+    const file = this.pending;
+    this.pending = null;
+    if (file) return this.openSaved(file);
+    const waiting = currentCase.works.find(({ value }) => !value.key && fits(value, work.value));
+    if (waiting?.value.source && (await this._reopen(work, waiting.value.source))) {
+      currentCase.replace(waiting, work);
+      pictures.keep(work);
+    }
+    this.viewer.draw();
+  }
+
+  /** Add the image on the screen to the case. */
+  addToCase() {
+    const { work, currentCase, pictures } = this.viewer;
+    if (currentCase.works.some((one) => isSameImage(one, work))) return this.viewer.say(this.words.twice, true);
+    currentCase.add(work);
+    pictures.keep(work);
+    this.viewer.draw();
+  }
+
+  /** @param {Work} work */
+  removeFromCase(work) {
+    const { viewer } = this;
+    if (!viewer.isShown(work) && work.isUnsaved && !confirm(this.words.leave)) return;
+    viewer.currentCase.replace(work, null);
+    if (viewer.view === "case" && !viewer.currentCase.works.length) viewer.view = "report";
+    viewer.draw();
+  }
+
+  /** @param {string} kind */
+  async download(kind) {
+    const { work } = this.viewer;
+    const { now } = work;
+    const asking = this.viewer.ask("export_file", { format: kind, analysis: work.analysis() });
+    const error = await (kind === "print" ? printFile(asking) : asking.then(saveFile));
+    if (kind === "json" && !error) work.saved = now;
+    this.viewer.say(error, true);
+  }
+
+  /**
+   * Print the case, or save it.
+   * @param {"print" | "json"} kind
+   */
+  async takeCase(kind) {
+    const { currentCase } = this.viewer;
+    const analyses = currentCase.works.map((work) => ({ key: work.value.key, file: work.value.file, analysis: work.analysis() }));
+    const asking = this.viewer.ask("print_case", { analyses, format: kind });
+    const error = await (kind === "print" ? printFile(asking) : asking.then(saveFile));
+    if (kind === "json" && !error) {
+      for (const work of currentCase.works) work.saved = work.now;
+      currentCase.isSaved = true;
+    }
+    this.viewer.say(error, true);
+  }
+}

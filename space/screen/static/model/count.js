@@ -1,0 +1,128 @@
+// The differential count, as marrow/report.py makes it: the same rules, so that it follows the slider at once.
+
+/** @import { Cell, Report, Rules, Words } from "../types.d.ts" */
+
+/** Group of the uncertain cells, beside the codes. */
+export const UNCERTAIN = "?";
+
+/**
+ * Tell whether a person gave or confirmed the name.
+ * @param {Cell} cell
+ */
+export function isHumanLabelled(cell) {
+  return Boolean(cell.edited?.label);
+}
+
+/**
+ * Tell whether a name is too doubtful to count; a person's word is not.
+ * @param {Cell} cell
+ * @param {Rules} rules
+ */
+export function isUncertain(cell, rules) {
+  return cell.probability < rules.uncertain_below && !isHumanLabelled(cell);
+}
+
+/**
+ * Return the legend's group of a cell: its code, or UNCERTAIN.
+ * @param {Cell} cell
+ * @param {Rules} rules
+ */
+export function groupOf(cell, rules) {
+  return isUncertain(cell, rules) ? UNCERTAIN : cell.label;
+}
+
+/**
+ * Count cells, and those that a person took away as edits.
+ * @param {Cell[]} cells
+ * @param {Cell[]} removed
+ * @param {{labels: string[], rules: Rules}} settings
+ * @returns {Report}
+ */
+export function countCells(cells, removed, { labels, rules }) {
+  const counts = Object.fromEntries(labels.map((code) => [code, 0]));
+  const byModel = { ...counts };
+  for (const cell of cells) {
+    if (isUncertain(cell, rules)) continue;
+    counts[cell.label] += 1;
+    if (!isHumanLabelled(cell)) byModel[cell.label] += 1;
+  }
+  const sum = (/** @type {string[]} */ codes) => codes.reduce((all, code) => all + (counts[code] || 0), 0);
+  const counted = labels.filter((code) => !rules.left_out.includes(code));
+  const total = sum(counted);
+  const erythroid = sum(rules.erythroid);
+  return {
+    found: cells.length,
+    edited: cells.filter((cell) => cell.edited).length + removed.length,
+    total,
+    uncertain: cells.filter((cell) => isUncertain(cell, rules)).length,
+    counts,
+    by_model: byModel,
+    percent: Object.fromEntries(counted.map((code) => [code, total ? (100 * counts[code]) / total : 0])),
+    intervals: Object.fromEntries(counted.map((code) => [code, wilson(counts[code], total, rules.z95)])),
+    lineages: Object.fromEntries(rules.lineages.map(({ name, codes }) => [name, sum(codes)])),
+    me_ratio: erythroid ? sum(rules.myeloid) / erythroid : null,
+  };
+}
+
+/**
+ * Return the score interval of a proportion, in percent (Wilson 1927).
+ * @param {number} count
+ * @param {number} total
+ * @param {number} z two-sided quantile of the normal distribution
+ * @returns {[number, number]}
+ */
+export function wilson(count, total, z) {
+  if (!total) return [0, 100];
+  const share = count / total;
+  const z2 = z ** 2;
+  const centre = (share + z2 / (2 * total)) / (1 + z2 / total);
+  const half = (z / (1 + z2 / total)) * Math.sqrt((share * (1 - share)) / total + z2 / (4 * total ** 2));
+  return [count === 0 ? 0 : 100 * (centre - half), count === total ? 100 : 100 * (centre + half)];
+}
+
+/**
+ * Return the codes counted by the model's word that it never saw in a marrow image.
+ * @param {Report} report
+ * @param {Rules} rules
+ */
+function fromElsewhere(report, rules) {
+  return rules.not_from_marrow.filter((code) => report.by_model[code]);
+}
+
+/**
+ * Return those of them that the M:E ratio rests on.
+ * @param {Report} report
+ * @param {Rules} rules
+ */
+export function ratioRestsOn(report, rules) {
+  const inRatio = [...rules.myeloid, ...rules.erythroid];
+  return fromElsewhere(report, rules).filter((code) => inRatio.includes(code));
+}
+
+/**
+ * Say what a reader of the figures must know; that they are no diagnosis stands above the viewer.
+ * @param {Report} report
+ * @param {Rules} rules
+ * @param {Words} text the notes in one language
+ */
+export function writeNotes(report, rules, text) {
+  const { floor, target } = rules;
+  const elsewhere = fromElsewhere(report, rules).filter((code) => !rules.unknown.includes(code));
+  const ratioCodes = ratioRestsOn(report, rules);
+  const notes = [];
+  if (report.total < floor) notes.push(format(text.below_count, { total: report.total, floor, target }));
+  else if (report.total < target) notes.push(format(text.below_target, { total: report.total, target }));
+  if (report.me_ratio !== null && ratioCodes.length) notes.push(format(text.me_ratio, { codes: ratioCodes.join(", ") }));
+  if (elsewhere.length) notes.push(format(text.not_from_marrow, { codes: elsewhere.join(", ") }));
+  if (rules.unknown.length) notes.push(format(text.unknown, { codes: rules.unknown.join(", ") }));
+  return notes;
+}
+
+/**
+ * Put values in the place of their {names}.
+ * @param {string} text
+ * @param {Record<string, string | number>} values
+ */
+export function format(text, values) {
+  return text.replace(/{(\w+)}/g, (_, name) => String(values[name]));
+}

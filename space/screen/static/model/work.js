@@ -1,0 +1,89 @@
+// The work on one image: what the models found, what a person made of it, and the way back and forth.
+
+import { countCells } from "./count.js";
+import { openState } from "./edits.js";
+
+/** @import { Analysis, Settings, Value } from "../types.d.ts" */
+/** @import { State } from "./edits.js" */
+
+export class Work {
+  /**
+   * @param {Value} value
+   * @param {Pick<Settings, "labels" | "rules" | "min_confidence" | "confidence">} settings
+   */
+  constructor(value, settings) {
+    this.value = value;
+    this.settings = settings;
+    this.minConfidence = settings.min_confidence;
+    this.confidence = settings.confidence;
+    this.now = openState(value.cells, value.removed);
+    this.saved = this.now;
+    /** @type {State[]} */
+    this.past = [];
+    /** @type {State[]} */
+    this.future = [];
+  }
+
+  /**
+   * Go on from a saved analysis; what it leaves out below its confidence cannot come back.
+   * @param {Analysis} analysis
+   */
+  reopen({ cells, removed, confidence, models }) {
+    this.now = openState(cells, removed);
+    this.saved = this.now;
+    [this.past, this.future] = [[], []];
+    this.value = { ...this.value, models };
+    this.minConfidence = confidence;
+    this.confidence = confidence;
+  }
+
+  /**
+   * Take up an edited state.
+   * @param {State} state
+   */
+  go(state) {
+    this.past.push(this.now);
+    this.now = state;
+    this.future = [];
+  }
+
+  /** Go one step back; return whether there was one. */
+  undo() {
+    const state = this.past.pop();
+    if (!state) return false;
+    this.future.push(this.now);
+    this.now = state;
+    return true;
+  }
+
+  /** Go one step forth again; return whether there was one. */
+  redo() {
+    const state = this.future.pop();
+    if (!state) return false;
+    this.past.push(this.now);
+    this.now = state;
+    return true;
+  }
+
+  get isUnsaved() {
+    return this.now !== this.saved;
+  }
+
+  /** Return the cells at the slider's confidence; what a person has seen passes it. */
+  passing() {
+    return this.now.cells.filter((cell) => cell.edited || cell.score >= this.confidence);
+  }
+
+  report() {
+    return countCells(this.passing(), this.now.removed, this.settings);
+  }
+
+  /**
+   * Return the analysis as it stands, in the layout of the JSON.
+   * @returns {Analysis}
+   */
+  analysis() {
+    const { image, models, source } = this.value;
+    return { ...source, image, models, confidence: this.confidence, cells: this.passing(), removed: this.now.removed };
+  }
+}

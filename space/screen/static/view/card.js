@@ -1,0 +1,190 @@
+// The card of the chosen cell.
+
+import { format, groupOf, isUncertain } from "../model/count.js";
+import { modelLabel } from "../model/edits.js";
+import { capital, chip } from "./context.js";
+import { fill, icon, make, signButton } from "./dom.js";
+import { penOf } from "./pictures.js";
+
+/** @import { Answer, Cell, NewCell } from "../types.d.ts" */
+/** @import { Work } from "../model/work.js" */
+/** @import { Context } from "./context.js" */
+/** @import { Pictures } from "./pictures.js" */
+
+/** @typedef {{image?: HTMLImageElement, error?: string}} Heat what a name rests on; neither while it is not there yet */
+/** @typedef {{onClose: () => void, onStep: (by: number) => void}} CardListeners */
+
+const CROP = 104; // side in pixels
+
+/**
+ * Make the card of a cell: crop, three best classes, size, and what its name rests on.
+ * @param {Context} context
+ * @param {Pictures} pictures
+ * @param {{work: Work, cell: Cell, heat: Heat | null, tools: HTMLElement}} shown `tools` correct the cell
+ * @param {CardListeners} listeners
+ */
+export function cellCard(context, pictures, { work, cell, heat, tools }, listeners) {
+  const best = bestClasses(cell);
+  return make(
+    "section",
+    { class: "card", "data-id": cell.id },
+    cardHead(context, cell, listeners),
+    make(
+      "div",
+      { class: "facts" },
+      pictures.crop(work, cell, CROP),
+      make("div", { class: "classes" }, ...best.map(([code, share]) => classBar(context, code, share))),
+    ),
+    tools,
+    make(
+      "div",
+      { class: "facts" },
+      heat ? heatOver(context, pictures.crop(work, cell, CROP), heat) : null,
+      make("div", { class: "why" }, ...reasons(context, cell, best, heat)),
+    ),
+    measures(context, cell),
+  );
+}
+
+/**
+ * Make the card's head: number, name, and the ways to other cells.
+ * @param {Context} context
+ * @param {Cell} cell
+ * @param {CardListeners} listeners
+ */
+export function cardHead(context, cell, { onClose, onStep }) {
+  const { words, rules } = context;
+  return make(
+    "header",
+    {},
+    make("h3", { text: `${words.cell} ${cell.id}` }),
+    chip(context, groupOf(cell, rules), cell.label + (isUncertain(cell, rules) ? "?" : "")),
+    make("span", { class: "space" }),
+    signButton("‹", words.previous, () => onStep(-1), "quiet"),
+    signButton("›", words.next, () => onStep(1), "quiet"),
+    signButton("×", words.close, onClose, "quiet"),
+  );
+}
+
+/**
+ * Return the model's three best classes with their probabilities.
+ * @param {NewCell} cell
+ */
+export function bestClasses(cell) {
+  return Object.entries(cell.probabilities)
+    .sort((a, b) => b[1] - a[1])
+    .slice(0, 3);
+}
+
+/**
+ * Say who did what to a cell, when, and what the model says; nothing when nobody did.
+ * @param {Context} context
+ * @param {Cell} cell
+ */
+export function writeEdit(context, cell) {
+  const { words } = context;
+  const { edited, probabilities } = cell;
+  if (!edited) return "";
+  const at = context.timeFormat.format(new Date(edited.at));
+  const model = modelLabel(cell);
+  const what = [edited.label && words.named, edited.shape && words[`${edited.shape}_by_hand`]].filter(Boolean).join(", ");
+  const who = [what, edited.by, at].filter(Boolean).join(" · ");
+  const values = { name: context.nameOf(model), share: context.percent(probabilities[model]) };
+  return `${capital(who)}. ${format(words.model_said, values)}`;
+}
+
+/**
+ * Read the server's answer about what a name rests on.
+ * @param {Answer} answer
+ * @returns {Promise<Heat>}
+ */
+export async function loadHeat({ heat, error }) {
+  if (error) return { error };
+  const image = new Image();
+  image.src = `data:image/png;base64,${heat}`;
+  await image.decode();
+  return { image };
+}
+
+/**
+ * Lay the heat map over a crop; the disc is what the classifier saw.
+ * @param {Context} context
+ * @param {HTMLCanvasElement} canvas
+ * @param {Heat} heat
+ */
+function heatOver({ words }, canvas, { image }) {
+  fill(canvas, { class: "heat", role: "img", "aria-label": words.heat, title: words.heat, "data-ready": Boolean(image) });
+  if (image) penOf(canvas).drawImage(image, 0, 0, canvas.width, canvas.height);
+  return canvas;
+}
+
+/**
+ * @param {Context} context
+ * @param {string} code
+ * @param {number} share
+ */
+function classBar(context, code, share) {
+  return make(
+    "div",
+    { class: "class" },
+    make("span", { text: context.nameOf(code), title: code }),
+    make("b", { text: context.percent(share) }),
+    make("div", { class: "bar" }, make("i", { style: `width:${100 * share}%;background:${context.styleOf(code).colour}` })),
+  );
+}
+
+/**
+ * Say what the name of a cell rests on: a person, the probabilities, the training, places in the crop.
+ * @param {Context} context
+ * @param {Cell} cell
+ * @param {[string, number][]} best
+ * @param {Heat | null} heat
+ */
+function reasons(context, cell, best, heat) {
+  const origins = context.originsOf(best[0][0]);
+  const heatText = heat && (heat.error || format(context.words.why_heat, { name: context.nameOf(cell.label) }));
+  return [
+    cell.edited ? make("p", { class: "edit" }, icon("pen"), make("span", { text: writeEdit(context, cell) })) : null,
+    make("p", { text: explain(context, cell, best) }),
+    origins ? make("p", { class: "small origins", text: `${best[0][0]}: ${origins}` }) : null,
+    heatText ? make("p", { class: "small", text: heatText }) : null,
+  ];
+}
+
+/**
+ * Say in sentences how sure the classifier is.
+ * @param {Context} context
+ * @param {Cell} cell
+ * @param {[string, number][]} best
+ */
+function explain(context, cell, best) {
+  const { words, rules } = context;
+  const [[code, share], [second, next]] = best;
+  const sentences = [];
+  if (isUncertain(cell, rules)) sentences.push(format(words.why_uncertain, { bound: context.percent(rules.uncertain_below) }));
+  else if (next < 0.01) sentences.push(words.why_alone);
+  else {
+    const times = context.number(share / next, share / next < 10 ? 1 : 0);
+    sentences.push(format(words.why_certain, { first: capital(context.nameOf(code)), second: context.nameOf(second), times }));
+  }
+  if (rules.left_out.includes(code)) sentences.push(words.why_left_out);
+  if (rules.not_from_marrow.includes(code)) sentences.push(words.why_not_marrow);
+  return sentences.join(" ");
+}
+
+/**
+ * @param {Context} context
+ * @param {Cell} cell
+ */
+function measures(context, cell) {
+  const { words } = context;
+  const diameter = context.number(2 * Math.sqrt(cell.area / Math.PI));
+  return make(
+    "dl",
+    {},
+    make("dt", { text: words.size }),
+    make("dd", { text: format(words.size_value, { diameter, area: context.number(cell.area) }) }),
+    make("dt", { text: words.score }),
+    make("dd", { text: context.number(cell.score, 2) }),
+  );
+}

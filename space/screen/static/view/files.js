@@ -1,0 +1,72 @@
+// Files: those that the server makes, saved or printed by the browser; and the way back in.
+
+import { make, makeButton } from "./dom.js";
+
+/** @import { Answer } from "../types.d.ts" */
+/** @import { Context } from "./context.js" */
+/** @typedef {{onDownload: (format: string) => void, onOpenSaved: (file: File) => void}} FileListeners */
+
+/**
+ * Save a file that the server made; return the sentence to show when it did not.
+ * @param {Answer} answer
+ */
+export function saveFile({ name, content, error }) {
+  if (error || content === undefined) return error || "";
+  const url = fileUrl(content);
+  make("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10000);
+  return "";
+}
+
+/**
+ * Open a page that the server makes, to be printed; saved where the browser opens no windows.
+ * @param {Promise<Answer>} asking
+ */
+export async function printFile(asking) {
+  const sheet = window.open("", "_blank"); // at once, while the click still allows it
+  const answer = await asking;
+  if (!sheet || answer.content === undefined) {
+    sheet?.close();
+    return saveFile(answer);
+  }
+  sheet.location.href = fileUrl(answer.content, "text/html");
+  return "";
+}
+
+/** @param {string} content base64 */
+function fileUrl(content, type = "application/octet-stream") {
+  const bytes = Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
+  return URL.createObjectURL(new Blob([bytes], { type }));
+}
+
+/**
+ * Make the row of what can be taken away, and of the way back in.
+ * @param {Context} context
+ * @param {FileListeners} listeners
+ */
+export function filesRow({ words, settings }, { onDownload, onOpenSaved }) {
+  const button = (/** @type {string} */ kind) =>
+    makeButton({
+      text: words[`format_${kind}`] || kind.toUpperCase(),
+      title: words[`format_${kind}_info`],
+      "data-format": kind,
+      onclick: () => onDownload(kind),
+    });
+  const download = make("span", { text: words.download });
+  return make("p", { class: "files" }, download, ...settings.formats.map(button), openButton(words, onOpenSaved));
+}
+
+/**
+ * Make the button that opens saved work.
+ * @param {Record<string, string>} words
+ * @param {(file: File) => void} onOpen
+ */
+export function openButton(words, onOpen) {
+  const input = make("input", { type: "file", accept: ".json,application/json", hidden: true, "data-open": "" });
+  input.addEventListener("change", () => {
+    if (input.files?.[0]) onOpen(input.files[0]);
+    input.value = ""; // so that the same file can be chosen again
+  });
+  const choose = { class: "open", text: words.open_saved, title: words.open_saved_info, onclick: () => input.click() };
+  return make("span", {}, makeButton(choose), input);
+}

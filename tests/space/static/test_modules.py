@@ -1,0 +1,76 @@
+"""The JavaScript of the viewer by itself: its pure parts count as Python does, and its words have all they need."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from marrow import Analysis, analyze
+from marrow.case import Case, NamedAnalysis, count_case
+from marrow.report import filter_cells, write_notes
+from screen.viewer import make_settings
+
+HERE = Path(__file__).parent
+CONFIDENCES = (0.05, 0.3, 0.5, 0.93, 0.99)
+
+
+@pytest.fixture
+def node() -> str:
+    found = shutil.which("node")
+    if not found:
+        pytest.skip("no node on the PATH: the JavaScript is not tested")
+    return found
+
+
+def test_the_pure_parts_do_as_python_does(node, models, smear, reviewed, tmp_path):
+    settings, plain = make_settings(models), analyze(smear, models, 0.05)
+    analyses = {"as found": plain, "reviewed": reviewed, "empty": filter_cells(plain, 1.0)}
+    cases = [_count(*item, at) for item in analyses.items() for at in CONFIDENCES]
+    _write(tmp_path / "counts.json", settings=settings, cases=cases)
+    _write(tmp_path / "edits.json", settings=settings, analysis=plain.to_dict())
+    other = analyze(np.ascontiguousarray(smear[:, :300]), models, 0.05)
+    case = Case((NamedAnalysis("a.png", reviewed), NamedAnalysis("b.png", other)))
+    of_case, total = json.loads(case.to_json()), count_case(case)
+    names = ("counts", "total", "found", "edited", "uncertain")
+    report = {name: getattr(total, name) for name in names}
+    _write(tmp_path / "saved.json", settings=settings, analysis=reviewed.to_dict(), of_case=of_case, case_report=report)
+    done = subprocess.run(
+        [node, "--test", *map(str, sorted(HERE.glob("*.test.js")))],
+        env=os.environ | {"FIXTURES": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    edited = json.loads((tmp_path / "edited.json").read_text())
+    assert len(edited) == 8
+    for made in edited:
+        read = Analysis.from_dict(made["analysis"], plain.report.rules).to_dict()
+        for key in (*names, "by_model"):
+            assert read["report"][key] == made["report"][key], (made["name"], key)
+        assert read["cells"] == made["analysis"]["cells"] and read["removed"] == made["analysis"]["removed"]
+
+
+def _count(name: str, analysis: Analysis, confidence: float) -> dict[str, object]:
+    report = filter_cells(analysis, confidence).report
+    notes = {language: write_notes(report, language) for language in ("en", "fr")}
+    known = {"name": name, "confidence": confidence, "report": asdict(report), "notes": notes}
+    return known | {"analysis": _exact(analysis)}
+
+
+def _exact(analysis: Analysis) -> dict[str, object]:
+    """Return the analysis as the viewer gets it, with scores that are not rounded."""
+    plain = analysis.to_dict()
+    for cell, row in zip(analysis.cells, plain["cells"], strict=True):
+        row |= {"score": cell.score, "probability": cell.probability, "probabilities": cell.probabilities}
+    return plain
+
+
+def _write(path: Path, **plain: object) -> None:
+    path.write_text(json.dumps(plain))
