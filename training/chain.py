@@ -6,7 +6,6 @@ python -m training.chain --work out/chain
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
@@ -21,11 +20,15 @@ import cv2
 import numpy as np
 
 from dataset_scripts.synthetic_cells import draw_field
+from marrow.analysis import Analysis
+from marrow.command import Command
+from marrow.errors import MarrowError
 from training.common.files import read_json
 from training.common.markdown import number
+from training.common.metrics_schema import ClassifierMetrics, SegmenterMetrics, read_metrics
+from training.common.paths import CONFIGS, ROOT
 from training.evaluation.matching import match_masks, summary
 
-ROOT = Path(__file__).resolve().parent.parent
 NAMESPACE = "tester"
 PER_CLASS = 80
 UNSEEN_SEED = 2026
@@ -33,36 +36,32 @@ UNSEEN_SEED = 2026
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the chain: its name, what does it, and the figure that shows that it worked."""
+    """One step of the chain: its name, what does it, and what says in a few words how it went."""
 
     name: str
     run: Callable[[], None]
-    figure: Callable[[], str]
-
-
-class StepError(Exception):
-    """A step ended with an error; its own output says which."""
+    outcome: Callable[[], str]
 
 
 def run(*command: str | Path, env: dict[str, str] | None = None) -> None:
     """Run a command of the project from its root, with its output shown.
 
     Raises:
-        StepError: it failed.
+        MarrowError: it failed; its own output says why.
     """
     print("$ python", *command, flush=True)
     done = subprocess.run([sys.executable, *map(str, command)], cwd=ROOT, env=env, check=False)
     if done.returncode:
-        raise StepError(f"`python {' '.join(map(str, command))}` ended with exit code {done.returncode}")
+        raise MarrowError(f"`python {' '.join(map(str, command))}` ended with exit code {done.returncode}.")
 
 
 @contextmanager
 def loopback_hub(work: Path) -> Iterator[dict[str, str]]:
-    """Serve a Hub on loopback; return the environment in which a client talks to it."""
+    """Serve a Hub on loopback and yield the environment in which a client talks to it."""
     command = [sys.executable, "-m", "loopback_hub", "--port", "0", "--root", str(work / "hub-server")]
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
-        line = server.stdout.readline()
+        line = server.stdout.readline() if server.stdout else ""
         url = next(word for word in line.split() if word.startswith("http://"))
         yield os.environ | {
             "HF_ENDPOINT": url.rstrip("/.,"),
@@ -78,7 +77,6 @@ def loopback_hub(work: Path) -> Iterator[dict[str, str]]:
 def steps(work: Path, hub: dict[str, str]) -> list[Step]:
     """List the steps, in order; each uses what the ones before it wrote under ``work``."""
     classifier, segmenter = work / "hub" / "bone-marrow-mobilenet", work / "hub" / "bone-marrow-yolov8-seg"
-    configs = ROOT / "training" / "configs"
     return [
         Step(
             "draw cells of twelve classes",
@@ -97,9 +95,9 @@ def steps(work: Path, hub: dict[str, str]) -> list[Step]:
             "train the classifier",
             lambda: run(
                 *("-m", "training.train_classifier", "--data", work / "set", "--output-dir", classifier),
-                *("--run-dir", work / "run-classifier", "--config", configs / "classifier_mini.toml"),
+                *("--run-dir", work / "run-classifier", "--config", CONFIGS / "classifier_mini.toml"),
             ),
-            lambda: f"test accuracy {read_json(classifier / 'metrics.json')['test']['accuracy']:.3f} on drawn cells",
+            lambda: _classifier_outcome(classifier),
         ),
         Step(
             "compose smear fields",
@@ -114,9 +112,9 @@ def steps(work: Path, hub: dict[str, str]) -> list[Step]:
             lambda: run(
                 *("-m", "training.train_segmenter", "--data", work / "fields", "--classifier", classifier),
                 *("--output-dir", segmenter, "--run-dir", work / "run-segmenter"),
-                *("--config", configs / "segmenter_mini.toml"),
+                *("--config", CONFIGS / "segmenter_mini.toml"),
             ),
-            lambda: _segmenter_figure(segmenter),
+            lambda: _segmenter_outcome(segmenter),
         ),
         Step(
             "derive the Keras file and render the cards",
@@ -135,14 +133,19 @@ def steps(work: Path, hub: dict[str, str]) -> list[Step]:
         Step(
             "pull by id and analyze a field it never saw",
             lambda: _analyze_unseen(work, hub),
-            lambda: unseen_figure(work),
+            lambda: unseen_outcome(work),
         ),
     ]
 
 
-def _segmenter_figure(folder: Path) -> str:
-    figures = read_json(folder / "metrics.json")["datasets"]["composed"]
-    return f"recall {number(figures['recall'])}, precision {number(figures['precision'])} on composed test fields"
+def _classifier_outcome(folder: Path) -> str:
+    metrics = read_metrics(ClassifierMetrics, folder / "metrics.json")
+    return f"test accuracy {number(metrics.test.accuracy)} on drawn cells"
+
+
+def _segmenter_outcome(folder: Path) -> str:
+    metrics = read_metrics(SegmenterMetrics, folder / "metrics.json").datasets["composed"]
+    return f"recall {number(metrics.recall)}, precision {number(metrics.precision)} on composed test fields"
 
 
 def _rows(folder: Path) -> int:
@@ -168,17 +171,14 @@ def _analyze_unseen(work: Path, hub: dict[str, str]) -> None:
     )
 
 
-def unseen_figure(work: Path) -> str:
+def unseen_outcome(work: Path) -> str:
     """Compare the analysis of the unseen field with the cells that were drawn in it."""
-    from marrow.analysis import Detection
-
     truth = np.load(work / "unseen.npz")
-    cells = json.loads((work / "analysis" / "unseen.json").read_text(encoding="utf-8"))["cells"]
-    detections = [Detection(tuple(c["box"]), tuple(map(tuple, c["polygon"])), c["area"], c["score"]) for c in cells]
+    cells = Analysis.from_dict(read_json(work / "analysis" / "unseen.json")).cells
     masks = [truth["labels"] == i + 1 for i in range(len(truth["codes"]))]
-    match = match_masks(masks, detections, truth["labels"].shape)
+    match = match_masks(masks, cells, truth["labels"].shape)
     right = sum(
-        cells[int(row.argmax())]["label"] == code
+        cells[int(row.argmax())].label == code
         for row, code in zip(match.overlaps, truth["codes"], strict=True)
         if row.max(initial=0) >= 0.5
     )
@@ -187,29 +187,28 @@ def unseen_figure(work: Path) -> str:
     return f"{found} of {len(masks)} cells outlined, {right} of them named right, {len(cells)} found in all"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the chain; return the exit code (2 when a step fails)."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--work", type=Path, default=ROOT / "out" / "chain", help="folder to work in; made anew")
-    args = parser.parse_args(argv)
-    work = args.work.resolve()
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    command = Command("chain", __doc__)
+    command.add_argument("--work", type=Path, default=ROOT / "out" / "chain", help="folder to work in; made anew")
+    return command.run(run_chain, arguments)
+
+
+def run_chain(options: argparse.Namespace) -> None:
+    """Run the steps, and say in the end how each went."""
+    work = options.work.resolve()
     if work.exists() and any(work.iterdir()) and not (work / "hub-server").is_dir():
-        parser.error(f"{work} holds other files: name a new folder with --work.")
+        raise MarrowError(f"{work} holds other files: name a new folder with --work.")
     shutil.rmtree(work, ignore_errors=True)
     (work / "hub-server").mkdir(parents=True)
     lines = []
     with loopback_hub(work) as hub:
-        for number, step in enumerate(todo := steps(work, hub), start=1):
-            print(f"\n== {number}/{len(todo)} {step.name}", flush=True)
+        for count, step in enumerate(todo := steps(work, hub), start=1):
+            print(f"\n== {count}/{len(todo)} {step.name}", flush=True)
             start = time.monotonic()
-            try:
-                step.run()
-            except StepError as error:
-                print(f"chain: {error}", file=sys.stderr)
-                return 2
-            lines.append(f"{number}. {step.name}: {step.figure()} ({time.monotonic() - start:.0f} s)")
+            step.run()
+            lines.append(f"{count}. {step.name}: {step.outcome()} ({time.monotonic() - start:.0f} s)")
     print("\n" + "\n".join(lines))
-    return 0
 
 
 if __name__ == "__main__":

@@ -93,7 +93,8 @@ def commands(kind: str, namespace: str, data: str, work: Path, options: Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code, that of the first step that fails."""
+    """Run the command line and return the exit code, that of the first step that fails."""
+    # not a marrow.command.Command: nothing of the source is on the path where this file runs as a job
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("kind", choices=("classifier", "segmenter"))
     # not an option: `hf jobs uv run` would take --namespace for its own

@@ -124,7 +124,7 @@ class _Repo:
             folder = self._cached_only() if self.local_files_only else self._fetch()
         except HubErrors as error:
             if not is_away(error):
-                raise refusal(error, self.name, self.revision) from error
+                raise refusal(error, self.name, self.revision, self.token) from error
             folder = self._cached_instead(error)
         except OSError as error:
             reason = " ".join((error.strerror or str(error)).split()).rstrip(".")
@@ -241,13 +241,14 @@ def is_away(error: Exception) -> bool:
     return isinstance(error, (HTTPError, OfflineModeIsEnabled, LocalEntryNotFoundError))
 
 
-def refusal(error: Exception, repo: str, revision: str | None = None) -> MarrowError:
+def refusal(error: Exception, repo: str, revision: str | None = None, token: str | bool | None = None) -> MarrowError:
     """Say in one sentence why the Hub, which answers, does not do what it was asked for.
 
     Args:
         error: one of :data:`HubErrors`.
         repo: id of the model.
         revision: the one that was asked for.
+        token: access token that was given; the saved one or ``HF_TOKEN`` when ``None``.
     """
     page = f"{constants.ENDPOINT}/{repo}"
     if isinstance(error, RevisionNotFoundError):
@@ -262,6 +263,8 @@ def refusal(error: Exception, repo: str, revision: str | None = None) -> MarrowE
     if isinstance(error, HFValidationError):
         return MarrowError(f"{repo} is neither a folder nor a Hub id like namespace/name.")
     status = error.response.status_code if isinstance(error, HfHubHTTPError) else "no answer"
+    if status == 401 and isinstance(token, str):
+        return MarrowError("The Hub does not accept the token; give another, or none to use the saved one.")
     if status == 401:
         source = "HF_TOKEN" if os.environ.get("HF_TOKEN") else "the saved token"
         return MarrowError(f"The Hub does not accept {source}; log in again with `hf auth login`, or remove it.")

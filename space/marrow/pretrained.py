@@ -129,7 +129,7 @@ class Pretrained:
                 parent_commit=there.sha,  # so that the Hub refuses if someone else commits in between
             )
         except HubErrors as error:
-            raise _push_refusal(error, repo_id, revision) from error
+            raise _push_refusal(error, repo_id, revision, token) from error
 
     def _own_files(self, without_card: bool) -> list[Path]:
         own = {path for pattern in OWN_FILES for path in self._folder.glob(pattern) if path.is_file()}
@@ -138,7 +138,7 @@ class Pretrained:
         return sorted(path for path in own if not (without_card and path.name == CARD))
 
 
-def _push_refusal(error: Exception, repo: str, revision: str | None) -> MarrowError:
+def _push_refusal(error: Exception, repo: str, revision: str | None, token: str | bool | None) -> MarrowError:
     if constants.HF_HUB_OFFLINE:
         return MarrowError("HF_HUB_OFFLINE is set; unset it to push.")
     if is_away(error):
@@ -148,4 +148,4 @@ def _push_refusal(error: Exception, repo: str, revision: str | None) -> MarrowEr
         return MarrowError(f"The access token may not write to {repo}; use one that may, or name another repo.")
     if status == 412:
         return MarrowError(f"Someone else changed {repo} just now; push again.")
-    return refusal(error, repo, revision)
+    return refusal(error, repo, revision, token)

@@ -19,12 +19,12 @@ TIMEOUT = 600
 """Seconds after which the analysis counts as failed."""
 
 
-def pull_back(api: HfApi, part: RepoSpec, repo: str, commit: str, files: Mapping[str, Path], cache: Path) -> Path:
+def pull_back(api: HfApi, spec: RepoSpec, repo: str, commit: str, files: Mapping[str, Path], cache: Path) -> Path:
     """Pull a repo at a commit and compare every file with what was sent.
 
     Args:
         api: client of the Hub.
-        part: which of the four repos.
+        spec: which of the four repos.
         repo: its id.
         commit: full commit id.
         files: path on disk by path in the repo, as sent.
@@ -36,12 +36,12 @@ def pull_back(api: HfApi, part: RepoSpec, repo: str, commit: str, files: Mapping
     Raises:
         MarrowError: something is missing or other than what was sent.
     """
-    pulled = api.snapshot_download(repo, repo_type=part.repo_type, revision=commit, cache_dir=cache)
+    pulled = api.snapshot_download(repo, repo_type=spec.repo_type, revision=commit, cache_dir=cache)
     folder = Path(pulled)
     other = [name for name, sent in files.items() if not _same(folder / name, sent)]
     if other:
         raise MarrowError(
-            f"{part.name}: {', '.join(other)} came back from {repo} other than sent; run the same command again."
+            f"{spec.name}: {', '.join(other)} came back from {repo} other than sent; run the same command again."
         )
     return folder
 

@@ -29,7 +29,7 @@ class Plan:
     """What is to be done to one repo.
 
     Attributes:
-        part: which of the four.
+        spec: which of the four.
         repo: its id.
         files: path on disk by path in the repo, as it shall be.
         head: commit that is there now; ``None`` if the repo is still to be made.
@@ -39,7 +39,7 @@ class Plan:
         published: the last commit of this command, if any.
     """
 
-    part: RepoSpec
+    spec: RepoSpec
     repo: str
     files: Mapping[str, Path]
     head: str | None
@@ -59,38 +59,38 @@ class Plan:
         return sum(self.files[name].stat().st_size for name in self.changed)
 
 
-def diff_repo(api: HfApi, part: RepoSpec, repo: str, files: Mapping[str, Path]) -> Plan:
+def diff_repo(api: HfApi, spec: RepoSpec, repo: str, files: Mapping[str, Path]) -> Plan:
     """Compare a repo with what it shall be; nothing is changed.
 
     Args:
         api: client of the Hub.
-        part: which of the four repos.
+        spec: which of the four repos.
         repo: its id.
         files: path on disk by path in the repo, as it shall be.
     """
     try:
-        head = api.repo_info(repo, repo_type=part.repo_type).sha
+        head = api.repo_info(repo, repo_type=spec.repo_type).sha
     except RepositoryNotFoundError:
-        return Plan(part, repo, files, None, tuple(files), (), (), None)
-    there = _tree(api, part, repo, head)
+        return Plan(spec, repo, files, None, tuple(files), (), (), None)
+    there = _tree(api, spec, repo, head)
     same = {name for name, path in files.items() if there.get(name) in checksums(path)}
     gone = tuple(sorted(set(there) - set(files)))
-    published = _last_published(api, part, repo)
-    before = _tree(api, part, repo, published) if published not in (None, head) else there if published else {}
+    published = _last_published(api, spec, repo)
+    before = _tree(api, spec, repo, published) if published not in (None, head) else there if published else {}
     foreign = [name for name in there if there[name] != before.get(name) and name not in same]
     changed = tuple(name for name in files if name not in same)
-    return Plan(part, repo, files, head, changed, gone, tuple(foreign), published)
+    return Plan(spec, repo, files, head, changed, gone, tuple(foreign), published)
 
 
-def _tree(api: HfApi, part: RepoSpec, repo: str, revision: str) -> dict[str, str]:
+def _tree(api: HfApi, spec: RepoSpec, repo: str, revision: str) -> dict[str, str]:
     """Return the checksum of each file: SHA-256 where it is LFS, else the git id."""
-    entries = api.list_repo_tree(repo, recursive=True, revision=revision, repo_type=part.repo_type)
+    entries = api.list_repo_tree(repo, recursive=True, revision=revision, repo_type=spec.repo_type)
     files = (entry for entry in entries if isinstance(entry, RepoFile) and entry.path != KEPT)
     return {file.path: file.lfs.sha256 if file.lfs else file.blob_id for file in files}
 
 
-def _last_published(api: HfApi, part: RepoSpec, repo: str) -> str | None:
-    commits = api.list_repo_commits(repo, repo_type=part.repo_type)
+def _last_published(api: HfApi, spec: RepoSpec, repo: str) -> str | None:
+    commits = api.list_repo_commits(repo, repo_type=spec.repo_type)
     return next((commit.commit_id for commit in commits if commit.title.startswith(TITLE)), None)
 
 
@@ -105,18 +105,18 @@ def refuse_to_overwrite(api: HfApi, plan: Plan) -> None:
     names = ", ".join(plan.foreign)
     if not plan.published:
         raise MarrowError(
-            f"{plan.part.name}: {plan.repo} is taken by something that this command did not publish ({names}); "
+            f"{plan.spec.name}: {plan.repo} is taken by something that this command did not publish ({names}); "
             "choose another --namespace, or give --force to replace it."
         )
     raise MarrowError(
-        f"{plan.part.name}: {names} of {plan.repo} was edited on the Hub, as shown above; "
+        f"{plan.spec.name}: {names} of {plan.repo} was edited on the Hub, as shown above; "
         "take the change over into the source, or give --force to overwrite it."
     )
 
 
 def _difference(api: HfApi, plan: Plan, name: str) -> Iterable[str]:
     def lines(revision: str) -> list[str]:
-        path = api.hf_hub_download(plan.repo, name, revision=revision, repo_type=plan.part.repo_type)
+        path = api.hf_hub_download(plan.repo, name, revision=revision, repo_type=plan.spec.repo_type)
         return Path(path).read_text(encoding="utf-8").splitlines()
 
     there = f"{name} on the Hub"
@@ -144,9 +144,9 @@ def push(api: HfApi, plan: Plan, title: str, private: bool = False, pull_request
     """
     if plan.up_to_date:
         return plan.head
-    kind, head = plan.part.repo_type, plan.head
+    kind, head = plan.spec.repo_type, plan.head
     if head is None:
-        sdk = "gradio" if plan.part is SPACE else None
+        sdk = "gradio" if plan.spec is SPACE else None
         api.create_repo(plan.repo, repo_type=kind, private=private or None, space_sdk=sdk, exist_ok=True)
         head = api.repo_info(plan.repo, repo_type=kind).sha
     if pull_request and (waiting := _waiting(api, plan, title)):
@@ -164,12 +164,12 @@ def push(api: HfApi, plan: Plan, title: str, private: bool = False, pull_request
 
 def _waiting(api: HfApi, plan: Plan, title: str) -> str | None:
     """Find an open pull request that holds just these files already."""
-    kind, wanted = plan.part.repo_type, {name: checksums(path) for name, path in plan.files.items()}
+    kind, wanted = plan.spec.repo_type, {name: checksums(path) for name, path in plan.files.items()}
     for one in api.get_repo_discussions(
         plan.repo, repo_type=kind, discussion_type="pull_request", discussion_status="open"
     ):
         if one.title.startswith(TITLE):
-            there = _tree(api, plan.part, plan.repo, one.git_reference)
+            there = _tree(api, plan.spec, plan.repo, one.git_reference)
             if there.keys() == wanted.keys() and all(there[name] in wanted[name] for name in wanted):
                 return api.repo_info(plan.repo, repo_type=kind, revision=one.git_reference).sha
     return None
@@ -181,18 +181,18 @@ def overriding_variables(api: HfApi, space: str) -> dict[str, str]:
     return {name: variables[name].value for name in OVERRIDES if name in variables}
 
 
-def tag(api: HfApi, part: RepoSpec, repo: str, commit: str, version: str) -> str:
+def tag(api: HfApi, spec: RepoSpec, repo: str, commit: str, version: str) -> str:
     """Name a commit by its version: ``v0.1.0``, then ``v0.1.0.post1`` for another commit of the same version.
 
     Returns:
         The name, which may have been there before.
     """
-    tags = {ref.name: ref.target_commit for ref in api.list_repo_refs(repo, repo_type=part.repo_type).tags}
+    tags = {ref.name: ref.target_commit for ref in api.list_repo_refs(repo, repo_type=spec.repo_type).tags}
     if known := version_tag(tags, commit, version):
         return known
     names = (f"v{version}", *(f"v{version}.post{n}" for n in range(1, len(tags) + 2)))
     new = next(name for name in names if name not in tags)
-    api.create_tag(repo, tag=new, revision=commit, repo_type=part.repo_type)
+    api.create_tag(repo, tag=new, revision=commit, repo_type=spec.repo_type)
     return new
 
 

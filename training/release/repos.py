@@ -29,15 +29,15 @@ CLASSIFIER = RepoSpec("classifier", "model", "bone-marrow-mobilenet", MODEL_FILE
 SEGMENTER = RepoSpec("segmenter", "model", "bone-marrow-yolov8-seg", MODEL_FILES)
 SPACE_FILES = ("app.py", "requirements.txt", "README.md", "marrow/cli.py", "examples/*.jpg")
 SPACE = RepoSpec("space", "space", "bone-marrow-smear", SPACE_FILES)
-PARTS = (DATASET, CLASSIFIER, SEGMENTER, SPACE)
+REPO_SPECS = (DATASET, CLASSIFIER, SEGMENTER, SPACE)
 MODELS = (SEGMENTER, CLASSIFIER)
 
 
-def find_files(part: RepoSpec, folder: Path) -> dict[str, Path]:
+def find_files(spec: RepoSpec, folder: Path) -> dict[str, Path]:
     """List what a repo will hold.
 
     Args:
-        part: the repo.
+        spec: the repo.
         folder: the folder it is a copy of; hidden files, caches and :data:`LEFT_OUT` stay behind.
 
     Returns:
@@ -47,15 +47,15 @@ def find_files(part: RepoSpec, folder: Path) -> dict[str, Path]:
         MarrowError: the folder is missing, or lacks a file that the repo needs.
     """
     if not folder.is_dir():
-        raise MarrowError(f"There is no {part.name} folder {folder}; make it first or name another.")
+        raise MarrowError(f"There is no {spec.name} folder {folder}; make it first or name another.")
     relative = {p.relative_to(folder).as_posix(): p for p in sorted(folder.rglob("*")) if p.is_file()}
-    files = {name: path for name, path in relative.items() if _belongs(part, name)}
-    missing = [need for need in part.needs if not any(fnmatch(name, need) for name in files)]
+    files = {name: path for name, path in relative.items() if _belongs(spec, name)}
+    missing = [need for need in spec.needs if not any(fnmatch(name, need) for name in files)]
     if missing:
-        raise MarrowError(f"The {part.name} folder {folder} has no {' and no '.join(missing)}.")
+        raise MarrowError(f"The {spec.name} folder {folder} has no {' and no '.join(missing)}.")
     return files
 
 
-def _belongs(part: RepoSpec, name: str) -> bool:
+def _belongs(spec: RepoSpec, name: str) -> bool:
     hidden = any(piece.startswith(".") or piece == "__pycache__" for piece in name.split("/"))
-    return not hidden and not any(fnmatch(name, pattern) for pattern in LEFT_OUT[part.repo_type])
+    return not hidden and not any(fnmatch(name, pattern) for pattern in LEFT_OUT[spec.repo_type])

@@ -172,7 +172,9 @@ def test_what_the_hub_refuses_is_one_sentence(hub: HubServer, release: Path, tmp
     writer, other = hub.environment(tmp_path / "writer"), hub.environment(tmp_path / "other", token="hf_other")
     run(writer, f"{push}('tester/cells').oid")
     assert "may not write to tester/cells" in run(other, f"{push}('tester/cells').oid")
-    assert "does not accept" in run(writer, f"{push}('tester/cells', token='hf_wrong').oid")
+    assert "does not accept the token" in run(writer, f"{push}('tester/cells', token='hf_wrong').oid")
+    load = "Segmenter.from_pretrained('tester/cells', token='hf_wrong')"
+    assert "does not accept the token" in run(writer, load)
     assert "neither a folder nor a Hub id" in run(writer, f"{push}('tester/a..b').oid")
     assert "HF_HUB_OFFLINE is set" in run(writer | {"HF_HUB_OFFLINE": "1"}, f"{push}('tester/cells').oid")
     hub.close()

@@ -8,8 +8,8 @@ import pytest
 
 from marrow.errors import MarrowError
 from tests.commands import assert_refused, python, succeed
-from tests.training.evaluation.test_measure import made_cells
 from training.classifier.config import ARCHITECTURES, ClassifierTraining, chosen_cells
+from training.classifier.data import Cells
 from training.common.config import load_config
 from training.weights.keras_to_transformers import folded_head
 
@@ -113,7 +113,9 @@ def test_the_same_code_trains_on_torch(cell_set, tmp_path):
 
 
 def test_cells_are_chosen_by_the_seed_and_fall_off_to_the_ratio():
-    cells = made_cells([0] * 50 + [1] * 120 + [3] * 60, ["s"] * 230, tuple("ABCD"))
+    images = [np.full((8, 8, 3), i, np.uint8) for i in range(230)]
+    labels = np.array([0] * 50 + [1] * 120 + [3] * 60)
+    cells = Cells(images, [(2.0, 2.0, 6.0, 6.0)] * 230, labels, ("s",) * 230, tuple("ABCD"))
     plain = ClassifierTraining()
     assert chosen_cells(cells, plain) is cells
     uneven = chosen_cells(cells, replace(plain, imbalance=10.0))

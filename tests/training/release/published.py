@@ -47,7 +47,7 @@ class Done:
     def error(self) -> str:
         """The one line that the command ended with."""
         assert self.returncode == 2, self.stdout + self.stderr
-        lines = [line for line in self.stderr.splitlines() if line.startswith("error: ")]
+        lines = [line for line in self.stderr.splitlines() if line.startswith("publish: ")]
         assert len(lines) == 1 and "Traceback" not in self.stderr, self.stderr
         return lines[0]
 

@@ -176,10 +176,10 @@ def test_the_card_of_a_copy_says_what_it_holds(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_folders_of_the_release_hold_what_is_published(name: str) -> None:
-    from training.release.repos import PARTS, find_files
+    from training.release.repos import REPO_SPECS, find_files
 
-    part = next(part for part in PARTS if part.repo == name)
-    assert set(find_files(part, ROOT / "hub" / name)) >= set(part.needs)
+    spec = next(spec for spec in REPO_SPECS if spec.repo == name)
+    assert set(find_files(spec, ROOT / "hub" / name)) >= set(spec.needs)
 
 
 def test_the_keras_file_of_a_release_is_the_same_whenever_it_is_made(tmp_path: Path) -> None:
