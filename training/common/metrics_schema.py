@@ -251,7 +251,7 @@ def to_plain(metrics: Any) -> dict[str, Any]:
     """Return a dataclass of this file as plain JSON, without what is ``None`` or empty."""
 
     def kept(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        return {key: value for key, value in pairs if value not in (None, {}, [])}
+        return {key: value for key, value in pairs if value not in (None, "", {}, [])}
 
     return asdict(metrics, dict_factory=kept)
 

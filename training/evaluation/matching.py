@@ -55,11 +55,6 @@ class Match:
         return int((self.scores >= confidence).sum())
 
 
-def detection_mask(detection: Detection, shape: tuple[int, int]) -> np.ndarray:
-    """Fill the outline of a detection: ``(height, width)`` bool."""
-    return polygon_mask(detection.polygon, shape)
-
-
 def encode_rle(mask: np.ndarray) -> RLE:
     """Return a bool mask run-length encoded, which take little memory and compare fast."""
     return coco_mask.encode(np.asfortranarray(mask, np.uint8))
@@ -73,7 +68,7 @@ def rle_box(mask: RLE) -> Box:
 
 def detection_rles(detections: Sequence[Detection], shape: tuple[int, int]) -> list[RLE]:
     """Return the filled outlines of the detections of one image."""
-    return [encode_rle(detection_mask(detection, shape)) for detection in detections]
+    return [encode_rle(polygon_mask(detection.polygon, shape)) for detection in detections]
 
 
 def match_rles(truths: Sequence[RLE], found: Sequence[RLE], scores: Sequence[float]) -> Match:

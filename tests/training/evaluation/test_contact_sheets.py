@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 
 from tests.commands import ROOT
-from training.contact_sheets import ORANGE, RED, WHITE, YELLOW, Panel, draw_panel, main, sheet
+from training.contact_sheets import main
+from training.evaluation.contact_sheets import ORANGE, RED, WHITE, YELLOW, Panel, draw_panel, sheet
 
 RELEASE = ROOT / "hub" / "bone-marrow-yolov8-seg"
 

@@ -1,4 +1,4 @@
-"""Explaining: one method for the Space and the figures, which ends in a picture."""
+"""Explaining: one method for the Space and the cards, which ends in a picture."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,8 @@ from marrow.classifier import Classifier
 from marrow.crop import find_centre_cell
 from marrow.drawing import HEAT
 from tests.space.known_models import make_classifier
-from training.explain import Explanation, explain, main, overlay
+from training.evaluation.heat_maps import Explanation, explain, overlay
+from training.explain import main
 
 
 @pytest.fixture(scope="module")

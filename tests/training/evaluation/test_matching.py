@@ -6,16 +6,19 @@ import numpy as np
 import pytest
 
 from marrow.cell import Detection
+from training.common.metrics_schema import CurvePoint, RecallOf
 from training.evaluation.matching import (
     STEPS,
     Match,
     best_confidence,
-    detection_mask,
+    detection_rles,
+    encode_rle,
     intervals,
     match_boxes,
     match_masks,
     precision_recall,
     recall_by,
+    rle_box,
     summary,
 )
 
@@ -40,7 +43,13 @@ def chosen(matches: list[Match]) -> float:
 
 
 def test_a_filled_outline_covers_its_pixels():
-    assert np.array_equal(detection_mask(detected(5, 7, 10), SHAPE), square(5, 7, 10))
+    assert detection_rles([detected(5, 7, 10)], SHAPE) == [encode_rle(square(5, 7, 10))]
+
+
+def test_boxes_of_masks():
+    labels = np.zeros((20, 30), np.uint16)
+    labels[2:5, 3:9], labels[10:20, 20:30] = 7, 2
+    assert [rle_box(encode_rle(labels == cell)) for cell in (2, 7)] == [(20, 10, 30, 20), (3, 2, 9, 5)]
 
 
 def test_overlaps_of_masks_and_boxes_are_exact():
@@ -138,14 +147,14 @@ def test_the_curve_falls_in_recall_and_says_what_an_empty_place_is():
     truth = [square(0, 0, 10), square(20, 0, 10)]
     found = [detected(0, 0, 10, 0.72), detected(20, 0, 10, 0.33), detected(40, 20, 10, 0.41)]
     curve = precision_recall([match_masks(truth, found, SHAPE)])
-    assert tuple(point["confidence"] for point in curve) == STEPS
-    by_step = {point["confidence"]: point for point in curve}
-    assert by_step[0.3] == {"confidence": 0.3, "recall": 1, "precision": 0.6667, "f1": 0.8}
-    assert by_step[0.7] == {"confidence": 0.7, "recall": 0.5, "precision": 1, "f1": 0.6667}
-    assert by_step[0.75] == {"confidence": 0.75, "recall": 0, "precision": 1, "f1": 0}
+    assert tuple(point.confidence for point in curve) == STEPS
+    by_step = {point.confidence: point for point in curve}
+    assert by_step[0.3] == CurvePoint(confidence=0.3, recall=1, precision=0.6667, f1=0.8)
+    assert by_step[0.7] == CurvePoint(confidence=0.7, recall=0.5, precision=1, f1=0.6667)
+    assert by_step[0.75] == CurvePoint(confidence=0.75, recall=0, precision=1, f1=0)
 
 
-def test_intervals_hold_the_figure_and_narrow_with_more_fields():
+def test_intervals_hold_the_metric_and_narrow_with_more_fields():
     rng = np.random.default_rng(0)
 
     def field(right: bool) -> Match:
@@ -162,7 +171,7 @@ def test_intervals_hold_the_figure_and_narrow_with_more_fields():
     assert widths[1] < widths[0]
 
 
-def test_a_figure_without_cells_has_no_interval():
+def test_a_metric_without_cells_has_no_interval():
     assert set(intervals([match_masks([], [], SHAPE)] * 3, 0.5)) == {"count_error"}
 
 
@@ -171,6 +180,6 @@ def test_recall_by_a_quality_counts_cells_over_images():
     second = match_masks([square(0, 0, 10), square(20, 20, 8)], [detected(20, 20, 8), detected(0, 0, 10, 0.2)], SHAPE)
     values = [np.array([0.0, 0.15]), np.array([0.1, np.nan])]
     bins = {"low": (0, 0.1), "high": (0.1, 1), "none": (2, 3)}
-    expected = {"low": {"cells": 1, "recall": 1}, "high": {"cells": 2, "recall": 0}}
+    expected = {"low": RecallOf(cells=1, recall=1), "high": RecallOf(cells=2, recall=0)}
     assert recall_by([first, second], values, bins, 0.5) == expected
-    assert recall_by([first, second], values, bins, 0.1)["high"] == {"cells": 2, "recall": 0.5}
+    assert recall_by([first, second], values, bins, 0.1)["high"] == RecallOf(cells=2, recall=0.5)

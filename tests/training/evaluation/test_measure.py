@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,11 +12,19 @@ from marrow.classifier import Classifier
 from marrow.segmenter import Segmenter
 from training.classifier.data import Cells, load_cells, real_cells
 from training.common.files import read_json
+from training.common.metrics_schema import ClassMetrics
 from training.common.model_folder import update_config
-from training.evaluation.classifier import boxes_of, evidence, expected_calibration_error, figures, fit_temperature
+from training.evaluation.classifier import (
+    across_laboratories,
+    by_laboratory,
+    classification_metrics,
+    evidence,
+    expected_calibration_error,
+    fit_temperature,
+)
 from training.measure import main
 
-FIGURES = {"n", "accuracy", "balanced_accuracy", "macro_f1", "per_class", "labels", "confusion", "intervals"}
+KEYS = {"n", "accuracy", "balanced_accuracy", "macro_f1", "per_class", "labels", "confusion", "intervals"}
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -60,17 +69,17 @@ def test_the_calibration_error_is_exact():
     assert expected_calibration_error(np.eye(3), np.array([1, 2, 0])) == 1
 
 
-def test_the_figures_are_exact():
+def test_the_metrics_are_exact():
     cells = made_cells([0, 0, 0, 0, 1, 1], ["s"] * 6)
     guesses = [0, 0, 0, 1, 1, 0]
-    result = figures(np.eye(3)[guesses], cells)
-    assert set(result) == FIGURES
-    assert (result["n"], result["accuracy"]) == (6, pytest.approx(4 / 6))
-    assert result["balanced_accuracy"] == pytest.approx((3 / 4 + 1 / 2) / 2)
-    assert result["macro_f1"] == pytest.approx((3 / 4 + 1 / 2) / 2)
-    assert result["per_class"]["A"] == pytest.approx({"precision": 0.75, "recall": 0.75, "f1": 0.75, "support": 4})
-    assert "C" not in result["per_class"], "a class without images has no figure"
-    assert result["confusion"] == [[3, 1, 0], [1, 1, 0], [0, 0, 0]] and result["labels"] == ["A", "B", "C"]
+    result = classification_metrics(np.eye(3)[guesses], cells)
+    assert set(vars(result)) == KEYS
+    assert (result.n, result.accuracy) == (6, pytest.approx(4 / 6))
+    assert result.balanced_accuracy == pytest.approx((3 / 4 + 1 / 2) / 2)
+    assert result.macro_f1 == pytest.approx((3 / 4 + 1 / 2) / 2)
+    assert result.per_class["A"] == ClassMetrics(precision=0.75, recall=0.75, f1=0.75, support=4)
+    assert "C" not in result.per_class, "a class without images has no metric"
+    assert result.confusion == [[3, 1, 0], [1, 1, 0], [0, 0, 0]] and result.labels == ["A", "B", "C"]
 
 
 def test_drawn_cells_do_not_count_where_there_are_real_ones():
@@ -80,11 +89,27 @@ def test_drawn_cells_do_not_count_where_there_are_real_ones():
     assert real_cells(drawn).sources == ("drawn", "drawn")
 
 
-def test_boxes_of_a_label_image():
-    labels = np.zeros((20, 30), np.uint16)
-    labels[2:5, 3:9], labels[10:20, 20:30] = 7, 2
-    assert boxes_of(labels) == [(20, 10, 30, 20), (3, 2, 9, 5)]
-    assert boxes_of(np.zeros((5, 5), np.uint8)) == []
+def test_laboratories_are_told_apart_by_what_the_data_says():
+    codes, predicted = ("A", "B"), np.eye(2)[[0, 1, 0, 0, 1, 1]]
+    cells = replace(
+        made_cells([0, 0, 0, 0, 1, 1], ["x"] * 6, codes),
+        origins=("bone_marrow",) * 3 + ("blood",) * 3,
+        laboratories=("MLL", "MLL", "Lyon", "Barcelona", "Barcelona", "Barcelona"),
+    )
+    rows = by_laboratory(predicted, predicted[::-1], cells)
+    assert [(row.origin, row.laboratory, row.n) for row in rows] == [
+        ("blood", "Barcelona", 3),
+        ("bone_marrow", "Lyon", 1),
+        ("bone_marrow", "MLL", 2),
+    ]
+    assert [row.accuracy for row in rows] == [1, 1, 0.5] and rows[2].accuracy_raw == 0
+    across = across_laboratories(predicted, predicted, cells)
+    assert [(row.code, row.laboratory, row.n, row.accuracy) for row in across] == [
+        ("A", "Barcelona", 1, 1),
+        ("A", "Lyon", 1, 1),
+        ("A", "MLL", 2, 0.5),
+    ], "one laboratory alone holds B"
+    assert across[2].interval == (0.0945, 0.9055)
 
 
 def test_a_config_is_updated_and_the_rest_kept(tmp_path):
@@ -97,10 +122,11 @@ def test_a_config_is_updated_and_the_rest_kept(tmp_path):
 def test_a_measured_classifier_says_so_in_both_files(trained_classifier, cell_set):
     config, metrics = (read_json(trained_classifier.hub / name) for name in ("config.json", "metrics.json"))
     assert metrics["data"] == {"validation": 12, "test": 12}
-    assert set(metrics["test"]) == set(metrics["test_raw"]) == set(metrics["test_one_view"]) == FIGURES
-    assert set(metrics["by_source"]) == {"drawn"} and metrics["by_source"]["drawn"]["n"] == 12
-    assert metrics["by_source"]["drawn"]["accuracy"] == pytest.approx(metrics["test"]["accuracy"])
-    assert metrics["by_source"]["drawn"]["accuracy_raw"] == pytest.approx(metrics["test_raw"]["accuracy"])
+    assert set(metrics["test"]) == set(metrics["test_raw"]) == set(metrics["test_without_tta"]) == KEYS
+    (drawn,) = metrics["by_laboratory"]
+    assert (drawn["origin"], drawn["laboratory"], drawn["n"]) == ("drawn", "drawn", 12)
+    assert drawn["accuracy"] == pytest.approx(metrics["test"]["accuracy"])
+    assert drawn["accuracy_raw"] == pytest.approx(metrics["test_raw"]["accuracy"])
     assert metrics["calibration"]["temperature"] == config["temperature"] == metrics["uncertain"]["temperature"]
     for key in ("uncertain_below", "reject_logit", "tta_rotations"):
         assert metrics["uncertain"][key] == config[key]
@@ -116,8 +142,8 @@ def test_a_measured_classifier_says_so_in_both_files(trained_classifier, cell_se
 
 def test_a_measured_segmenter_says_so_in_both_files(trained_segmenter):
     config, metrics = (read_json(trained_segmenter.hub / name) for name in ("config.json", "metrics.json"))
-    assert metrics["confidence"]["value"] == config["confidence"] and "F1" in metrics["confidence"]["chosen_on"]
-    composed = metrics["datasets"]["composed fields"]
+    assert metrics["confidence"]["value"] == config["confidence"] and metrics["confidence"]["f1_tolerance"] == 0.005
+    composed = metrics["datasets"]["composed"]
     assert {"cells", "recall", "precision", "f1", "mean_iou", "count_error", "mask_map50"} <= set(composed)
     assert composed["n_images"] == 3
     assert metrics["confidence"]["value"] in [point["confidence"] for point in metrics["precision_recall"]]
@@ -127,11 +153,11 @@ def test_a_measured_segmenter_says_so_in_both_files(trained_segmenter):
 
 
 def test_cells_of_no_class_are_measured_where_they_were_not_trained(trained_classifier):
-    ((name, figures),) = read_json(trained_classifier.hub / "metrics.json")["uncertain"]["unseen"].items()
-    assert name == "NIF images not trained on" and figures["n"] == 5
-    assert figures["share"] in [n / 5 for n in range(6)]
-    low, high = figures["interval"]
-    assert low <= figures["share"] <= high
+    ((name, unseen),) = read_json(trained_classifier.hub / "metrics.json")["uncertain"]["unseen"].items()
+    assert name == "NIF" and unseen["n"] == 5
+    assert unseen["share"] in [n / 5 for n in range(6)]
+    low, high = unseen["interval"]
+    assert low <= unseen["share"] <= high
 
 
 def test_measuring_again_gives_the_same(trained_classifier, cell_set, unknown_set, tmp_path):
@@ -150,8 +176,8 @@ def test_the_classifier_is_measured_on_cells_it_never_learned(trained_classifier
     arguments = ["--model", str(folder), "--data", str(cell_set), "--benchmarks", str(shared / "data")]
     assert main(["classifier", *arguments]) == 0
     unseen = read_json(folder / "metrics.json")["uncertain"]["unseen"]
-    assert set(unseen) == {"plasma cells (SegPC-2021)"} and unseen["plasma cells (SegPC-2021)"]["n"] > 60
-    assert all(0 <= figure["share"] <= 1 for figure in unseen.values())
+    assert set(unseen) == {"segpc_plasma_cells"} and unseen["segpc_plasma_cells"]["n"] > 60
+    assert all(0 <= one["share"] <= 1 for one in unseen.values())
 
 
 def test_the_segmenter_is_measured_on_real_fields(trained_segmenter, fields, shared, tmp_path):
@@ -162,15 +188,8 @@ def test_the_segmenter_is_measured_on_real_fields(trained_segmenter, fields, sha
     text = (folder / "metrics.json").read_text()
     assert "NaN" not in text
     datasets = json.loads(text)["datasets"]
-    numbers = {name: figures["n_images"] for name, figures in datasets.items()}
-    assert (
-        numbers.items()
-        >= {
-            "SegPC-2021 plasma cells": 60,
-            "BCCD white cells, boxes (test part)": 32,
-            "single white cells (Zheng et al. 2018)": 40,
-        }.items()
-    )
+    numbers = {kind: metrics["n_images"] for kind, metrics in datasets.items()}
+    assert numbers.items() >= {"segpc": 60, "bccd": 32, "single_cells": 40}.items()
 
 
 @pytest.mark.parametrize("kind", ["classifier", "segmenter"])
@@ -188,7 +207,7 @@ def test_wrong_places_are_refused_in_one_line(kind, wrong, request, tmp_path, ca
     assert (folder / "metrics.json").read_bytes() == before
 
 
-def test_benchmarks_that_lack_a_part_leave_no_figure_for_it(trained_segmenter, fields, tmp_path):
+def test_benchmarks_that_lack_a_part_leave_no_metric_for_it(trained_segmenter, fields, tmp_path):
     folder, benchmarks = tmp_path / "model", tmp_path / "benchmarks"
     shutil.copytree(trained_segmenter.hub, folder)
     benchmarks.mkdir()
@@ -199,5 +218,5 @@ def test_benchmarks_that_lack_a_part_leave_no_figure_for_it(trained_segmenter, f
         raise AssertionError(f"{name} is not JSON")
 
     datasets = json.loads((folder / "metrics.json").read_text(), parse_constant=refuse)["datasets"]
-    assert not math.isnan(datasets["composed fields"]["count_error"])
-    assert all(figures["n_images"] for figures in datasets.values())
+    assert not math.isnan(datasets["composed"]["count_error"])
+    assert all(metrics["n_images"] for metrics in datasets.values())

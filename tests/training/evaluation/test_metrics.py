@@ -9,6 +9,7 @@ from sklearn import metrics as sk
 
 from tests.commands import assert_refused, python, succeed
 from training.common.files import read_json
+from training.common.metrics_schema import ClassIntervals, to_plain
 from training.evaluation.bootstrap import intervals, resampled_confusions
 from training.evaluation.classifier import METRICS
 
@@ -23,7 +24,7 @@ def answers() -> tuple[np.ndarray, np.ndarray]:
     return np.where(rng.random(400) < 0.7, truth, rng.integers(0, 4, 400)), truth
 
 
-def test_the_figures_are_those_of_scikit_learn(answers):
+def test_the_metrics_are_those_of_scikit_learn(answers):
     guess, truth = answers
     metric = evaluate.load(str(METRICS / "cell_classification"))
     values = metric.compute(predictions=guess, references=truth, codes=list(CODES))
@@ -52,17 +53,17 @@ def test_metrics_load_without_a_network():
     assert float(done.stdout) == pytest.approx((0.1 + 0.2) / 2)
 
 
-def test_an_interval_holds_its_figure_and_has_the_width_of_theory(answers):
+def test_an_interval_holds_its_metric_and_has_the_width_of_theory(answers):
     guess, truth = answers
     found = intervals(guess, truth, (), CODES)
     accuracy = (guess == truth).mean()
     half = 1.96 * np.sqrt(accuracy * (1 - accuracy) / 400)
-    assert found["accuracy"] == pytest.approx([accuracy - half, accuracy + half], abs=0.01)
-    low, high = found["macro_f1"]
+    assert found.accuracy == pytest.approx([accuracy - half, accuracy + half], abs=0.01)
+    low, high = found.macro_f1
     assert low < sk.f1_score(truth, guess, labels=[0, 1, 2], average="macro") < high
-    low, high = found["balanced_accuracy"]
+    low, high = found.balanced_accuracy
     assert low < sk.recall_score(truth, guess, labels=[0, 1, 2], average="macro") < high
-    assert set(found["per_class"]) == set(CODES[:3])
+    assert set(found.per_class) == set(CODES[:3])
     assert found == intervals(guess, truth, (), CODES), "the same seed, the same resamples"
 
 
@@ -72,15 +73,15 @@ def test_groups_are_drawn_whole(answers):
     confusions = resampled_confusions(guess, truth, groups, 4)
     assert (confusions.sum(axis=(1, 2)) == 400).all()
     copied = [np.tile(values, 10) for values in (guess[:40], truth[:40])]
-    together = intervals(*copied, np.tile(np.arange(40), 10), CODES)["accuracy"]
-    apart = intervals(*copied, (), CODES)["accuracy"]
+    together = intervals(*copied, np.tile(np.arange(40), 10), CODES).accuracy
+    apart = intervals(*copied, (), CODES).accuracy
     assert together[1] - together[0] > 2.5 * (apart[1] - apart[0]), "copies are no new evidence"
 
 
 def test_a_class_that_is_never_named_has_an_interval_and_no_nan():
     found = intervals(np.zeros(20, int), np.repeat([0, 1], 10), (), ("A", "B"))
-    assert found["per_class"]["B"] == {"precision": [0, 0], "recall": [0, 0]}
-    assert "NaN" not in json.dumps(found)
+    assert found.per_class["B"] == ClassIntervals(precision=(0, 0), recall=(0, 0))
+    assert "NaN" not in json.dumps(to_plain(found))
 
 
 @pytest.mark.parametrize("options", [(), ("--crop",)])

@@ -11,7 +11,8 @@ from dataset_scripts.fields.formats import write_coco, write_field
 from dataset_scripts.synthetic_cells import draw_field
 from marrow.cell import Detection
 from marrow.errors import MarrowError
-from training.evaluation.ground_truth import GroundTruth, annotations, bccd_fields, coco_fields, segpc_fields
+from training.common.metrics_schema import FieldMetrics, RecallOf
+from training.evaluation.ground_truth import GroundTruth, annotation_file, bccd_fields, coco_fields, segpc_fields
 from training.evaluation.segmenter import average_precision, choose_confidence, measure_outliner, outline
 from training.evaluation.watershed import outline_cells
 
@@ -68,27 +69,27 @@ def test_the_fields_are_what_was_written(data):
 
 
 def test_average_precision_of_the_truth_is_one(data):
-    figures = average_precision(annotations(data, "test"), outline(PERFECT, coco_fields(data, "test")))
-    assert figures == {"mask_map50": pytest.approx(1), "mask_map50_95": pytest.approx(1)}
+    metrics = average_precision(annotation_file(data, "test"), outline(PERFECT, coco_fields(data, "test")))
+    assert metrics == {"mask_map50": pytest.approx(1), "mask_map50_95": pytest.approx(1)}
 
 
 def test_average_precision_falls_with_what_is_missed_false_and_loose(data):
-    def figures(*found):
-        return average_precision(annotations(data, "test"), outline(outliner(*found), coco_fields(data, "test")))
+    def metrics(*found):
+        return average_precision(annotation_file(data, "test"), outline(outliner(*found), coco_fields(data, "test")))
 
     whole = [detected(mask, 0.9) for mask in DISCS]
-    missed = figures(whole, [], [])
+    missed = metrics(whole, [], [])
     assert missed["mask_map50"] == pytest.approx(76 / 101), "recall ends at 3/4, and COCO samples it at 101 points"
-    loose = figures([whole[0], detected(SHIFTED, 0.85), whole[2]], [detected(DISCS[0], 0.8)], [])
+    loose = metrics([whole[0], detected(SHIFTED, 0.85), whole[2]], [detected(DISCS[0], 0.8)], [])
     assert loose["mask_map50"] == pytest.approx(1) and 0.8 < loose["mask_map50_95"] < 0.95
-    false = figures(whole, [detected(DISCS[0], 0.8)], [detected(DISCS[1], 0.95)])
+    false = metrics(whole, [detected(DISCS[0], 0.8)], [detected(DISCS[1], 0.95)])
     assert 0.7 < false["mask_map50"] < 0.85, "the best scored is wrong, in a field without cells"
-    assert figures([], [], []) == {"mask_map50": 0, "mask_map50_95": 0}
+    assert metrics([], [], []) == {"mask_map50": 0, "mask_map50_95": 0}
 
 
-def test_average_precision_without_a_cell_is_no_figure(data):
+def test_average_precision_without_a_cell_is_no_metric(data):
     fields = [field for field in coco_fields(data, "test") if not field.cells]
-    assert average_precision(annotations(data, "test"), outline(PERFECT, fields))["mask_map50"] is None
+    assert average_precision(annotation_file(data, "test"), outline(PERFECT, fields))["mask_map50"] is None
 
 
 def test_more_than_a_hundred_cells_of_a_field_count(tmp_path):
@@ -99,32 +100,32 @@ def test_more_than_a_hundred_cells_of_a_field_count(tmp_path):
     write_coco(tmp_path, "test", [entry])
     found = [detected((labels == i + 1).astype(np.uint8), 0.9 - i / 1000) for i in range(144)]
     outlined = outline(lambda image, confidence: found, coco_fields(tmp_path, "test"))
-    assert average_precision(annotations(tmp_path, "test"), outlined)["mask_map50"] == pytest.approx(1)
+    assert average_precision(annotation_file(tmp_path, "test"), outlined)["mask_map50"] == pytest.approx(1)
 
 
-def test_the_figures_of_one_missed_and_one_false_cell(data):
+def test_the_metrics_of_one_missed_and_one_false_cell(data):
     found = outliner(
         [detected(DISCS[0], 0.9), detected(DISCS[2], 0.9)], [detected(DISCS[0], 0.8)], [detected(DISCS[1], 0.7)]
     )
     datasets = measure_outliner(found, 0.5, data, None)
-    composed = datasets["composed fields"]
-    assert (composed["n_images"], composed["cells"], composed["recall"], composed["precision"]) == (3, 4, 0.75, 0.75)
-    assert composed["count_error"] == pytest.approx(2 / 3)
-    assert composed["recall_by_overlap"] == {
-        "none": {"cells": 2, "recall": 1},
-        "under 10 %": {"cells": 1, "recall": 0},
-        "over 20 %": {"cells": 1, "recall": 1},
+    composed = datasets["composed"]
+    assert (composed.n_images, composed.cells, composed.recall, composed.precision) == (3, 4, 0.75, 0.75)
+    assert composed.count_error == pytest.approx(2 / 3)
+    assert composed.recall_by_overlap == {
+        "none": RecallOf(cells=2, recall=1),
+        "below_10": RecallOf(cells=1, recall=0),
+        "above_20": RecallOf(cells=1, recall=1),
     }
-    assert composed["recall_by_diameter"]["60–120 px"] == {"cells": 2, "recall": 0.5}
-    assert datasets["empty composed fields"] == {"n_images": 1, "false_cells_per_field": 1}
-    assert measure_outliner(found, 0.75, data, None)["empty composed fields"]["false_cells_per_field"] == 0
+    assert composed.recall_by_diameter["60_120"] == RecallOf(cells=2, recall=0.5)
+    assert datasets["empty"] == FieldMetrics(n_images=1, false_cells_per_field=1)
+    assert measure_outliner(found, 0.75, data, None)["empty"].false_cells_per_field == 0
 
 
 def test_the_confidence_is_chosen_on_the_validation_fields(data):
     found = outliner([detected(mask, 0.62) for mask in DISCS], [detected(DISCS[0], 0.7)], [detected(DISCS[1], 0.33)])
     confidence, curve = choose_confidence(found, data)
     assert confidence == 0.35
-    assert [p["f1"] for p in curve if p["confidence"] in (0.3, 0.35, 0.75)] == pytest.approx([0.8889, 1, 0])
+    assert [p.f1 for p in curve if p.confidence in (0.3, 0.35, 0.75)] == pytest.approx([0.8889, 1, 0])
 
 
 def test_fields_that_are_not_there_are_refused(data, tmp_path):
@@ -138,10 +139,10 @@ def test_fields_that_are_not_there_are_refused(data, tmp_path):
 
 
 def test_diameters_are_given_at_the_input_size_of_the_network():
-    from training.evaluation.matching import runs
+    from training.evaluation.matching import encode_rle
 
     big = cv2.resize(disc(100, 100, 50), (1280, 1280), interpolation=cv2.INTER_NEAREST)
-    field = GroundTruth("big", "big.jpg", [runs(big)])
+    field = GroundTruth("big", "big.jpg", [encode_rle(big)])
     assert field.diameters() == pytest.approx([100 * 640 / SIDE], rel=0.02)
 
 
@@ -161,8 +162,8 @@ def test_a_threshold_and_watershed_find_most_drawn_cells(seed):
     field = draw_field(np.random.default_rng(seed), 480, 640, 10)
     found = outline_cells(field.image)
     truths = [field.labels == cell for cell in range(1, field.labels.max() + 1)]
-    figures = summary([match_masks(truths, found, field.labels.shape)], 0)
-    assert figures["recall"] > 0.6 and figures["mean_iou"] > 0.7
+    metrics = summary([match_masks(truths, found, field.labels.shape)], 0)
+    assert metrics["recall"] > 0.6 and metrics["mean_iou"] > 0.7
     scores = [detection.score for detection in found]
     assert scores == sorted(scores, reverse=True) and all(0 <= score < 1 for score in scores)
     points = np.vstack([detection.polygon for detection in found])

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model_cards.render import number
 from tests.commands import ROOT, assert_refused, python, succeed
 from training.classifier.config import ARCHITECTURES, ClassifierTraining
 from training.common.config import load_config
 from training.common.files import read_json
-from training.studies.comparison import draw, markdown
+from training.common.markdown import number
+from training.studies.architectures import draw, markdown
 
 CONFIGS = {
     "plain_cnn": 'arch = "simple_cnn"\nsize = 33\nepochs = 1\nbatch_size = 16',

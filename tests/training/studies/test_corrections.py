@@ -16,7 +16,7 @@ from marrow.stain import background_colour
 from tests.commands import assert_refused, python, succeed
 from training.classifier.data import Cells
 from training.common.files import read_json
-from training.correction_study import LOSS, compare, review, stained
+from training.studies.corrections import LOSS, TITLES, compare, review, stained
 
 RULES = CountingRules(labels=("BLA", "LYT", "NGS"), uncertain_below=0.4, not_from_marrow=(), unknown=())
 CONFIG = """
@@ -82,10 +82,10 @@ def test_a_comparison_counts_the_same_cells():
     cells = Cells(images, [(0, 0, 4, 4)] * 100, labels, ("marrow",) * 100, ("BLA", "LYT"), tuple(range(100)))
     before, after = (np.eye(2)[np.where(np.arange(100) < wrong, 1 - labels, labels)] for wrong in (40, 10))
     after[99] = after[99][::-1]
-    figures = compare(before, after, cells)
-    assert figures["n"] == 100 and (figures["before"], figures["after"]) == (0.6, 0.89)
-    assert (figures["gained"], figures["lost"]) == (30, 1) and figures["p"] < 1e-6
-    low, high = figures["intervals"]["difference"]
+    metrics = compare(before, after, cells)
+    assert metrics["n"] == 100 and (metrics["before"], metrics["after"]) == (0.6, 0.89)
+    assert (metrics["gained"], metrics["lost"]) == (30, 1) and metrics["p"] < 1e-6
+    low, high = metrics["intervals"]["difference"]
     assert 0.1 < low < 0.29 < high < 0.45
     same = compare(before, before, cells)
     assert same["intervals"]["difference"] == [0, 0] and same["p"] == 1
@@ -109,7 +109,7 @@ def test_corrected_cells_make_the_next_model_better_on_their_stain(drawn_set, tm
     command += ("--out", out, "--config", tmp_path / "tiny.toml", "--cells", "40")
     succeed(*command)
     study = read_json(out / "correction.json")
-    made, old, new = study["corrections"], study["figures"]["old"], study["figures"]["new"]
+    made, old, new = study["corrections"], study["metrics"]["old"], study["metrics"]["new"]
     assert made["confirmed"] + made["relabelled"] >= 40 and made["relabelled"] >= 5
     assert study["stain"]["loss"] >= LOSS and old["n"] == new["n"] == 72
     assert new["difference"] > 0.05, new
@@ -121,7 +121,7 @@ def test_corrected_cells_make_the_next_model_better_on_their_stain(drawn_set, tm
     trained_on = read_json(out / "classifier" / "config.json")["trained_on"]
     assert sum(sources.get("flags", 0) for sources in trained_on.values()) == study["training"]["corrected"]
     text = (out / "correction.md").read_text()
-    assert "the same in the new stain" in text and f"{made['relabelled']} of the cells found were relabelled" in text
+    assert TITLES["new"] in text and f"{made['relabelled']} of the cells found were relabelled" in text
     times = {path: path.stat().st_mtime_ns for path in out.rglob("model.*")}
     succeed(*command)
     assert {path: path.stat().st_mtime_ns for path in out.rglob("model.*")} == times, "nothing is trained twice"

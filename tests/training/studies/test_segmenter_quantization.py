@@ -1,15 +1,16 @@
-"""Choosing the precision of model.onnx: three variants that work, measured, and the choice among them."""
+"""Choosing the number format of model.onnx: three variants that work, measured, and the choice among them."""
 
 import shutil
 
 import numpy as np
 import onnx
 import pytest
-from training.precision import build_variants, choose, main
 
 from marrow.segmenter import Segmenter
 from tests.commands import ROOT
 from training.common.files import read_json
+from training.quantization import main
+from training.studies.segmenter_quantization import build_variants, choose
 
 RELEASE = ROOT / "hub" / "bone-marrow-yolov8-seg"
 
@@ -26,10 +27,10 @@ def test_the_files_shrink_from_variant_to_variant(variants):
 
 def test_the_last_convolutions_stay_in_single_precision(variants):
     graph = onnx.load(variants["int8"] / "model.onnx").graph
-    dequantised = {node.output[0] for node in graph.node if node.op_type == "DequantizeLinear"}
-    plain = [node for node in graph.node if node.op_type == "Conv" and node.input[1] not in dequantised]
-    quantised = [node for node in graph.node if node.op_type == "Conv" and node.input[1] in dequantised]
-    assert len(quantised) > 80
+    dequantized = {node.output[0] for node in graph.node if node.op_type == "DequantizeLinear"}
+    plain = [node for node in graph.node if node.op_type == "Conv" and node.input[1] not in dequantized]
+    quantized = [node for node in graph.node if node.op_type == "Conv" and node.input[1] in dequantized]
+    assert len(quantized) > 80
     # at three strides boxes, scores and mask coefficients; the distribution of box sides; the prototypes
     assert len(plain) == 11, [node.name for node in plain]
 
@@ -41,32 +42,32 @@ def test_every_variant_runs(variants):
 
 
 def test_the_fastest_that_finds_and_outlines_as_well_is_chosen():
-    figures = {
+    variants = {
         "f32": {"ms": 9.0, "mask_map50": 0.95, "agreement": 0.99},
         "f16": {"ms": 6.0, "mask_map50": 0.9451, "agreement": 0.971},
         "int8": {"ms": 3.0, "mask_map50": 0.9449, "agreement": 0.971},
     }
-    assert choose(figures) == "f16"
-    figures["int8"]["mask_map50"] = 0.96
-    assert choose(figures) == "int8"
-    figures["int8"]["agreement"] = 0.969
-    assert choose(figures) == "f16"
+    assert choose(variants) == "f16"
+    variants["int8"]["mask_map50"] = 0.96
+    assert choose(variants) == "int8"
+    variants["int8"]["agreement"] = 0.969
+    assert choose(variants) == "f16"
 
 
 def test_the_table_is_written_and_the_kept_variant_is_the_model(fields, tmp_path):
     folder = tmp_path / "model"
     shutil.copytree(RELEASE, folder)
     before = (folder / "model.onnx").read_bytes()
-    arguments = ["--model", str(folder), "--data", str(fields), "--fields", "2"]
+    arguments = ["segmenter", "--model", str(folder), "--data", str(fields), "--fields", "2"]
     assert main(arguments) == 0
     assert (folder / "model.onnx").read_bytes() == before, "nothing is replaced unless asked for"
-    result = read_json(folder / "precision.json")
-    assert list(result["figures"]) == ["f32", "f16", "int8"] and result["chosen"] in result["figures"]
-    assert result["figures"]["f32"]["agreement"] > 0.9 and "| int8 |" in (folder / "precision.md").read_text()
+    result = read_json(folder / "quantization.json")
+    assert list(result["variants"]) == ["f32", "f16", "int8"] and result["chosen"] in result["variants"]
+    assert result["variants"]["f32"]["agreement"] > 0.9 and "| int8 |" in (folder / "quantization.md").read_text()
     assert main([*arguments, "--keep", "int8"]) == 0
     assert (folder / "model.onnx").stat().st_size < 0.7 * len(before)
 
 
 def test_a_folder_without_weights_is_refused(fields, tmp_path, capsys):
-    assert main(["--model", str(tmp_path), "--data", str(fields)]) == 2
+    assert main(["segmenter", "--model", str(tmp_path), "--data", str(fields)]) == 2
     assert "model.pt" in capsys.readouterr().err

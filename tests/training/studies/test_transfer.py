@@ -4,7 +4,7 @@ import pytest
 
 from tests.commands import assert_refused, python, succeed
 from training.common.files import read_json
-from training.transfer_study import markdown
+from training.studies.transfer import markdown
 
 CONFIG = """
 epochs = 2
