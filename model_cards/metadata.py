@@ -68,8 +68,8 @@ def _card_data(
     name: str, task: str, results: list[EvalResult], config: Mapping[str, Any], base: str | None, **own: Any
 ) -> ModelCardData:
     tags = ["medical", "hematology", "cytology", "bone-marrow", "onnx", "openvino", *own.pop("tags")]
-    cost = {"co2_eq_emissions": emissions(config["training"])} if config.get("training") else {}
-    descent = {"base_model": base, "base_model_relation": "finetune"} if base else {}
+    cost: dict[str, Any] = {"co2_eq_emissions": emissions(config["training"])} if config.get("training") else {}
+    descent: dict[str, Any] = {"base_model": base, "base_model_relation": "finetune"} if base else {}
     return ModelCardData(
         model_name=name,
         license="agpl-3.0",

@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from marrow import MarrowError, Models
-from marrow.cli import default_reference
+from marrow.defaults import default_reference
 from marrow.flags import start_upload
 from screen.actions import Actions
 from screen.analysis_queue import AT_ONCE, LONGEST

@@ -1,11 +1,12 @@
-"""Every code block of the README, the cards and the Space's page is run, as published to a Hub on loopback.
+"""Every code block of the pages, the cards and the Space's page is run, as published to a Hub on loopback.
 
-A newcomer's way through "Publish your own" comes first: in a copy of the source, the blocks are typed one after the
+A newcomer's way through ``docs/publisher.md`` comes first: in a copy of the source, its blocks are typed one after the
 other, and the cards whose blocks follow are those that arrived on the Hub. A block that no rule below knows fails.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -14,11 +15,13 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import huggingface_hub
 import pytest
 from markdown_it import MarkdownIt
 
@@ -35,7 +38,7 @@ REPOS = {
 # Commands that install, need the public archive, or take long: the file that runs them, the tests with less data.
 ELSEWHERE = {
     r"make (demo|setup)": "Makefile",
-    r"make test": ".ci/run",
+    r"make (lint|test)": ".ci/run",
     r"make train": "Makefile",
     r"pip install -e \.": "Makefile",
     r"python -m training\.(train_classifier|train_segmenter) ": "tests/conftest.py",
@@ -49,6 +52,10 @@ ELSEWHERE = {
     r"python -m training\.quantization segmenter ": "tests/training/studies/test_segmenter_quantization.py",
     r"python -m training\.correction_study ": "tests/training/studies/test_corrections.py",
 }
+# Commands that would change the machine of whoever runs the tests.
+BY_HAND = (r"rm -rf \.venv", r"sudo apt-get install -y ")
+# Commands that only look, or set what a shell knows.
+AS_IT_IS = (r"export ", r"unset ", r"df ", r"lscpu", r"hf auth whoami", r"hf cache prune --yes", r"python -m pytest ")
 # Python that the test of the data set card runs with a small archive, or an old library.
 BUILDERS = ("dataset_scripts.bone_marrow_12", "trust_remote_code")
 
@@ -75,7 +82,19 @@ def blocks(document: str, text: str) -> list[Block]:
     return [Block(document, one.info.strip(), one.content) for one in tokens if one.type == "fence"]
 
 
-README = blocks("README", (ROOT / "README.md").read_text(encoding="utf-8").replace("NAMESPACE/", "you/"))
+def read_page(path: Path) -> list[Block]:
+    """Find the blocks of a page, with the newcomer's name in them."""
+    text = path.read_text(encoding="utf-8").replace("NAMESPACE/", "you/")
+    return blocks(path.relative_to(ROOT).as_posix(), text)
+
+
+PAGES = [
+    block
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+    for block in read_page(path)
+]
+PUBLISHER = read_page(ROOT / "docs" / "publisher.md")
+DEVELOPER = read_page(ROOT / "docs" / "developer.md")
 
 
 @dataclass
@@ -106,10 +125,10 @@ def free_port() -> str:
 
 @pytest.fixture(scope="module")
 def newcomer(tmp_path_factory) -> Iterator[Newcomer]:
-    """A newcomer who typed what stands under "Publish your own", from ``make setup`` to ``make publish``."""
+    """A newcomer who typed what stands in ``docs/publisher.md``, from ``make setup`` to ``make publish``."""
     tree = tmp_path_factory.mktemp("newcomer") / "source"
     left_out = shutil.ignore_patterns(
-        ".git", ".venv", "__pycache__", "out", "runs", "flags", "*.egg-info", "model.keras"
+        ".git", ".venv", "__pycache__", "node_modules", "out", "runs", "flags", "*.egg-info", "model.keras"
     )
     shutil.copytree(ROOT, tree, ignore=left_out, symlinks=True)
     (tree / ".venv").symlink_to(Path(sys.executable).parents[1])
@@ -118,7 +137,7 @@ def newcomer(tmp_path_factory) -> Iterator[Newcomer]:
         pythonpath = f"{tree}:{tree / 'space'}"
         environment = hub.environment(tree.parent / "home", PATH=path, PYTHONPATH=pythonpath)
         one = Newcomer(tree, hub, environment | {"SOURCE_REVISION": "tested"}, [])
-        commands = [command for block in README if block.language == "sh" for command in block.commands]
+        commands = [command for block in PUBLISHER if block.language == "sh" for command in block.commands]
         for command in commands[commands.index("make setup") :]:
             if "loopback_hub" in command or command.startswith("export HF_ENDPOINT"):
                 continue  # this test's own Hub, at a free port
@@ -133,15 +152,15 @@ def newcomer(tmp_path_factory) -> Iterator[Newcomer]:
 
 @pytest.fixture(scope="module")
 def all_blocks(newcomer: Newcomer) -> list[Block]:
-    """The blocks of the README, and of the cards that arrived on the Hub."""
+    """The blocks of the pages, and of the cards that arrived on the Hub."""
     cards = {name: newcomer.hub.read(*repo, "README.md").decode() for name, repo in REPOS.items()}
-    return README + [block for name, text in cards.items() for block in blocks(name, text)]
+    return PAGES + [block for name, text in cards.items() for block in blocks(name, text)]
 
 
 @pytest.fixture(scope="module")
 def space(newcomer: Newcomer) -> Iterator[str]:
-    """The Space as published, downloaded and started by the README's two commands."""
-    block = next(block for block in README if "hf download" in block.text)
+    """The Space as published, downloaded and started by the two commands of ``docs/publisher.md``."""
+    block = next(block for block in PUBLISHER if "hf download" in block.text)
     download, serve = block.commands
     newcomer.type(download)
     port = free_port()
@@ -185,8 +204,9 @@ def test_every_shell_command_is_run_here_or_by_a_test_that_is_named(newcomer, sp
 
 def run_command(newcomer: Newcomer, block: Block, command: str) -> None:
     """Run one command as far as a test can."""
-    if command in newcomer.typed or command.startswith(("PORT=", "export HF_ENDPOINT")):
+    if command in newcomer.typed or command.startswith(("PORT=7861 python ", "export HF_ENDPOINT")):
         return  # typed on the newcomer's way
+    settings, command = re.fullmatch(r"((?:[A-Z_]+=\S+ )*)(.*)", command).groups()
     if command.startswith("python -m loopback_hub"):
         assert_options_exist(newcomer, command.removesuffix(" &"))
     elif command.startswith("make publish"):
@@ -198,7 +218,13 @@ def run_command(newcomer: Newcomer, block: Block, command: str) -> None:
         )
         assert re.search(r"args +(classifier|segmenter) you", told) and "/source/training" in told
     elif command.startswith(("marrow ", "python -m training.explain ")):
-        newcomer.type(command.replace("marrow ", "python -m marrow.cli ", 1) if command[0] == "m" else command)
+        typed = command.replace("marrow ", "python -m marrow.cli ", 1) if command[0] == "m" else command
+        newcomer.type(settings + typed)
+    elif any(re.match(pattern, command) for pattern in AS_IT_IS):
+        newcomer.type(command)
+    elif any(re.match(pattern, command) for pattern in BY_HAND):
+        installed = command.partition("apt-get install -y ")[2].split()
+        assert all(package in (ROOT / ".ci" / "run").read_text() for package in installed), command
     else:
         where = next((file for pattern, file in ELSEWHERE.items() if re.match(pattern, command)), None)
         assert where, f"no test runs this command of the {block.document}: {command}"
@@ -206,7 +232,7 @@ def run_command(newcomer: Newcomer, block: Block, command: str) -> None:
         named = next((word for word in program if word not in ("python", "training", "dataset_scripts", "make")), "")
         assert re.search(rf"\b{named}\b", (ROOT / where).read_text(encoding="utf-8")), f"{where} does not run {command}"
         if command.startswith("make "):
-            newcomer.type(command.replace("make ", "make -n ", 1))
+            newcomer.type(settings + command.replace("make ", "make -n ", 1))
         elif command.startswith("python "):
             assert_options_exist(newcomer, command)
 
@@ -263,14 +289,43 @@ def of_library(block: Block) -> str | None:
 
 
 def test_blocks_of_other_languages_are_known(all_blocks) -> None:
-    assert {block.language for block in all_blocks} <= {"sh", "python", "", "text", "bibtex"}
+    assert {block.language for block in all_blocks} <= {"sh", "python", "", "text", "bibtex", "json", "powershell"}
     builders = [block for block in all_blocks if any(word in block.text for word in BUILDERS)]
     card = blocks("data set card", (ROOT / "dataset_scripts" / "README.md").read_text(encoding="utf-8"))
     assert {block.text for block in builders if block.language == "python"} <= {block.text for block in card}
 
 
-def test_the_json_of_the_readme_has_the_keys_of_an_analysis(newcomer) -> None:
-    (layout,) = [block.text for block in README if not block.language]
+def test_a_block_of_windows_does_what_make_does(newcomer) -> None:
+    """No test runs on Windows: its lines are those of the Makefile, or of pyproject.toml, in another shell."""
+    demo = newcomer.type("touch space/requirements.txt && command make -n demo")
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    commands = [command for block in PAGES if block.language == "powershell" for command in block.commands]
+    assert commands
+    for command in commands:
+        unix = command.replace("\\", "/").replace(".venv/Scripts/", "")
+        if extra := re.fullmatch(r"pip install -e \.\[(\w+)\]", unix):
+            assert extra[1] in extras
+        elif setting := re.fullmatch(r'\$env:(\w+) = "1"', command):
+            assert setting[1] in inspect.getsource(huggingface_hub.constants)
+        else:
+            assert unix.removeprefix("pip ") in demo or unix == "py -m venv .venv", command
+
+
+def test_the_address_of_the_mcp_server_answers(space: str) -> None:
+    (settings,) = [json.loads(block.text) for block in PAGES if block.language == "json"]
+    address = httpx.URL(settings["mcpServers"]["bone-marrow-smear"]["url"])
+    hello = {"protocolVersion": "2025-03-26", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    answer = httpx.post(
+        f"{space}{address.path}",
+        json={"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello},
+        headers={"Accept": "application/json, text/event-stream"},
+        follow_redirects=True,
+    )
+    assert answer.status_code == 200 and "serverInfo" in answer.text
+
+
+def test_the_json_of_the_page_for_developers_has_the_keys_of_an_analysis(newcomer) -> None:
+    (layout,) = [block.text for block in DEVELOPER if not block.language]
     newcomer.type("python -m marrow.cli analyze smear.jpg --out layout")
     analysis = json.loads((newcomer.tree / "layout" / "smear.json").read_text())
     keys = {*analysis, *analysis["report"], *analysis["image"], *analysis["cells"][0]}

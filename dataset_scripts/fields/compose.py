@@ -12,6 +12,7 @@ from dataset_scripts.fields.artefacts import padded, random_padding, with_drople
 from dataset_scripts.fields.pale_cells import faded, nucleus_of, plasma_cell, random_dye
 from dataset_scripts.fields.patches import Background, Patch, drawn_ground, drawn_patch, match_ground, tile_background
 from dataset_scripts.synthetic_cells import CODES
+from marrow.geometry import largest_region
 
 NOT_NUCLEATED = {"ART"}
 DIAMETERS = (30.0, 250.0)  # of a composed cell in pixels; the larger end only in fields that hold two such cells
@@ -245,13 +246,12 @@ class _Canvas:
         for cell, place in enumerate(find_objects(self._labels), start=1):
             if place is None:
                 continue
-            _, regions, stats, _ = cv2.connectedComponentsWithStats((self._labels[place] == cell).astype(np.uint8))
-            largest = 1 + stats[1:, cv2.CC_STAT_AREA].argmax()
-            area = stats[largest, cv2.CC_STAT_AREA]
+            region = largest_region(self._labels[place] == cell)
+            area = int(region.sum())
             if area >= SMALLEST:
                 hidden.append(1 - area / self._areas[cell])
                 codes.append(self._codes[cell])
-                labels[place][regions == largest] = len(hidden)
+                labels[place][region > 0] = len(hidden)
         return Field(_photograph(self._image, diameter, rng), labels, np.array(hidden), tuple(codes))
 
 

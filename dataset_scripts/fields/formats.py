@@ -14,6 +14,7 @@ from pycocotools import mask as coco_mask
 from dataset_scripts.fields.compose import Field
 from marrow.centre_cell import centre_cell_mask
 from marrow.errors import MarrowError
+from marrow.geometry import border_pixels, box_areas, mask_box, polygon_mask
 from marrow.images import read_image
 
 FILLED = 0.55  # share of its box that the box of an outline must fill; hand-drawn boxes are wide
@@ -80,15 +81,9 @@ def _yolo_cell(line: str, image: np.ndarray, where: str) -> np.ndarray:
         raise MarrowError(f"Line not understood: {where} is neither a YOLO box nor a polygon.")
     height, width = image.shape[:2]
     if len(values) > 4:
-        return _filled(values.reshape(-1, 2) * (width, height), height, width)
+        return polygon_mask(values.reshape(-1, 2) * (width, height), image.shape)
     x, y, w, h = values * (width, height, width, height)
-    return outline_in_box(image, np.array([x - w / 2, y - h / 2, x + w / 2, y + h / 2]))
-
-
-def _filled(points: np.ndarray, height: int, width: int) -> np.ndarray:
-    mask = np.zeros((height, width), np.uint8)
-    cv2.fillPoly(mask, [np.floor(points).astype(np.int32)], 1)
-    return mask > 0
+    return mask_in_box(image, np.array([x - w / 2, y - h / 2, x + w / 2, y + h / 2]))
 
 
 def _label_fields(folder: Path) -> Iterator[tuple[str, Field]]:
@@ -139,7 +134,7 @@ def _coco_mask(region: dict[str, Any], image: np.ndarray, file: Path) -> np.ndar
     try:
         if not shape:
             x, y, w, h = region["bbox"]
-            return outline_in_box(image, np.array([x, y, x + w, y + h], float))
+            return mask_in_box(image, np.array([x, y, x + w, y + h], float))
         if isinstance(shape, dict) and isinstance(shape["counts"], list):
             shape = coco_mask.frPyObjects(shape, height, width)
         elif isinstance(shape, list):
@@ -152,7 +147,7 @@ def _coco_mask(region: dict[str, Any], image: np.ndarray, file: Path) -> np.ndar
     return mask
 
 
-def outline_in_box(image: np.ndarray, box: np.ndarray) -> np.ndarray:
+def mask_in_box(image: np.ndarray, box: np.ndarray) -> np.ndarray:
     """Outline the cell in a box by colour; the ellipse of the box where that does not fill it.
 
     Args:
@@ -175,7 +170,7 @@ def outline_in_box(image: np.ndarray, box: np.ndarray) -> np.ndarray:
         outline = np.zeros((height, width), bool)
         outline[around] = found
         outline &= inside
-        if np.prod(cv2.boundingRect(outline.astype(np.uint8))[2:]) > FILLED * inside.sum():
+        if box_areas(mask_box(outline))[0] > FILLED * inside.sum():
             return outline
     centre, axes = _whole_cell(box, width, height)
     ellipse = np.zeros((height, width), np.uint8)
@@ -193,14 +188,17 @@ def _whole_cell(box: np.ndarray, width: int, height: int) -> tuple[np.ndarray, n
 
 
 def yolo_lines(labels: np.ndarray) -> str:
-    """Return the cells of a label image as YOLO segmentation lines, class 0, one polygon each."""
+    """Return the cells of a label image as YOLO segmentation lines, class 0, one polygon each.
+
+    The polygon runs through the centres of the outermost pixels: ultralytics rounds it down and fills its border too,
+    which gives the mask again.
+    """
     height, width = labels.shape
     lines = []
     for cell in range(1, labels.max() + 1):
-        contours, _ = cv2.findContours((labels == cell).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-        contour = max(contours, key=cv2.contourArea, default=None)
-        if contour is not None and len(contour) >= 3:
-            points = (contour[:, 0] + 0.5) / (width, height)
+        pixels = border_pixels(labels == cell)
+        if len(pixels) >= 3:
+            points = (pixels + 0.5) / (width, height)
             lines.append("0 " + " ".join(f"{value:.5f}" for value in points.ravel()))
     return "\n".join(lines) + "\n"
 

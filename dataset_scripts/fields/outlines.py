@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-import cv2
 import numpy as np
 
 from marrow.analysis import Detection
 from marrow.centre_cell import outline_cells
+from marrow.geometry import polygon_mask
 from marrow.segmenter import GREY, Segmenter
 
 AGREEMENT = 0.7  # overlap (IoU) of the two outlines of a centre cell below which neither is trusted
@@ -95,7 +95,5 @@ def _masks_on(image: np.ndarray, corner: np.ndarray, found: Sequence[Detection])
     for cell in found:
         x, y = np.array(cell.box).reshape(2, 2).mean(axis=0) - corner
         if 0 <= x < width and 0 <= y < height:
-            mask = np.zeros((height, width), np.uint8)
-            cv2.fillPoly(mask, [np.floor(np.array(cell.polygon) - corner).astype(np.int32)], 1)
-            masks.append(mask > 0)
+            masks.append(polygon_mask(np.array(cell.polygon) - corner, (height, width)))
     return [mask for mask in masks if mask.any()]

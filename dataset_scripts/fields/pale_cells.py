@@ -12,7 +12,8 @@ import numpy as np
 from dataset_scripts.drawing.shapes import blob, fill
 from dataset_scripts.drawing.textures import smooth_noise
 from dataset_scripts.fields.patches import Patch
-from marrow.centre_cell import nuclear_mask, optical_density
+from marrow.geometry import border_pixels, convex_hull, fill_holes, largest_region, polygon_area
+from marrow.stain import nuclear_mask, optical_density
 
 ROUND = 0.94  # area of a nucleus over that of its convex hull
 WHOLE = 0.35  # least share of the cell that its nucleus covers
@@ -23,15 +24,14 @@ PALEST, DARKEST = 0.07, 0.6  # optical density of the cytoplasm in green light
 def nucleus_of(patch: Patch) -> np.ndarray | None:
     """Find the nucleus of a patch's centre cell: ``(h, w)`` uint8, ``None`` where it is not one round piece."""
     dark = nuclear_mask(optical_density(patch.image)) * (patch.labels == 1)
-    contours, _ = cv2.findContours(dark.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    contour = max(contours, key=cv2.contourArea, default=None)
-    if contour is None or patch.labels.max() > 1:
+    nucleus = fill_holes(largest_region(dark))
+    if not nucleus.any() or patch.labels.max() > 1:
         return None
-    area, hull = cv2.contourArea(contour), cv2.contourArea(cv2.convexHull(contour))
-    (_, sides, _) = cv2.minAreaRect(contour)
+    area, hull = polygon_area(border_pixels(nucleus)), polygon_area(convex_hull(nucleus))
+    (_, sides, _) = cv2.minAreaRect(convex_hull(nucleus))
     if area < WHOLE * (patch.labels == 1).sum() or area < ROUND * hull or min(sides) < 0.7 * max(sides):
         return None
-    return cv2.drawContours(np.zeros_like(dark, np.uint8), [contour], -1, 1, cv2.FILLED)
+    return nucleus
 
 
 def random_dye(rng: np.random.Generator) -> np.ndarray:

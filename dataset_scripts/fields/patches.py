@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from dataset_scripts.synthetic_cells import draw_background, draw_cell, random_stain
-from marrow.centre_cell import nuclear_mask, optical_density
+from marrow.geometry import fill_holes, largest_region, mask_box, solidity
+from marrow.stain import background_colour, nuclear_mask, optical_density
 
 CENTRE_TOLERANCE = 0.16  # of the image side, between the middles of the mask's box and of the image
 SOLIDITY = 0.92  # area of a mask over the area of its convex hull
@@ -82,34 +83,26 @@ def cut_patch(image: np.ndarray, labels: np.ndarray, code: str) -> Patch | None:
         neighbour = labels == number
         if NEIGHBOUR_SIZES[0] < neighbour.sum() / centre.sum() < NEIGHBOUR_SIZES[1] and _whole(neighbour):
             kept[neighbour] = kept.max() + 1
-    x, y, w, h = cv2.boundingRect((kept > 0).astype(np.uint8))
-    place = np.s_[max(0, y - MARGIN) : y + h + MARGIN, max(0, x - MARGIN) : x + w + MARGIN]
-    return Patch(image[place], kept[place], ground_colour(image), code)
+    x0, y0, x1, y1 = map(int, mask_box(kept))
+    place = np.s_[max(0, y0 - MARGIN) : y1 + MARGIN, max(0, x0 - MARGIN) : x1 + MARGIN]
+    return Patch(image[place], kept[place], background_colour(image), code)
 
 
 def _whole(mask: np.ndarray) -> bool:
     """Whether a mask looks like one whole cell: in one piece, off the border, hardly dented."""
     height, width = mask.shape
-    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    if len(contours) != 1:
+    if not mask.any() or (largest_region(mask) != mask).any():
         return False
-    x, y, w, h = cv2.boundingRect(contours[0])
-    inside = x > EDGE and y > EDGE and x + w < width - EDGE and y + h < height - EDGE
-    return inside and mask.sum() >= SOLIDITY * cv2.contourArea(cv2.convexHull(contours[0]))
+    x0, y0, x1, y1 = mask_box(mask)
+    inside = x0 > EDGE and y0 > EDGE and x1 < width - EDGE and y1 < height - EDGE
+    return inside and solidity(mask) >= SOLIDITY
 
 
 def _central(mask: np.ndarray) -> bool:
     height, width = mask.shape
-    x, y, w, h = cv2.boundingRect(mask.astype(np.uint8))
-    off = np.hypot((x + w / 2) / width - 0.5, (y + h / 2) / height - 0.5)
+    x0, y0, x1, y1 = mask_box(mask)
+    off = np.hypot((x0 + x1) / 2 / width - 0.5, (y0 + y1) / 2 / height - 0.5)
     return off < CENTRE_TOLERANCE and 0.02 < mask.mean() < 0.7
-
-
-def ground_colour(image: np.ndarray) -> np.ndarray:
-    """Return the colour of the empty smear: the median of the brightest 15 % of the pixels, ``(3,)`` float32."""
-    values = image.reshape(-1, 3).astype(np.float32)
-    brightness = values.sum(axis=1)
-    return np.median(values[brightness >= np.percentile(brightness, 85)], axis=0)
 
 
 def match_ground(image: np.ndarray, ground: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -123,7 +116,7 @@ def drawn_patch(rng: np.random.Generator, codes: Sequence[str]) -> Patch:
     """Draw a cell of a random class, with its exact mask."""
     stain = random_stain(rng)
     cell = draw_cell(str(rng.choice(codes)), rng, stain=stain)
-    return Patch(cell.image, cell.mask.astype(np.int32), ground_colour(cell.image), cell.code)
+    return Patch(cell.image, cell.mask.astype(np.int32), background_colour(cell.image), cell.code)
 
 
 def cut_ground(image: np.ndarray, labels: np.ndarray) -> Background | None:
@@ -146,10 +139,9 @@ def cut_ground(image: np.ndarray, labels: np.ndarray) -> Background | None:
     whole = stained & ~np.isin(parts, np.unique(parts[taken > 0]))
     if whole.mean() < MIN_GROUND:
         return None
-    contours, _ = cv2.findContours(whole.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    filled = cv2.drawContours(np.zeros(whole.shape, np.float32), contours, -1, 1, cv2.FILLED)
-    alpha = cv2.GaussianBlur(cv2.dilate(filled, np.ones((5, 5))), (0, 0), 1.5)
-    return Background(image, alpha, ground_colour(image))
+    filled = cv2.dilate(fill_holes(whole).astype(np.float32), np.ones((5, 5)))
+    alpha = cv2.GaussianBlur(filled, (0, 0), 1.5)
+    return Background(image, alpha, background_colour(image))
 
 
 def tile_background(

@@ -12,4 +12,4 @@ from marrow.pipeline import Models, analyze
 
 __all__ = ["Analysis", "Cell", "MarrowError", "Models", "Report", "analyze", "read_image"]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

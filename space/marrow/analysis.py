@@ -198,7 +198,7 @@ class Analysis:
         return cell.is_uncertain(self.report.uncertain_below)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the analysis as plain values, in the layout of the JSON file (see README, "JSON")."""
+        """Return the analysis as plain values, in the layout of the JSON file (see ``docs/developer.md``)."""
         return {
             "image": {"width": self.width, "height": self.height},
             "models": {"segmenter": asdict(self.segmenter), "classifier": asdict(self.classifier)},

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 
 from marrow.analysis import Box
+from marrow.geometry import distance_inside, local_maxima, mask_box, nearest_circle
+from marrow.stain import nuclear_mask, optical_density
 from marrow.star_outline import Colours, Outline, colour_features, grow
 
 WORK_SIZE = 128  # all lengths below are in pixels of an image scaled to this longest side
@@ -34,8 +36,7 @@ def find_centre_cell(image: np.ndarray) -> Box:
     height, width = image.shape[:2]
     if mask is None:
         return width / 4, height / 4, width * 3 / 4, height * 3 / 4
-    x, y, w, h = cv2.boundingRect(mask.astype(np.uint8))
-    return float(x), float(y), float(x + w), float(y + h)
+    return mask_box(mask)
 
 
 def centre_cell_mask(image: np.ndarray) -> np.ndarray | None:
@@ -98,37 +99,6 @@ def _most_central(lobes: Lobes) -> int:
     return int((np.hypot(*(lobes.points - (width / 2, height / 2)).T) - lobes.radii / 2).argmin())
 
 
-def optical_density(image: np.ndarray) -> np.ndarray:
-    """Return ``-ln(I / I0)`` per channel, ``(h, w, 3)`` float32; ``I0`` is the median of the brightest 15 %."""
-    values = image.astype(np.float32) + 4
-    brightness = values.sum(axis=2)
-    ground = np.median(values[brightness >= np.percentile(brightness, 85)], axis=0)
-    return -np.log(values / ground)
-
-
-def nuclear_mask(density: np.ndarray) -> np.ndarray:
-    """Mark nuclei, which absorb red and green much more than blue, in an optical density image.
-
-    Args:
-        density: ``(h, w, 3)`` from :func:`optical_density`.
-
-    Returns:
-        ``(h, w)`` uint8, 1 inside nuclei. Otsu's threshold is taken twice: stain against ground, then nucleus
-        against cytoplasm.
-    """
-    density = density.clip(0, None)
-    purple = density[..., 0] + density[..., 1] - 0.9 * density[..., 2]
-    purple = (cv2.GaussianBlur(purple, (0, 0), 1).clip(0, 2.5) * 100).astype(np.uint8)
-    stained, _ = cv2.threshold(purple, 0, 255, cv2.THRESH_OTSU)
-    inside = purple[purple > 0.6 * stained]
-    if inside.size == 0:
-        return np.zeros_like(purple)
-    threshold, _ = cv2.threshold(inside[:, None], 0, 255, cv2.THRESH_OTSU)
-    mask = (purple > threshold).astype(np.uint8)
-    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _disc(3))
-    return cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _disc(7))
-
-
 @dataclass(frozen=True)
 class Lobes:
     """The nuclei of an image in round parts, told apart on the distance transform.
@@ -147,15 +117,12 @@ class Lobes:
 
 
 def _lobes(nuclei: np.ndarray) -> Lobes:
-    depth = cv2.distanceTransform(nuclei, cv2.DIST_L2, 5)
-    smooth = cv2.GaussianBlur(depth, (0, 0), 2)
-    peaks = (smooth >= cv2.dilate(smooth, np.ones((13, 13))) - 1e-6) & (smooth > 2)
-    points = cv2.connectedComponentsWithStats(peaks.astype(np.uint8))[3][1:]
+    depth = distance_inside(nuclei)
+    points = local_maxima(cv2.GaussianBlur(depth, (0, 0), 2), 13)
     radii = depth[tuple(points.round().astype(int).T[::-1])]
-    rows, columns = np.mgrid[: nuclei.shape[0], : nuclei.shape[1]]
-    reach = [np.hypot(columns - x, rows - y) - r for (x, y), r in zip(points, radii, strict=True)]
-    parts = (np.argmin(reach, axis=0) + 1) * nuclei if reach else np.zeros(nuclei.shape, int)
-    return Lobes(parts, points, radii, depth)
+    if len(points) == 0:
+        return Lobes(np.zeros(nuclei.shape, int), points, radii, depth)
+    return Lobes((nearest_circle(points, radii, nuclei.shape) + 1) * nuclei, points, radii, depth)
 
 
 def _grow_cell(colours: Colours, lobes: Lobes, start: int, taken: set[int]) -> tuple[Outline, set[int]]:
@@ -204,7 +171,3 @@ def _joined(start: int, lobes: Lobes) -> set[int]:
                 joined.add(other)
                 to_visit.append(other)
     return joined
-
-
-def _disc(width: int) -> np.ndarray:
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))

@@ -10,10 +10,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from marrow.analysis import Box, CountingRules, ModelInfo
+from marrow.analysis import Box, CountingRules
 from marrow.crop import CropConfig, crop_cell
 from marrow.errors import MarrowError
-from marrow.hub import ModelFolder, resolve
+from marrow.hub import ModelFolder
+from marrow.pretrained import Pretrained
 from marrow.runtime import compile_onnx, read_config
 
 BATCH = 32
@@ -106,28 +107,23 @@ def _read_origins(entry: dict[str, Any]) -> dict[str, dict[str, int]]:
     return origins
 
 
-class Classifier:
+class Classifier(Pretrained):
     """Names cells.
 
     Args:
-        folder: a folder with ``config.json`` and ``model.onnx``, as :func:`marrow.hub.resolve` gives it.
+        folder: a folder with ``config.json`` and ``model.onnx``, as :func:`marrow.hub.resolve` returns it.
 
     Raises:
         MarrowError: a file is missing or unreadable.
     """
 
     def __init__(self, folder: ModelFolder) -> None:
-        self.info: ModelInfo = folder.info
+        super().__init__(folder)
         self.config = read_config(folder.path, ClassifierConfig)
         self.labels = self.config.labels
         self.crop = CropConfig(**self.config.crop)
         # bfloat16 moves the logits by up to 0.1, and with them the names near a threshold
         self._network = compile_onnx(folder.path / "model.onnx", exact=True)
-
-    @classmethod
-    def from_pretrained(cls, reference: str, revision: str | None = None) -> Classifier:
-        """Load a classifier from a Hub id or a local folder, optionally at one revision."""
-        return cls(resolve(reference, revision))
 
     def __call__(self, image: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
         """Name the cells in the boxes of one image.

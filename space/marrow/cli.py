@@ -1,32 +1,54 @@
-"""The command ``marrow``: analyze smear images, name single-cell images, add analyses up to a case."""
+"""Find, outline, name and count cells in bone-marrow smears.
+
+marrow analyze smear.jpg --out results --format json,csv,png
+marrow classify cell_1.png cell_2.png --out names.json
+marrow case results/smear_1.json results/smear_2.json --out case.html
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from marrow.analysis import Report
 from marrow.case import count_case, read_saved
 from marrow.classifier import Classifier
+from marrow.command import Command
 from marrow.crop import find_centre_cell
+from marrow.defaults import default_reference
 from marrow.errors import MarrowError
 from marrow.export import SUFFIXES, export, output_paths
 from marrow.files import write_whole
-from marrow.hub import pinned_models
 from marrow.images import read_image
 from marrow.pipeline import Models, analyze
 from marrow.print_page import to_page
 from marrow.texts import PAGE
 
-EMBEDDED = {"segmenter": "bone-marrow-yolov8-seg", "classifier": "bone-marrow-mobilenet"}
+ANALYZE = """Outline, name and count the cells of whole smear images.
+
+Each image makes DIR/STEM.json and so on, one file for each format. The example writes three files:
+
+marrow analyze smear.jpg --out results --format json,csv,png
+"""
+CLASSIFY = """Name images of single cells.
+
+The file is a list of {"file", "label", "probability", "probabilities"}:
+
+marrow classify cell_1.png cell_2.png --out names.json
+"""
+CASE = """Add analyses of several images up to one count, to print or as JSON.
+
+The JSON files are those of `marrow analyze` or of the screen:
+
+marrow case results/smear_1.json results/smear_2.json --out case.html --language fr
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,39 +60,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, or 2 after bad input, which is said in one line on standard error.
     """
-    options = _parser().parse_args(arguments)
-    try:
-        return options.run(options)
-    except MarrowError as error:
-        _complain(error)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    command = Command("marrow", __doc__)
+    subcommands = command.add_subparsers(required=True, metavar="analyze|classify|case")
+    embedded = "Hub id or folder (default: the embedded release)"
 
+    analyze = subcommands.add_parser("analyze", help="whole smear images: outlines, names and counts", doc=ANALYZE)
+    analyze.set_defaults(work=_analyze)
+    analyze.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    analyze.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the results")
+    formats = f"any of {','.join(SUFFIXES)} (default: json)"
+    analyze.add_argument("--format", type=_formats, default=["json"], metavar="LIST", help=formats)
+    lowest = "lowest score of a cell, 0 to 1 (default: the model's)"
+    analyze.add_argument("--confidence", type=_share, metavar="X", help=lowest)
+    analyze.add_argument("--segmenter", metavar="REF", help=embedded)
+    analyze.add_argument("--classifier", metavar="REF", help=embedded)
 
-def default_reference(kind: str) -> str:
-    """Say which model to use when none is named.
+    classify = subcommands.add_parser("classify", help="single-cell images: names only", doc=CLASSIFY)
+    classify.set_defaults(work=_classify)
+    classify.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    classify.add_argument("--out", required=True, type=Path, metavar="FILE.json")
+    classify.add_argument("--classifier", metavar="REF", help=embedded)
 
-    Args:
-        kind: ``"segmenter"`` or ``"classifier"``.
+    case = subcommands.add_parser("case", help="several analyses: one count, to print or as JSON", doc=CASE)
+    case.set_defaults(work=_add_up)
+    case.add_argument("analyses", nargs="+", type=Path, metavar="FILE.json")
+    case.add_argument("--out", required=True, type=_case_file, metavar="FILE.html|FILE.json")
 
-    Returns:
-        The variable ``MARROW_SEGMENTER`` or ``MARROW_CLASSIFIER`` if it is set, else what the published Space is
-        pinned to, else the checkout's own release.
-
-    Raises:
-        MarrowError: none of these is there.
-    """
-    variable = f"MARROW_{kind.upper()}"
-    if reference := os.environ.get(variable):
-        return reference
-    for pinned in pinned_models(Path(__file__).parents[1] / "README.md"):
-        if pinned.partition("@")[0].endswith(f"/{EMBEDDED[kind]}"):
-            return pinned
-    folder = Path(__file__).parents[2] / "hub" / EMBEDDED[kind]
-    if not folder.is_dir():
-        raise MarrowError(f"No {kind} is embedded here: name one with --{kind} or {variable}.")
-    return str(folder)
+    for printing in (analyze, case):
+        page = "of the page to print (default: en)"
+        printing.add_argument("--language", choices=sorted(PAGE), default="en", help=page)
+    return command.run(lambda options: options.work(options), arguments)
 
 
 def _analyze(options: argparse.Namespace) -> int:
@@ -166,53 +185,6 @@ def _make_folder(folder: Path) -> None:
 
 def _complain(error: MarrowError) -> None:
     print(f"marrow: {error}", file=sys.stderr, flush=True)
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        print(f"marrow: {message} (see {self.prog} --help)", file=sys.stderr)
-        sys.exit(2)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="marrow", description="Find, outline, name and count cells in bone-marrow smears.")
-    commands = parser.add_subparsers(required=True, metavar="analyze|classify|case")
-
-    command = commands.add_parser("analyze", help="whole smear images: outlines, names and counts")
-    command.set_defaults(run=_analyze)
-    command.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
-    command.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the results")
-    command.add_argument(
-        "--format",
-        type=_formats,
-        default=["json"],
-        metavar="LIST",
-        help=f"any of {','.join(SUFFIXES)} (default: json)",
-    )
-    command.add_argument(
-        "--confidence", type=_share, metavar="X", help="lowest score of a cell, 0 to 1 (default: the model's)"
-    )
-    command.add_argument("--segmenter", metavar="REF", help="Hub id or folder (default: the embedded release)")
-    command.add_argument("--classifier", metavar="REF", help="Hub id or folder (default: the embedded release)")
-
-    _add_language(command)
-
-    command = commands.add_parser("classify", help="single-cell images: names only")
-    command.set_defaults(run=_classify)
-    command.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
-    command.add_argument("--out", required=True, type=Path, metavar="FILE.json")
-    command.add_argument("--classifier", metavar="REF", help="Hub id or folder (default: the embedded release)")
-
-    command = commands.add_parser("case", help="several analyses: one count, to print or as JSON")
-    command.set_defaults(run=_add_up)
-    command.add_argument("analyses", nargs="+", type=Path, metavar="FILE.json")
-    command.add_argument("--out", required=True, type=_case_file, metavar="FILE.html|FILE.json")
-    _add_language(command)
-    return parser
-
-
-def _add_language(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--language", choices=sorted(PAGE), default="en", help="of the page to print (default: en)")
 
 
 def _case_file(text: str) -> Path:

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from marrow.analysis import Analysis, Cell, Detection
+from marrow.analysis import Analysis, Cell
+from marrow.geometry import fill
 
 Colour = tuple[int, int, int]
 Chip = tuple[float, float, float, float]
@@ -83,10 +84,10 @@ def draw_segmentation(image: np.ndarray, analysis: Analysis) -> np.ndarray:
         A new array like ``image``.
     """
     line, _ = _sizes(analysis)
-    fill = image.copy()
+    tinted = image.copy()
     for cell in analysis.cells:
-        cv2.fillPoly(fill, [_points(cell)], CELL)
-    picture = cv2.addWeighted(fill, 0.35, image, 0.65, 0)
+        fill(tinted, cell.polygon, CELL)
+    picture = cv2.addWeighted(tinted, 0.35, image, 0.65, 0)
     for cell in analysis.cells:
         _stroke(picture, cell, CELL, line)
         x0, y0, x1, y1 = (round(v) for v in cell.box)
@@ -107,9 +108,9 @@ def draw_annotations(image: np.ndarray, analysis: Analysis) -> np.ndarray:
     line, _ = _sizes(analysis)
     picture = image.copy()
     for cell in analysis.cells:
-        _, colour, dashes = _look(cell, analysis)
+        _, colour, dashes = _cell_style(cell, analysis)
         _stroke(picture, cell, colour, line, dashes)
-    return _label(picture, analysis, lambda cell: _look(cell, analysis)[:2])
+    return _label(picture, analysis, lambda cell: _cell_style(cell, analysis)[:2])
 
 
 def draw_mask(analysis: Analysis) -> np.ndarray:
@@ -123,28 +124,8 @@ def draw_mask(analysis: Analysis) -> np.ndarray:
     """
     mask = np.zeros((analysis.height, analysis.width), np.uint16)
     for cell in analysis.cells:
-        fill_outline(mask, cell, cell.id)
+        fill(mask, cell.polygon, cell.id)
     return mask
-
-
-def fill_outline(
-    mask: np.ndarray, outline: Detection, value: int = 1, scale: float = 1, shift: tuple[float, float] = (0, 0)
-) -> np.ndarray:
-    """Fill an outline.
-
-    Args:
-        mask: ``(height, width)`` uint8 or uint16 to draw into.
-        outline: of a cell, in pixels of its image.
-        value: for the pixels inside.
-        scale: pixels of the mask in one of the image.
-        shift: left and top of the mask in the image.
-
-    Returns:
-        The mask.
-    """
-    fraction = 4  # bits
-    points = (np.array(outline.polygon) - shift) * scale - 0.5  # pixels count by their middles
-    return cv2.fillPoly(mask, [np.round(points * 2**fraction).astype(np.int32)], value, cv2.LINE_8, fraction)
 
 
 def draw_heat(evidence: np.ndarray) -> np.ndarray:
@@ -162,7 +143,7 @@ def draw_heat(evidence: np.ndarray) -> np.ndarray:
     return np.dstack([np.full((*alpha.shape, 3), HEAT, np.uint8), alpha])
 
 
-def _look(cell: Cell, analysis: Analysis) -> tuple[str, Colour, tuple[int, ...]]:
+def _cell_style(cell: Cell, analysis: Analysis) -> tuple[str, Colour, tuple[int, ...]]:
     """Label, colour and dashes of a cell."""
     if analysis.is_uncertain(cell):
         return f"{cell.label}?", GREY, UNCERTAIN_DASHES
@@ -176,10 +157,6 @@ def _sizes(analysis: Analysis) -> tuple[int, float]:
     return max(2, round(side / 320)), max(12.0, min(side / 48, cell_side / 3))
 
 
-def _points(cell: Cell) -> np.ndarray:
-    return np.round(cell.polygon).astype(np.int32)
-
-
 def _stroke(picture: np.ndarray, cell: Cell, colour: Colour, width: int, dashes: tuple[int, ...] = ()) -> None:
     """Draw an outline on a thin light or dark edge, so that it shows on any stain."""
     ring = np.array([*cell.polygon, cell.polygon[0]])
@@ -189,7 +166,7 @@ def _stroke(picture: np.ndarray, cell: Cell, colour: Colour, width: int, dashes:
 
 def _lines(picture: np.ndarray, lines: list[np.ndarray], colour: Colour, width: int) -> None:
     fraction = 4  # bits
-    points = [np.round(line * 2**fraction).astype(np.int32) for line in lines]
+    points = [np.round((line - 0.5) * 2**fraction).astype(np.int32) for line in lines]  # from centres of pixels
     cv2.polylines(picture, points, False, colour, width, cv2.LINE_AA, fraction)
 
 

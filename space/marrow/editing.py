@@ -13,10 +13,24 @@ import cv2
 import numpy as np
 
 from marrow.analysis import Box, Detection
-from marrow.centre_cell import centre_cell_mask, nuclear_mask, optical_density
-from marrow.drawing import fill_outline
+from marrow.centre_cell import centre_cell_mask
 from marrow.errors import MarrowError
+from marrow.geometry import (
+    box_iou,
+    closed,
+    contour,
+    distance_inside,
+    largest_region,
+    local_maxima,
+    nearest_circle,
+    polygon_area,
+    polygon_box,
+    polygon_mask,
+    simplify,
+    solidity,
+)
 from marrow.segmenter import Segmenter
+from marrow.stain import nuclear_mask, optical_density
 
 ROOM = 4.0
 """Side of the cut-out that the segmenter looks at, in longest sides of the box."""
@@ -58,9 +72,11 @@ def outline_in_box(image: np.ndarray, box: Box, segmenter: Segmenter) -> Detecti
         MarrowError: less than three pixels of the box lie in the image.
     """
     box = _inside(box, image)
-    found = [d for d in _segmented(image, box, segmenter) if box_iou(d.box, box) >= FITS]
-    best = max(found, key=lambda d: box_iou(d.box, box), default=None)
-    return best or _by_colour(image, box) or _ellipse(image, box)
+    found = _segmented(image, box, segmenter)
+    best = max(found, key=lambda detection: _overlap(detection.box, box), default=None)
+    if best and _overlap(best.box, box) >= FITS:
+        return best
+    return _by_colour(image, box) or _ellipse(image, box)
 
 
 def merge_outlines(outlines: Sequence[Detection], size: tuple[int, int]) -> Detection:
@@ -83,9 +99,9 @@ def merge_outlines(outlines: Sequence[Detection], size: tuple[int, int]) -> Dete
     union = np.maximum.reduce(masks)
     widest = WIDEST_GAP * min(_diameter(mask) for mask in masks)
     for radius in np.arange(2.0, max(widest / 2 + 1, 3.0)):
-        closed = _closed(union, radius)
-        if cv2.connectedComponents(closed)[0] == 2:
-            return window.outline(closed, max(outline.score for outline in outlines))
+        bridged = closed(union, radius)
+        if cv2.connectedComponents(bridged)[0] == 2:
+            return window.outline(bridged, max(outline.score for outline in outlines))
     raise MarrowError("These cells lie too far apart to be one: choose neighbours.")
 
 
@@ -142,7 +158,8 @@ class _Window:
 
     def draw(self, outline: Detection) -> np.ndarray:
         """Fill an outline; uint8, 1 inside."""
-        return fill_outline(np.zeros(self.shape, np.uint8), outline, 1, self.scale, (self.left, self.top))
+        points = (np.array(outline.polygon) - (self.left, self.top)) * self.scale
+        return polygon_mask(points, self.shape).astype(np.uint8)
 
     def cut(self, image: np.ndarray) -> np.ndarray:
         """Bring a part of the image into the window."""
@@ -153,13 +170,10 @@ class _Window:
 
     def outline(self, mask: np.ndarray, score: float) -> Detection:
         """Outline the largest region of a mask, in pixels of the image."""
-        contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        contour = max(contours, key=cv2.contourArea)
-        points = cv2.approxPolyDP(contour, 0.5, True)[:, 0]
-        points = ((points + 0.5) / self.scale + (self.left, self.top)).clip(0, self.limit)
-        (x0, y0), (x1, y1) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
-        area = (cv2.contourArea(contour) + cv2.arcLength(contour, True) / 2) / self.scale**2
-        return Detection((x0, y0, x1, y1), tuple(map(tuple, points.tolist())), float(area), score)
+        border = contour(mask)
+        points = (simplify(border) / self.scale + (self.left, self.top)).clip(0, self.limit)
+        area = polygon_area(border) / self.scale**2
+        return Detection(polygon_box(points), tuple(map(tuple, points.tolist())), area, score)
 
 
 def _inside(box: Box, image: np.ndarray) -> Box:
@@ -195,7 +209,7 @@ def _by_colour(image: np.ndarray, box: Box) -> Detection | None:
     if mask is None:
         return None
     outline = window.outline(mask.astype(np.uint8), 0.0)
-    return outline if box_iou(outline.box, box) >= FITS else None
+    return outline if _overlap(outline.box, box) >= FITS else None
 
 
 def _ellipse(image: np.ndarray, box: Box) -> Detection:
@@ -205,11 +219,8 @@ def _ellipse(image: np.ndarray, box: Box) -> Detection:
     return Detection(box, tuple(map(tuple, points.tolist())), float(np.pi * a * b), 0.0)
 
 
-def box_iou(a: Box, b: Box) -> float:
-    """Return the intersection of two boxes over their union, 0 to 1."""
-    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    common = max(0.0, width) * max(0.0, height)
-    return common / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - common)
+def _overlap(a: Box, b: Box) -> float:
+    return float(box_iou(np.array(a), np.array(b))[0, 0])
 
 
 def _joined(boxes: Sequence[Box]) -> Box:
@@ -221,36 +232,22 @@ def _diameter(mask: np.ndarray) -> float:
     return 2 * float(np.sqrt(mask.sum() / np.pi))
 
 
-def _closed(mask: np.ndarray, radius: float) -> np.ndarray:
-    """Morphological closing with a disc, by distances."""
-    wide = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5) <= radius
-    return (cv2.distanceTransform(wide.astype(np.uint8), cv2.DIST_L2, 5) > radius).astype(np.uint8) | mask
-
-
 def _depth(mask: np.ndarray) -> np.ndarray:
-    return cv2.GaussianBlur(cv2.distanceTransform(mask, cv2.DIST_L2, 5), (0, 0), 2)
+    return cv2.GaussianBlur(distance_inside(mask), (0, 0), 2)
 
 
 def _parted(mask: np.ndarray, depth: np.ndarray, parts: int) -> list[np.ndarray] | None:
     """Part a mask around the deepest places, each pixel going to the circle in it that is nearest."""
-    peaks = ((depth >= cv2.dilate(depth, np.ones((9, 9))) - 1e-6) & (depth > 2)).astype(np.uint8)
-    middles = cv2.connectedComponentsWithStats(peaks)[3][1:]
+    middles = local_maxima(depth, 9)
     radii = depth[tuple(middles.round().astype(int).T[::-1])]
     order = np.argsort(-radii)[:parts]
     if len(order) < parts:
         return None
-    y, x = np.mgrid[: mask.shape[0], : mask.shape[1]]
-    nearest = np.argmin([np.hypot(x - middles[i][0], y - middles[i][1]) - radii[i] for i in order], axis=0)
-    cut = [_largest(mask * (nearest == i).astype(np.uint8)) for i in range(parts)]
+    nearest = nearest_circle(middles[order], radii[order], mask.shape)
+    cut = [largest_region(mask * (nearest == i)) for i in range(parts)]
     return cut if min(part.sum() for part in cut) >= SMALLEST_PART * mask.sum() else None
-
-
-def _largest(mask: np.ndarray) -> np.ndarray:
-    _, regions, stats, _ = cv2.connectedComponentsWithStats(mask)
-    return (regions == 1 + stats[1:, cv2.CC_STAT_AREA].argmax()).astype(np.uint8) if len(stats) > 1 else mask
 
 
 def _roundness(cut: Sequence[np.ndarray]) -> float:
     """Return how well the parts of a cut fill their convex hulls, the worst of them; 0 to 1."""
-    hulls = (cv2.contourArea(cv2.convexHull(cv2.findNonZero(part))) for part in cut)
-    return min(float(part.sum()) / max(hull, 1) for part, hull in zip(cut, hulls, strict=True))
+    return min(solidity(part) for part in cut)

@@ -81,9 +81,9 @@ def to_csv(analysis: Analysis) -> str:
     writer.writerow([*names, "score", "x0", "y0", "x1", "y1", "area", *(f"p_{code}" for code in codes)])
     for cell in analysis.cells:
         probabilities = [round(cell.probabilities[code], 4) for code in codes]
-        names = [cell.id, cell.label, round(cell.probability, 4), int(analysis.is_uncertain(cell))]
+        named = [cell.id, cell.label, round(cell.probability, 4), int(analysis.is_uncertain(cell))]
         shape = [round(cell.score, 4), *(round(v, 1) for v in cell.box), round(cell.area, 1)]
-        writer.writerow([*names, *_provenance(cell).values(), *shape, *probabilities])
+        writer.writerow([*named, *_provenance(cell).values(), *shape, *probabilities])
     return rows.getvalue()
 
 

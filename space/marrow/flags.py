@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
@@ -19,6 +17,7 @@ from huggingface_hub.errors import HTTPError
 from marrow.analysis import Analysis, ModelInfo
 from marrow.drawing import draw_mask
 from marrow.errors import MarrowError
+from marrow.files import atomic_path
 from marrow.hub import is_away
 from marrow.images import encode_png
 from marrow.zips import cut_pictures
@@ -30,9 +29,6 @@ MAX_COMMENT = 2000
 
 RETRY = 60.0
 """Seconds after which a Hub that was away is asked again."""
-
-PART = ".part"
-"""Ending of an entry that is not whole yet."""
 
 
 def save_flag(folder: Path, image: np.ndarray, analysis: Analysis, comment: str) -> Path:
@@ -77,16 +73,10 @@ def save_flag(folder: Path, image: np.ndarray, analysis: Analysis, comment: str)
         **{f"crops/{path}": content for path, content in cut_pictures(image, named, entry.name)},
     }
     try:
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(suffix=PART, dir=entry.parent))
-        try:
+        with atomic_path(entry) as beside:
             for path, content in files.items():
-                (part / path).parent.mkdir(parents=True, exist_ok=True)
-                (part / path).write_bytes(content)
-            os.replace(part, entry)
-        except BaseException:
-            shutil.rmtree(part)
-            raise
+                (beside / path).parent.mkdir(parents=True, exist_ok=True)
+                (beside / path).write_bytes(content)
     except OSError as error:
         raise MarrowError(f"The flag cannot be saved in {folder} ({error.strerror}).") from error
     return entry
@@ -142,7 +132,7 @@ class FlagUpload:
                 folder_path=self._folder,
                 private=True,
                 token=self._token,
-                ignore_patterns=[f"*{PART}/*"],
+                ignore_patterns=["*/.*"],  # where an entry lies that is not whole yet
             )
         except (HTTPError, OSError, ValueError) as error:
             if is_away(error):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from huggingface_hub import CommitInfo
 
 from marrow.analysis import Analysis, Cell, Detection
 from marrow.classifier import Classifier
@@ -21,9 +24,52 @@ class Models:
     classifier: Classifier
 
     @classmethod
-    def from_pretrained(cls, segmenter: str, classifier: str) -> Models:
-        """Load both from model references (a Hub id, ``id@revision``, or a local folder)."""
-        return cls(Segmenter.from_pretrained(segmenter), Classifier.from_pretrained(classifier))
+    def from_pretrained(
+        cls,
+        segmenter: str,
+        classifier: str,
+        *,
+        revision: str | None = None,
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+    ) -> Models:
+        """Load both from model references: a Hub id, ``id@revision``, or a local folder.
+
+        Args:
+            segmenter: reference of the segmenter.
+            classifier: reference of the classifier.
+            revision: branch, tag or commit of both; ``id@revision`` names one for each.
+            token: see :meth:`marrow.pretrained.Pretrained.from_pretrained`, as for the others; used for both.
+            cache_dir: folder to keep what is pulled in.
+            local_files_only: use the cache alone and never ask the Hub.
+
+        Raises:
+            MarrowError: one of them cannot be found, pulled or read.
+        """
+        options: dict[str, Any] = {"revision": revision, "token": token, "cache_dir": cache_dir}
+        options["local_files_only"] = local_files_only
+        return cls(Segmenter.from_pretrained(segmenter, **options), Classifier.from_pretrained(classifier, **options))
+
+    def save_pretrained(self, segmenter: str | Path, classifier: str | Path) -> list[Path]:
+        """Copy the files of both, each to its folder; see :meth:`marrow.pretrained.Pretrained.save_pretrained`."""
+        return [*self.segmenter.save_pretrained(segmenter), *self.classifier.save_pretrained(classifier)]
+
+    def push_to_hub(self, segmenter: str, classifier: str, **options: Any) -> tuple[CommitInfo, CommitInfo]:
+        """Upload both, each to its repo of the Hub.
+
+        Args:
+            segmenter: ``namespace/name`` for the segmenter.
+            classifier: ``namespace/name`` for the classifier.
+            options: those of :meth:`marrow.pretrained.Pretrained.push_to_hub`, for both.
+
+        Returns:
+            The two commits.
+
+        Raises:
+            MarrowError: the Hub refuses or is away.
+        """
+        return self.segmenter.push_to_hub(segmenter, **options), self.classifier.push_to_hub(classifier, **options)
 
 
 def analyze(image: np.ndarray, models: Models, confidence: float | None = None) -> Analysis:

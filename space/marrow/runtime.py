@@ -1,4 +1,4 @@
-"""Opening the two files that every model folder holds: ``config.json`` and ``model.onnx``."""
+"""Open the two files that every model folder holds: ``config.json`` and ``model.onnx``."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ import json
 from collections.abc import Callable
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import openvino as ov
 
 from marrow.errors import MarrowError
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 FORMER_KEYS = {"max_object_size": "largest", "tta_rotations": "views", "reject_logit": "none_logit"}
 """What releases before 0.2 call a key of ``config.json``."""
 
-Config = TypeVar("Config")
+Config = TypeVar("Config", bound="DataclassInstance")
 Network = Callable[[np.ndarray], list[np.ndarray]]
 
 

@@ -12,8 +12,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from marrow.analysis import Detection, ModelInfo
-from marrow.hub import ModelFolder, resolve
+from marrow.analysis import Detection
+from marrow.geometry import box_areas, box_intersections, contour, opened, polygon_area, simplify
+from marrow.hub import ModelFolder
+from marrow.pretrained import Pretrained
 from marrow.runtime import compile_onnx, read_config
 
 FINEST = 3.0  # most pixels of an outline's grid in one of the input, so that a huge image takes no minutes
@@ -49,25 +51,20 @@ class SegmenterConfig:
     max_object_size: int = 0
 
 
-class Segmenter:
+class Segmenter(Pretrained):
     """Finds nucleated cells in an image.
 
     Args:
-        folder: a folder with ``config.json`` and ``model.onnx``, as :func:`marrow.hub.resolve` gives it.
+        folder: a folder with ``config.json`` and ``model.onnx``, as :func:`marrow.hub.resolve` returns it.
 
     Raises:
         MarrowError: a file is missing or unreadable.
     """
 
     def __init__(self, folder: ModelFolder) -> None:
-        self.info: ModelInfo = folder.info
+        super().__init__(folder)
         self.config = read_config(folder.path, SegmenterConfig)
         self._network = compile_onnx(folder.path / "model.onnx")
-
-    @classmethod
-    def from_pretrained(cls, reference: str, revision: str | None = None) -> Segmenter:
-        """Load a segmenter from a Hub id or a local folder, optionally at one revision."""
-        return cls(resolve(reference, revision))
 
     def __call__(self, image: np.ndarray, confidence: float | None = None) -> list[Detection]:
         """Find the cells in one image.
@@ -207,10 +204,8 @@ def _merge_scales(candidates: list[_Candidate], config: SegmenterConfig) -> list
     scores = np.array([candidate.score for candidate in candidates], np.float32)
     order = _nms(places, scores, config.iou)
     places, scores = places[order], scores[order]
-    areas = (places[:, 2:] - places[:, :2]).prod(axis=1)
-    low = np.maximum(places[:, None, :2], places[:, :2])
-    high = np.minimum(places[:, None, 2:], places[:, 2:])
-    inside = (high - low).clip(0).prod(axis=2) > PART_MIN_OVERLAP * areas[:, None]
+    areas = box_areas(places)
+    inside = box_intersections(places, places) > PART_MIN_OVERLAP * areas[:, None]
     smaller = areas[:, None] < PART_MAX_AREA * areas
     surer = scores >= np.minimum(scores, config.confidence)[:, None]
     parts = inside & smaller & surer
@@ -224,8 +219,7 @@ def _detection(logits: np.ndarray, box: np.ndarray, score: float, view: _Letterb
     """Outline a cell, from the logits of its mask, in pixels of the image; ``None`` for a mask without area.
 
     As with ultralytics' ``retina_masks`` the logits are brought to the image's own pixels, and the mask ends at those
-    whose numbers lie in the box. The outline runs through the middles of its outermost pixels, so that filling it as
-    ``cv2.fillPoly`` does gives the mask again.
+    whose numbers lie in the box. The outline is the border of these pixels.
     """
     corners = view.to_image(box.reshape(2, 2))
     pixel = max(1.0, 1 / (FINEST * view.scale))  # pixels of the image in one of the mask
@@ -239,24 +233,13 @@ def _detection(logits: np.ndarray, box: np.ndarray, score: float, view: _Letterb
     part = cv2.warpAffine(
         logits, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
     )
-    mask = np.pad((part > 0).astype(np.uint8), 1)
-    mask = _opened(mask, SMOOTHING * min(size) / 2)
-    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    contour = max(contours, key=cv2.contourArea, default=None)
-    if contour is None or cv2.contourArea(contour) == 0:
+    border = contour(opened(np.pad(part > 0, 1), SMOOTHING * min(size) / 2))
+    if len(border) == 0:
         return None
-    points = (cv2.approxPolyDP(contour, 0.5, True)[:, 0] + first - 0.5) * pixel
+    points = (simplify(border) + first - 1) * pixel
     return Detection(
         box=tuple(corners.ravel().tolist()),
         polygon=tuple(map(tuple, points.clip(0, view.limit).tolist())),
-        area=float(cv2.contourArea(contour) + cv2.arcLength(contour, True) / 2) * pixel**2,
+        area=polygon_area(border) * pixel**2,
         score=float(score),
     )
-
-
-def _opened(mask: np.ndarray, radius: float) -> np.ndarray:
-    """Morphological opening with a disc, by distances: as fast for a wide disc as for a narrow one."""
-    core = cv2.distanceTransform(mask, cv2.DIST_L2, 5) > radius
-    if not core.any():
-        return np.zeros_like(mask)
-    return mask * (cv2.distanceTransform(1 - core.astype(np.uint8), cv2.DIST_L2, 5) <= radius).astype(np.uint8)

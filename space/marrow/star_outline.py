@@ -12,13 +12,15 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from marrow.geometry import convex_hull, distance_to, fill, fill_holes, largest_region, polygon_mask, solidity
+
 BINS = 16  # of each channel in a colour histogram
 DENSITY_RANGE = 0.6  # optical density that colours are compared up to, so that pale cytoplasm stands out
 PLAIN = 0.12  # total optical density below which there is nothing but smear
 DIRECTIONS = 48
 STEEPEST = 2  # pixels that the outline may move in or out from one direction to the next
 ROUNDS = 3
-OUTWARDS = 0.4  # pixels; colours fall off steepest a little inside the edge that people draw
+OUTWARDS = 0.9  # pixels; colours fall off steepest a little inside the edge that people draw
 SMALL_CELL = 0.16  # radius as a share of the image side; what is smaller is rather a lobe than a cell
 REGION_WEIGHT, EDGE_WEIGHT, EDGE_HALF, BEND_COST = 0.35, 2.0, 0.05, 0.04
 
@@ -93,9 +95,7 @@ def grow(colours: Colours, nucleus: np.ndarray, others: np.ndarray, rounds: int 
 
 def distance_to_hull(mask: np.ndarray) -> np.ndarray:
     """Return the distance of every pixel to the convex hull of a mask, 0 inside it."""
-    hull = np.ones_like(mask)
-    cv2.fillConvexPoly(hull, cv2.convexHull(cv2.findNonZero(np.ascontiguousarray(mask))), 0)
-    return cv2.distanceTransform(hull, cv2.DIST_L2, 5)
+    return distance_to(polygon_mask(convex_hull(mask), mask.shape))
 
 
 def _evidence(bins: np.ndarray, inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
@@ -112,15 +112,14 @@ def _evidence(bins: np.ndarray, inside: np.ndarray, outside: np.ndarray) -> np.n
 
 def _star(evidence: np.ndarray, colours: Colours, start: np.ndarray, nucleus: np.ndarray) -> Outline:
     """Find the best closed outline around the middle of ``start`` that holds the nucleus."""
-    hull = cv2.convexHull(cv2.findNonZero(np.ascontiguousarray(start)))
-    moments = cv2.moments(hull)
+    moments = cv2.moments(convex_hull(start))
     if moments["m00"] <= 0:
         return Outline(nucleus, 0.0)
     middle = np.array([moments["m10"], moments["m01"]]) / moments["m00"]
     angles = np.arange(DIRECTIONS) * (2 * np.pi / DIRECTIONS)
     ways = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     radii = np.arange(1, 0.75 * max(nucleus.shape))
-    rays = (middle + ways[:, None] * radii[:, None]).astype(np.float32)
+    rays = (middle + ways[:, None] * radii[:, None] - 0.5).astype(np.float32)  # OpenCV counts from centres of pixels
 
     def along(values: np.ndarray) -> np.ndarray:
         return cv2.remap(values, rays, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
@@ -136,10 +135,8 @@ def _star(evidence: np.ndarray, colours: Colours, start: np.ndarray, nucleus: np
     score[radii < least[:, None]] -= 30
     path = _best_path(score)
     points = middle + ways * (radii[path][:, None] + OUTWARDS)
-    mask = nucleus.copy()
-    cv2.fillPoly(mask, [np.round(points).astype(np.int32)], 1)
-    mask = _largest_filled(mask, nucleus)
-    beyond = (middle + ways * (radii[path] + 4)[:, None]).round().astype(int)
+    mask = fill_holes(largest_region(fill(nucleus.copy(), points), nucleus))
+    beyond = np.floor(middle + ways * (radii[path] + 4)[:, None]).astype(int)
     beyond = beyond.clip(0, np.array(nucleus.shape[::-1]) - 1)
     bare = (colours.plain | colours.red_cells)[beyond[:, 1], beyond[:, 0]].mean()
     return Outline(mask, _cell_likeness(mask, edge[np.arange(DIRECTIONS), path], points) * (1 + bare) / 2)
@@ -148,13 +145,11 @@ def _star(evidence: np.ndarray, colours: Colours, start: np.ndarray, nucleus: np
 def _cell_likeness(mask: np.ndarray, edge: np.ndarray, points: np.ndarray) -> float:
     """A cell's outline is sharp, convex, round and not too small: the product of the four, 0 to 1."""
     height, width = mask.shape
-    within = ((points > 1) & (points < (width - 2, height - 2))).all(axis=1)
-    hull = cv2.convexHull(cv2.findNonZero(mask))
-    solidity = mask.sum() / max(cv2.contourArea(hull), 1)
-    (_, sides, _) = cv2.minAreaRect(hull)
+    within = ((points > 1.5) & (points < (width - 1.5, height - 1.5))).all(axis=1)
+    (_, sides, _) = cv2.minAreaRect(convex_hull(mask))
     sharp = float(edge[within].clip(0, None).mean()) if within.any() else 0.0
     size = min(1.0, float(np.sqrt(mask.sum() / np.pi)) / (SMALL_CELL * max(mask.shape)))
-    return sharp * min(solidity, 1) ** 2 * (min(sides) + 1) / (max(sides) + 1) * size
+    return sharp * min(solidity(mask), 1) ** 2 * (min(sides) + 1) / (max(sides) + 1) * size
 
 
 def _best_path(score: np.ndarray) -> np.ndarray:
@@ -180,13 +175,3 @@ def _best_path(score: np.ndarray) -> np.ndarray:
     for step in range(2 * rows - 1, 0, -1):
         path[step - 1] = back[step, path[step]]
     return np.roll(path[rows // 2 : rows // 2 + rows], rows // 2)
-
-
-def _largest_filled(mask: np.ndarray, core: np.ndarray) -> np.ndarray:
-    """Keep the region with most of ``core`` in it, without holes."""
-    _, regions = cv2.connectedComponents(mask)
-    shares = np.bincount(regions[core > 0])
-    shares[0] = 0
-    region = (regions == shares.argmax()).astype(np.uint8)
-    contours, _ = cv2.findContours(region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return cv2.drawContours(region, contours, -1, 1, cv2.FILLED)

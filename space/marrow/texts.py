@@ -1,170 +1,24 @@
-"""The words of reports and pages to print, in English and French."""
+"""The words of reports and pages to print, by language; a file of ``locales`` is a language."""
 
 from __future__ import annotations
 
-NOTES = {
-    "en": {
-        "below_count": "Below count: {total} cells; ICSH 2008 asks for {target}, and at least {floor}.",
-        "below_target": "{total} cells counted; ICSH 2008 asks for {target} when a diagnosis rests on them.",
-        "me_ratio": "The M:E ratio is unreliable: it rests on {codes}, never seen in marrow images.",
-        "not_from_marrow": "Learned from images that are not bone marrow: {codes}.",
-        "unknown": "No training images of {codes}: such cells come out as uncertain or under another name.",
-        "no_diagnosis": "For research and teaching; not for diagnosis.",
-    },
-    "fr": {
-        "below_count": "Décompte insuffisant : {total} cellules ; l’ICSH 2008 en demande {target}, "
-        "et au moins {floor}.",
-        "below_target": "{total} cellules comptées ; l’ICSH 2008 en demande {target} quand un diagnostic en dépend.",
-        "me_ratio": "Le rapport M/E n’est pas fiable : il repose sur {codes}, jamais vus sur des images de moelle.",
-        "not_from_marrow": "Appris sur des images qui ne sont pas de moelle osseuse : {codes}.",
-        "unknown": "Aucune image d’apprentissage pour {codes} : ces cellules sortent incertaines ou sous un autre nom.",
-        "no_diagnosis": "Pour la recherche et l’enseignement ; pas pour le diagnostic.",
-    },
+import json
+from importlib.resources import files
+
+_LOCALES: dict[str, dict[str, dict[str, str]]] = {
+    path.name.removesuffix(".json"): json.loads(path.read_text(encoding="utf-8"))
+    for path in sorted(files("marrow").joinpath("locales").iterdir(), key=lambda path: path.name)
+    if path.name.endswith(".json")
 }
+
+NOTES = {language: texts["notes"] for language, texts in _LOCALES.items()}
 """Sentences of :func:`marrow.report.write_notes`."""
 
-CLASS_NAMES = {
-    "en": {
-        "ABE": "abnormal eosinophil",
-        "ART": "artefact",
-        "BAS": "basophil",
-        "BLA": "blast",
-        "EBO": "erythroblast",
-        "EOS": "eosinophil",
-        "FGC": "faggot cell",
-        "HAC": "hairy cell",
-        "KSC": "smudge cell",
-        "LYI": "immature lymphocyte",
-        "LYT": "lymphocyte",
-        "MMZ": "metamyelocyte",
-        "MON": "monocyte",
-        "MYB": "myelocyte",
-        "NGB": "band neutrophil",
-        "NGS": "segmented neutrophil",
-        "NIF": "not identifiable",
-        "OTH": "other cell",
-        "PEB": "proerythroblast",
-        "PLM": "plasma cell",
-        "PMO": "promyelocyte",
-    },
-    "fr": {
-        "ABE": "éosinophile anormal",
-        "ART": "artéfact",
-        "BAS": "basophile",
-        "BLA": "blaste",
-        "EBO": "érythroblaste",
-        "EOS": "éosinophile",
-        "FGC": "cellule en fagots",
-        "HAC": "tricholeucocyte",
-        "KSC": "ombre de Gumprecht",
-        "LYI": "lymphocyte immature",
-        "LYT": "lymphocyte",
-        "MMZ": "métamyélocyte",
-        "MON": "monocyte",
-        "MYB": "myélocyte",
-        "NGB": "neutrophile non segmenté (band)",
-        "NGS": "neutrophile segmenté",
-        "NIF": "non identifiable",
-        "OTH": "autre cellule",
-        "PEB": "proérythroblaste",
-        "PLM": "plasmocyte",
-        "PMO": "promyélocyte",
-    },
-}
+CLASS_NAMES = {language: texts["class_names"] for language, texts in _LOCALES.items()}
+"""Names of the classes by code."""
 
-LINEAGE_NAMES = {
-    "en": {
-        "blast": "Blasts",
-        "granulocytic": "Granulocytic",
-        "erythroid": "Erythroid",
-        "monocytic": "Monocytic",
-        "lymphoid": "Lymphoid and plasma cells",
-        "other": "Other",
-    },
-    "fr": {
-        "blast": "Blastes",
-        "granulocytic": "Lignée granuleuse",
-        "erythroid": "Lignée érythroblastique",
-        "monocytic": "Lignée monocytaire",
-        "lymphoid": "Lymphocytes et plasmocytes",
-        "other": "Autres",
-    },
-}
+LINEAGE_NAMES = {language: texts["lineage_names"] for language, texts in _LOCALES.items()}
 """Names of :data:`marrow.report.LINEAGES`."""
 
-PAGE = {
-    "en": {
-        "title": "Differential count of a bone-marrow smear",
-        "title_case": "Differential count of a bone-marrow case",
-        "print": "Print",
-        "images": "{number} images",
-        "found": "found",
-        "counted": "counted",
-        "uncertain": "uncertain",
-        "edited": "reviewed",
-        "me_ratio": "M:E ratio",
-        "differential": "Differential",
-        "interval": "95 % CI",
-        "left_out": "not counted",
-        "by_image": "By image",
-        "image": "Image",
-        "total": "Total",
-        "notes": "Notes",
-        "definitions": "Definitions",
-        "define_counted": "Counted: nucleated cells whose name is certain or was given by a person, without {codes}.",
-        "define_uncertain": "Uncertain, in no count: no class reaches {bound}, and no person named the cell.",
-        "define_me": "M:E ratio: granulocytes and their precursors ({myeloid}) over erythroid precursors "
-        "({erythroid}), ICSH 2008.",
-        "define_interval": "95 % CI: Wilson score interval of the share, in percent.",
-        "define_target": "ICSH 2008 asks for {target} cells when a diagnosis rests on them, and at least {floor}.",
-        "define_star": "* Never seen in a marrow image during training.",
-        "made_with": "What it rests on",
-        "segmenter": "Segmenter",
-        "classifier": "Classifier",
-        "confidence": "Lowest score of an outline",
-        "uncertain_below": "Lowest probability of a name",
-        "reviewers": "Reviewed by",
-        "reviewed": "Changed",
-        "printed": "Printed",
-        "signed": "Name and signature",
-        "signed_at": "Date",
-    },
-    "fr": {
-        "title": "Formule d’un frottis de moelle osseuse",
-        "title_case": "Formule d’un cas de moelle osseuse",
-        "print": "Imprimer",
-        "images": "{number} images",
-        "found": "trouvées",
-        "counted": "comptées",
-        "uncertain": "incertaines",
-        "edited": "relues",
-        "me_ratio": "rapport M/E",
-        "differential": "Formule",
-        "interval": "IC à 95 %",
-        "left_out": "non compté",
-        "by_image": "Par image",
-        "image": "Image",
-        "total": "Total",
-        "notes": "Remarques",
-        "definitions": "Définitions",
-        "define_counted": "Comptées : cellules nucléées au nom certain ou donné par une personne, sans {codes}.",
-        "define_uncertain": "Incertaines, dans aucun décompte : aucune classe n’atteint {bound}, et personne n’a nommé "
-        "la cellule.",
-        "define_me": "Rapport M/E : granulocytes et leurs précurseurs ({myeloid}) sur précurseurs érythroïdes "
-        "({erythroid}), ICSH 2008.",
-        "define_interval": "IC à 95 % : intervalle de Wilson de la part, en pour cent.",
-        "define_target": "L’ICSH 2008 demande {target} cellules quand un diagnostic en dépend, et au moins {floor}.",
-        "define_star": "* Jamais vu sur une image de moelle pendant l’apprentissage.",
-        "made_with": "Fondements",
-        "segmenter": "Segmentation",
-        "classifier": "Classifieur",
-        "confidence": "Score minimal d’un contour",
-        "uncertain_below": "Probabilité minimale d’un nom",
-        "reviewers": "Relu par",
-        "reviewed": "Modifié",
-        "printed": "Imprimé",
-        "signed": "Nom et signature",
-        "signed_at": "Date",
-    },
-}
+PAGE = {language: texts["page"] for language, texts in _LOCALES.items()}
 """Words of :func:`marrow.print_page.to_page`."""

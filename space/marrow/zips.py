@@ -13,6 +13,7 @@ import numpy as np
 
 from marrow.analysis import Analysis, Box, Cell
 from marrow.images import encode_png
+from marrow.stain import background_colour
 
 CROP_SCALE = 1.8
 """Side of a cell's picture, in longest sides of its box: about as much smear as the public archive shows."""
@@ -70,18 +71,18 @@ def to_crops(analysis: Analysis, image: np.ndarray, file_name: str) -> bytes:
 
 def cut_pictures(image: np.ndarray, cells: Iterable[Cell], stem: str) -> Iterator[tuple[str, bytes]]:
     """Return the path ``CODE/STEM_ID.png`` and the content of a picture of each cell."""
-    ground = _ground(image)
+    ground = background_colour(image)
     for cell in cells:
         yield f"{cell.label}/{stem}_{cell.id}.png", encode_png(cut_picture(image, cell.box, ground))
 
 
-def cut_picture(image: np.ndarray, box: Box, ground: tuple[int, int, int]) -> np.ndarray:
+def cut_picture(image: np.ndarray, box: Box, ground: np.ndarray) -> np.ndarray:
     """Cut a cell out with what lies around it, as in the public archive of single cells.
 
     Args:
         image: ``(height, width, 3)`` uint8 RGB.
         box: around the cell, in pixels.
-        ground: colour of what lies outside the image.
+        ground: ``(3,)`` RGB, colour of what lies outside the image.
 
     Returns:
         ``(CROP_SIZE, CROP_SIZE, 3)`` uint8 RGB with the cell in the middle.
@@ -101,15 +102,8 @@ def cut_picture(image: np.ndarray, box: Box, ground: tuple[int, int, int]) -> np
         (CROP_SIZE, CROP_SIZE),
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_CONSTANT,
-        borderValue=ground,
+        borderValue=ground.astype(int).tolist(),
     )
-
-
-def _ground(image: np.ndarray) -> tuple[int, int, int]:
-    """The colour of the empty smear: the median of the brightest 15 % of a thinned image."""
-    values = image[:: max(1, image.shape[0] // 500), :: max(1, image.shape[1] // 500)].reshape(-1, 3)
-    brightness = values.sum(axis=1, dtype=int)
-    return tuple(np.median(values[brightness >= np.percentile(brightness, 85)], axis=0).astype(int).tolist())
 
 
 def _zipped(files: Iterable[tuple[str, bytes]]) -> bytes:

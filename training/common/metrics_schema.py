@@ -295,7 +295,7 @@ def from_plain(kind: Any, value: Any, place: str) -> Any:
     outer, inner = get_origin(kind), get_args(kind)
     if outer is UnionType:
         return None if value is None else from_plain(inner[0], value, place)
-    wanted = {tuple: list, float: (int, float)}.get(outer or kind, outer or kind)
+    wanted: Any = {tuple: list, float: (int, float)}.get(outer or kind, outer or kind)
     if not isinstance(value, wanted):
         raise ValueError(f"{place} is {value!r}")
     if outer is dict:

@@ -50,6 +50,12 @@ def make_axes(number: int, size: tuple[float, float] = (5.2, 4)) -> tuple[Any, S
     return figure, axes[0]
 
 
+def lay_out(pictures: Sequence[np.ndarray], columns: int) -> np.ndarray:
+    """Lay pictures of one size in rows, the last one filled up with white: ``(height, width, 3)`` uint8 RGB."""
+    filled = [*pictures, *[np.full_like(pictures[0], 255)] * (-len(pictures) % columns)]
+    return np.vstack([np.hstack(filled[i : i + columns]) for i in range(0, len(filled), columns)])
+
+
 def save_picture(picture: np.ndarray, path: Path) -> None:
     """Write a picture, ``(height, width, 3)`` uint8 RGB, as PNG, whole or not at all."""
     with atomic_path(path) as beside:

@@ -17,8 +17,9 @@ from pycocotools import mask as coco_mask
 from dataset_scripts.smear_fields import SPLITS
 from dataset_scripts.synthetic_cells import draw_field
 from marrow.errors import MarrowError
+from marrow.geometry import contour
 from marrow.segmenter import Segmenter
-from training.common.plots import save_picture
+from training.common.plots import lay_out, save_picture
 from training.evaluation.ground_truth import GroundTruth, bccd_fields, segpc_fields, single_cells
 from training.evaluation.matching import detection_rles, match_boxes, match_masks, match_rles, summary
 
@@ -55,9 +56,7 @@ def draw_panel(panel: Panel, side: int = PANEL) -> np.ndarray:
 
 def sheet(panels: Sequence[Panel], columns: int = COLUMNS, side: int = PANEL) -> np.ndarray:
     """Lay fields side by side: ``(height, width, 3)`` uint8 RGB."""
-    panels = [draw_panel(panel, side) for panel in panels]
-    panels += [np.full_like(panels[0], 255)] * (-len(panels) % columns)
-    return np.vstack([np.hstack(panels[i : i + columns]) for i in range(0, len(panels), columns)])
+    return lay_out([draw_panel(panel, side) for panel in panels], columns)
 
 
 def real_panel(field: GroundTruth, segmenter: Segmenter, confidence: float) -> Panel:
@@ -70,17 +69,12 @@ def real_panel(field: GroundTruth, segmenter: Segmenter, confidence: float) -> P
     else:
         scores = [detection.score for detection in detections]
         match = match_rles(field.cells, detection_rles(detections, image.shape[:2]), scores)
-        truths = [_contour(coco_mask.decode(cell)) for cell in field.cells]
+        truths = [contour(coco_mask.decode(cell)) for cell in field.cells]
     missed = match.missed(0)
     outlines = [(np.array(detection.polygon), YELLOW) for detection in detections]
     outlines += [(truth, WHITE) for truth, miss in zip(truths, missed, strict=True) if not miss and field.cells]
     outlines += [(truth, RED) for truth, miss in zip(truths, missed, strict=True) if miss]
     return Panel(image, f"{field.name}: {len(detections)} outlined, {int(missed.sum())} missed", outlines)
-
-
-def _contour(mask: np.ndarray) -> np.ndarray:
-    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return max(contours, key=cv2.contourArea)[:, 0].astype(float)
 
 
 def real_fields(benchmarks: Path) -> dict[str, list[GroundTruth]]:
@@ -130,7 +124,7 @@ def _drawn_panel(segmenter: Segmenter, confidence: float, seed: int) -> tuple[tu
         (np.array(detection.polygon), ORANGE if wrong else YELLOW)
         for detection, wrong in zip(detections, false, strict=True)
     ]
-    outlines += [(_contour(truth), RED) for truth, miss in zip(truths, missed, strict=True) if miss]
+    outlines += [(contour(truth), RED) for truth, miss in zip(truths, missed, strict=True) if miss]
     title = f"{len(truths)} cells: {int(missed.sum())} missed, {int(false.sum())} false"
     metrics = summary([match], 0)
     rank = float(np.nan_to_num(metrics["f1"])), float(np.nan_to_num(metrics["mean_iou"]))

@@ -56,7 +56,7 @@ class GroundTruth:
         return scale * np.sqrt(4 * areas / np.pi)
 
 
-def annotations(data: Path, split: str) -> Path:
+def annotation_file(data: Path, split: str) -> Path:
     """Return the COCO file of one split of a folder that ``smear_fields.py`` wrote.
 
     Raises:
@@ -74,7 +74,7 @@ def coco_fields(data: Path, split: str) -> list[GroundTruth]:
     Raises:
         MarrowError: there are none.
     """
-    path = annotations(data, split)
+    path = annotation_file(data, split)
     content = json.loads(path.read_text(encoding="utf-8"))
     cells: dict[int, list[tuple[RLE, float]]] = {entry["id"]: [] for entry in content["images"]}
     for entry in content["annotations"]:
@@ -95,7 +95,7 @@ def coco_fields(data: Path, split: str) -> list[GroundTruth]:
 def segpc_fields(folder: Path) -> Iterator[GroundTruth]:
     """Read SegPC-2021: a mask for every plasma cell, and none for any other cell."""
     for file in sorted((folder / "images").glob("*.jpg")):
-        labels = cv2.imread(str(folder / "labels" / f"{file.stem}.png"), cv2.IMREAD_UNCHANGED)
+        labels = _read_labels(folder / "labels" / f"{file.stem}.png")
         cells = [encode_rle(labels == cell) for cell in np.unique(labels[labels > 0])]
         yield GroundTruth(file.stem, file, cells, np.full(len(cells), np.nan))
 
@@ -115,5 +115,12 @@ def bccd_fields(folder: Path, part: str = "test") -> Iterator[GroundTruth]:
 def single_cells(folder: Path) -> Iterator[GroundTruth]:
     """Read single white cells with their masks, nucleus and cytoplasm together (Zheng et al. 2018)."""
     for file in sorted(folder.glob("*.jpg")):
-        mask = cv2.imread(str(file.with_name(f"{file.stem}_mask.png")), cv2.IMREAD_GRAYSCALE) > 64
-        yield GroundTruth(file.stem, file, [encode_rle(mask)], np.array([np.nan]))
+        mask = _read_labels(file.with_name(f"{file.stem}_mask.png"), cv2.IMREAD_GRAYSCALE)
+        yield GroundTruth(file.stem, file, [encode_rle(mask > 64)], np.array([np.nan]))
+
+
+def _read_labels(file: Path, flags: int = cv2.IMREAD_UNCHANGED) -> np.ndarray:
+    labels = cv2.imread(str(file), flags)
+    if labels is None:
+        raise MarrowError(f"{file} cannot be read: download the real fields again, or leave --benchmarks out.")
+    return labels

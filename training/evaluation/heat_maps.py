@@ -15,6 +15,7 @@ from dataset_scripts.synthetic_cells import draw_single
 from marrow.classifier import Classifier
 from marrow.crop import crop_cell, find_centre_cell
 from marrow.drawing import draw_heat
+from training.common.plots import lay_out
 
 PANEL = 320  # pixels of one picture in the output
 
@@ -88,8 +89,7 @@ def drawn_plate(classifier: Classifier, columns: int = 3, seed: int = 3) -> np.n
     rng = np.random.default_rng(seed)
     cells = {code: draw_single(code, rng) for code in classifier.labels}
     panels = [_titled(overlay(explain(classifier, cell), 160), f"drawn as {code}") for code, cell in cells.items()]
-    panels += [np.full_like(panels[0], 255)] * (-len(panels) % columns)
-    return np.vstack([np.hstack(panels[i : i + columns]) for i in range(0, len(panels), columns)])
+    return lay_out(panels, columns)
 
 
 def _titled(panel: np.ndarray, text: str) -> np.ndarray:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 from scipy.optimize import linear_sum_assignment
 
 from marrow.analysis import Box, Detection
+from marrow.geometry import box_iou, polygon_mask
 from training.common.metrics_schema import CurvePoint, Interval, RecallOf
 from training.evaluation.bootstrap import LEVELS, RESAMPLES
 
@@ -57,9 +57,7 @@ class Match:
 
 def detection_mask(detection: Detection, shape: tuple[int, int]) -> np.ndarray:
     """Fill the outline of a detection: ``(height, width)`` bool."""
-    mask = np.zeros(shape, np.uint8)
-    cv2.fillPoly(mask, [np.floor(np.array(detection.polygon)).astype(np.int32)], 1)
-    return mask.astype(bool)
+    return polygon_mask(detection.polygon, shape)
 
 
 def encode_rle(mask: np.ndarray) -> RLE:
@@ -95,11 +93,7 @@ def match_masks(truths: Sequence[np.ndarray], detections: Sequence[Detection], s
 def match_boxes(truths: np.ndarray, detections: Sequence[Detection]) -> Match:
     """Compare ``(n, 4)`` true boxes ``x0 y0 x1 y1`` with the detections' boxes."""
     boxes = np.array([d.box for d in detections]).reshape(-1, 4)
-    a, b = truths.reshape(-1, 1, 4), boxes.reshape(1, -1, 4)
-    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    both = sides.clip(0).prod(axis=2)
-    areas = (a[..., 2:] - a[..., :2]).prod(axis=2) + (b[..., 2:] - b[..., :2]).prod(axis=2)
-    return Match(both / np.maximum(areas - both, 1e-9), np.array([d.score for d in detections]))
+    return Match(box_iou(truths, boxes), np.array([d.score for d in detections]))
 
 
 def summary(matches: Sequence[Match], confidence: float, overlap: float = 0.5) -> dict[str, float]:

@@ -22,7 +22,7 @@ from training.common.model_folder import update_config
 from training.common.plots import draw_curve
 from training.evaluation.ground_truth import (
     GroundTruth,
-    annotations,
+    annotation_file,
     bccd_fields,
     coco_fields,
     segpc_fields,
@@ -108,7 +108,8 @@ def measure_outliner(
         datasets["composed"] = _field_metrics(
             composed,
             confidence,
-            **average_precision(annotations(data, "test"), composed),
+            MATCHED,
+            **average_precision(annotation_file(data, "test"), composed),
             recall_by_overlap=recall_by(*_values(composed, lambda f: f.hidden), OVERLAP_BINS, confidence),
             recall_by_diameter=_recall_by_diameter(composed, confidence),
         )
@@ -153,11 +154,12 @@ def _field_metrics(
     """Return those metrics of the matches that are known in these fields, and others that were measured already."""
     matches = [one.match for one in outlined]
     values, bounds = summary(matches, confidence), intervals(matches, confidence)
+    known: dict[str, Any] = {name: values[name] for name in names if not np.isnan(values[name])}
     return FieldMetrics(
         n_images=len(outlined),
         cells=int(values["cells"]),
-        **{name: values[name] for name in names if not np.isnan(values[name])},
         intervals={name: bounds[name] for name in names if name in bounds},
+        **known,
         **others,
     )
 

@@ -12,6 +12,7 @@ from skimage.morphology import remove_small_objects
 from skimage.segmentation import watershed
 
 from marrow.analysis import Detection
+from marrow.geometry import contour, polygon_area, polygon_box
 
 SIDE = 640  # pixels; larger fields are scaled down to it, as for the network
 LEAST_DYE = 0.35  # optical density; paler things are no nuclei, however pale the rest of the field
@@ -73,11 +74,9 @@ def _with_cytoplasm(nuclei: np.ndarray, dye: np.ndarray, threshold: float) -> np
 
 
 def _detection(mask: np.ndarray, score: float, scale: float) -> Detection | None:
-    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    contour = max(contours, key=cv2.contourArea, default=None)
-    if contour is None or len(contour) < 3:
+    border = contour(mask)
+    if len(border) == 0:
         return None
-    points = (contour[:, 0] + 0.5) / scale
-    (x0, y0), (x1, y1) = points.min(axis=0) - 0.5 / scale, points.max(axis=0) + 0.5 / scale
-    area = float(cv2.contourArea(points.astype(np.float32)))
-    return Detection((x0, y0, x1, y1), tuple(map(tuple, points.tolist())), area, float(score))
+    points = border / scale
+    area = polygon_area(border) / scale**2
+    return Detection(polygon_box(points), tuple(map(tuple, points.tolist())), area, float(score))

@@ -165,7 +165,7 @@ def read_experiments(
     for file in files:
         if file.stem in experiments:
             raise MarrowError(f"Two configs are called {file.stem}: rename one.")
-        config = load_config(ClassifierTraining, file, **overrides)
+        config = load_config(ClassifierTraining, file, None, **overrides)
         if imagenet and (config.arch, config.init) == (EXPORTED, "imagenet"):
             config = replace(config, init=imagenet)
         experiments[file.stem] = config

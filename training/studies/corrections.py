@@ -28,13 +28,13 @@ import numpy as np
 from scipy.stats import binomtest
 
 from dataset_scripts.fields.compose import Field, PatchBank, compose_field
-from dataset_scripts.fields.patches import ground_colour
 from dataset_scripts.smear_fields import make_patch_bank
 from marrow.analysis import Analysis
 from marrow.classifier import Classifier
 from marrow.errors import MarrowError
 from marrow.flags import save_flag
 from marrow.pipeline import Models, analyze
+from marrow.stain import background_colour
 from training.classifier.data import Cells, at_most, load_cells, real_cells
 from training.common.environment import machine
 from training.common.files import lock_run, read_json, write_json, write_text
@@ -88,7 +88,7 @@ def stained(image: np.ndarray, strength: float) -> np.ndarray:
     Returns:
         The same image with other dyes on the same ground.
     """
-    ground = ground_colour(image) + 1
+    ground = background_colour(image) + 1
     levels = np.arange(1, 257, dtype=np.float32)[:, None]
     values = ground * (levels / ground) ** np.exp(strength * DYE) - 1
     return cv2.LUT(image, values.clip(0, 255).round().astype(np.uint8)[None])
@@ -161,7 +161,7 @@ def review(analysis: Analysis, field: Field) -> Reviewed:
     cells, removed = [], []
     counts = Counter(missed=len(masks) - len(truth))
     for index, cell in enumerate(plain["cells"]):
-        edit = {"at": WHEN, "by": "simulated", "label": None, "shape": None, "from": []}
+        edit: dict[str, Any] = {"at": WHEN, "by": "simulated", "label": None, "shape": None, "from": []}
         code = truth.get(index)
         if code:
             counts["confirmed" if code == cell["label"] else "relabelled"] += 1

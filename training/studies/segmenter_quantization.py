@@ -32,7 +32,7 @@ from marrow.segmenter import Segmenter, letterbox
 from training.common.environment import machine
 from training.common.files import read_json
 from training.common.markdown import table
-from training.evaluation.ground_truth import GroundTruth, annotations, coco_fields
+from training.evaluation.ground_truth import GroundTruth, annotation_file, coco_fields
 from training.evaluation.matching import detection_rles, encode_rle, match_rles
 from training.evaluation.segmenter import average_precision, outline
 from training.weights.onnx_storage import OPSET, store_halved
@@ -158,7 +158,7 @@ def measure_variant(folder: Path, exact: bool, data: Path, fields: Sequence[Grou
     return {
         "ms": round(median(times), 1),
         "file_mb": round((folder / "model.onnx").stat().st_size / 1e6, 1),
-        **average_precision(annotations(data, "test"), outline(segmenter, fields)),
+        **average_precision(annotation_file(data, "test"), outline(segmenter, fields)),
         **agreement(segmenter, folder.parent / "f32" / "model.pt", fields[:AGREEING]),
     }
 
@@ -178,10 +178,11 @@ def agreement(segmenter: Segmenter, weights: Path, fields: Sequence[GroundTruth]
     for field in fields:
         square = letterbox(field.image(), config.input_size)[0]  # ultralytics would enlarge a small field
         image = (255 * square[0]).round().astype(np.uint8).transpose(1, 2, 0)
-        (theirs,) = model(
+        results: Any = model(
             image[..., ::-1], imgsz=config.input_size, conf=config.confidence, iou=config.iou,
             rect=False, retina_masks=True, verbose=False,
         )  # fmt: skip
+        (theirs,) = results
         masks = [] if theirs.masks is None else [encode_rle(mask > 0) for mask in theirs.masks.data.numpy()]
         ours = segmenter(image)
         match = match_rles(masks, detection_rles(ours, image.shape[:2]), [detection.score for detection in ours])

@@ -39,8 +39,8 @@ def run_study(starts: Mapping[str, str], data: Path, config: Path, out: Path) ->
     curves = {}
     for name, start in starts.items():
         run_dir = out / name.replace(" ", "_")
-        command = ("training.train_segmenter", "--data", data, "--classifier", start, "--config", config)
-        command += ("--train-only", "--run-dir", run_dir, "--output-dir", run_dir)
+        places = ("--config", config, "--run-dir", run_dir, "--output-dir", run_dir, "--train-only")
+        command = ("training.train_segmenter", "--data", data, "--classifier", start, *places)
         print(f"== {name}", flush=True)
         if subprocess.run([sys.executable, "-m", *map(str, command)], check=False).returncode:
             raise MarrowError(f"The training from {name} weights failed, see above: repeat the command to go on.")

@@ -124,7 +124,3 @@ def test_names_are_text_on_the_page(reviewed, smear):
     page = to_page(bad, {"<img>&.png": smear})
     assert "<script>" not in page and "<img>" not in page
     assert "&lt;script&gt;$title" in page and "&lt;img&gt;&amp;.png" in page
-
-
-def test_the_texts_are_there_in_both_languages():
-    assert PAGE["en"].keys() == PAGE["fr"].keys()

@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from marrow import MarrowError, cli
-from marrow.cli import default_reference
-from tests.space.known_models import CODES, HUB
+from marrow import cli
+from tests.space.known_models import CODES
 
 
 @dataclass(frozen=True)
@@ -163,15 +162,11 @@ def test_classify_names_single_cells(marrow, tmp_path):
         assert entry["probability"] == max(entry["probabilities"].values())
 
 
-def test_the_embedded_release_is_the_default(monkeypatch, tmp_path):
-    monkeypatch.delenv("MARROW_SEGMENTER", raising=False)
-    if (HUB / "bone-marrow-yolov8-seg").is_dir():
-        assert Path(default_reference("segmenter")) == HUB / "bone-marrow-yolov8-seg"
-    monkeypatch.setattr(cli, "__file__", str(tmp_path / "site-packages" / "marrow" / "cli.py"))
-    with pytest.raises(MarrowError, match="--segmenter or MARROW_SEGMENTER"):
-        default_reference("segmenter")
-    monkeypatch.setenv("MARROW_SEGMENTER", "me/mine@v1")
-    assert default_reference("segmenter") == "me/mine@v1"
+def test_the_help_shows_an_example_call(marrow):
+    for arguments in ([], ["analyze"], ["classify"], ["case"]):
+        result = marrow(*arguments, "--help")
+        assert result.returncode == 0
+        assert f"\nmarrow {arguments[0] if arguments else 'analyze'} " in result.stdout
 
 
 def test_as_a_process_it_speaks_one_line_and_exits_with_2(tmp_path):

@@ -7,8 +7,8 @@ import pytest
 
 from marrow import MarrowError, read_image
 from marrow.analysis import Detection
-from marrow.drawing import fill_outline
 from marrow.editing import merge_outlines, outline_in_box, split_outline
+from marrow.geometry import polygon_mask
 from marrow.segmenter import Segmenter
 from tests.space.known_models import HUB
 from tests.space.served import EXAMPLES
@@ -110,7 +110,7 @@ def _disc(x: float, y: float, radius: float) -> Detection:
 
 
 def _filled(outline: Detection, shape: tuple[int, int]) -> np.ndarray:
-    return fill_outline(np.zeros(shape, np.uint8), outline)
+    return polygon_mask(outline.polygon, shape)
 
 
 def _iou(a: Detection, b: Detection, shape: tuple[int, int]) -> float:

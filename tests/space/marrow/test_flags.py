@@ -129,8 +129,8 @@ def test_without_a_dataset_nothing_is_sent(tmp_path, monkeypatch):
 
 def test_flags_reach_the_dataset_whole(smear, reviewed, tmp_path):
     entry = save_flag(tmp_path / "flags", smear, reviewed, "hello")
-    unfinished = entry.with_name("half.part")
-    unfinished.mkdir()
+    unfinished = entry.with_name(".half.x") / "half"
+    unfinished.mkdir(parents=True)
     (unfinished / "image.png").write_bytes(b"half")
     with HubServer() as hub:
         done = _upload(hub.environment(tmp_path / "home", MARROW_FLAGS_REPO="tester/bone-marrow-flags"), tmp_path)
@@ -138,8 +138,8 @@ def test_flags_reach_the_dataset_whole(smear, reviewed, tmp_path):
         for path in ("image.png", "mask.png", f"crops/BLA/{entry.name}_1.png"):
             sent = hub.read("datasets", "tester/bone-marrow-flags", f"data/{entry.name}/{path}")
             assert sent == (entry / path).read_bytes()
-        with pytest.raises(KeyError, match=r"half\.part"):
-            hub.read("datasets", "tester/bone-marrow-flags", "data/half.part/image.png")
+        with pytest.raises(KeyError, match=r"half"):
+            hub.read("datasets", "tester/bone-marrow-flags", "data/.half.x/half/image.png")
 
 
 def test_a_hub_that_was_away_at_the_start_gets_the_flags_when_it_is_back(smear, analysis, tmp_path):

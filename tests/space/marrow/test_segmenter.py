@@ -4,13 +4,13 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 from dataset_scripts.synthetic_cells import draw_field
 from marrow.analysis import Detection
 from marrow.errors import MarrowError
+from marrow.geometry import polygon_mask
 from marrow.segmenter import GREY, Segmenter, letterbox
 from tests.space.known_models import DISCS, HUB, make_segmenter
 
@@ -18,9 +18,7 @@ RELEASE = HUB / "bone-marrow-yolov8-seg"
 
 
 def filled(detection: Detection, shape: tuple[int, int]) -> np.ndarray:
-    mask = np.zeros(shape, np.uint8)
-    cv2.fillPoly(mask, [np.floor(np.array(detection.polygon)).astype(np.int32)], 1)
-    return mask > 0
+    return polygon_mask(detection.polygon, shape)
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:

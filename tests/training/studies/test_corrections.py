@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from dataset_scripts.fields.compose import Field
-from dataset_scripts.fields.patches import ground_colour
 from dataset_scripts.synthetic_cells import draw_single
 from marrow.analysis import Analysis, Cell, CountingRules, ModelInfo
 from marrow.report import make_report
+from marrow.stain import background_colour
 from tests.commands import assert_refused, python, succeed
 from training.classifier.data import Cells
 from training.common.files import read_json
@@ -32,8 +32,8 @@ def test_a_stain_changes_colours_and_no_stain_changes_nothing():
     assert np.array_equal(stained(image, 0.0), image)
     weak, strong = (np.abs(stained(image, s).astype(int) - image).mean(axis=(0, 1)) for s in (0.4, 1.2))
     assert strong.sum() > weak.sum() > 3
-    ground = ground_colour(image)
-    assert np.abs(ground_colour(stained(image, 1.2)) - ground).max() < 8, "the empty ground stays"
+    ground = background_colour(image)
+    assert np.abs(background_colour(stained(image, 1.2)) - ground).max() < 8, "the empty ground stays"
 
 
 def cell(number: int, x: int, label: str, probabilities: tuple[float, ...]) -> Cell:

@@ -1,5 +1,10 @@
 """A local `evaluate` metric: how far probabilities are from what they promise."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import datasets
 import evaluate
 import numpy as np
@@ -13,7 +18,7 @@ _DESCRIPTION = (
 class CalibrationError(evaluate.Metric):
     """Load it with ``evaluate.load("training/evaluation/metrics/calibration_error")``; needs no network."""
 
-    def _info(self):
+    def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
             description=_DESCRIPTION,
             citation="",
@@ -23,7 +28,9 @@ class CalibrationError(evaluate.Metric):
             ),
         )
 
-    def _compute(self, predictions, references, bins=15):
+    def _compute(
+        self, predictions: Sequence[Sequence[float]], references: Sequence[int], bins: int = 15
+    ) -> dict[str, Any]:
         probabilities = np.asarray(predictions)
         best, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == np.asarray(references)
         places = np.minimum((best * bins).astype(int), bins - 1)

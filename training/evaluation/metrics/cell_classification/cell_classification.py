@@ -1,5 +1,10 @@
 """A local `evaluate` metric for naming cells: overall and per class."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import datasets
 import evaluate
 import numpy as np
@@ -11,7 +16,7 @@ _DESCRIPTION = "Accuracy, balanced accuracy, macro F1, per-class precision, reca
 class CellClassification(evaluate.Metric):
     """Load it with ``evaluate.load("training/evaluation/metrics/cell_classification")``; needs no network."""
 
-    def _info(self):
+    def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
             description=_DESCRIPTION,
             citation="",
@@ -19,8 +24,10 @@ class CellClassification(evaluate.Metric):
             features=datasets.Features({"predictions": datasets.Value("int64"), "references": datasets.Value("int64")}),
         )
 
-    def _compute(self, predictions, references, codes=None):
-        """Return the figures over the classes that occur among the references; a mean is over those alone."""
+    def _compute(
+        self, predictions: Sequence[int], references: Sequence[int], codes: list[str] | None = None
+    ) -> dict[str, Any]:
+        """Return the metrics over the classes that occur among the references; a mean is over those alone."""
         truth, guess = np.asarray(references), np.asarray(predictions)
         codes = codes or [str(index) for index in range(int(max(truth.max(), guess.max())) + 1)]
         present = sorted(set(truth.tolist()))
