@@ -140,7 +140,7 @@ def steps(work: Path, hub: dict[str, str]) -> list[Step]:
 
 def _classifier_outcome(folder: Path) -> str:
     metrics = read_metrics(ClassifierMetrics, folder / "metrics.json")
-    return f"test accuracy {number(metrics.test.accuracy)} on drawn cells"
+    return f"test accuracy {number(metrics.test and metrics.test.accuracy)} on drawn cells"
 
 
 def _segmenter_outcome(folder: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any, TypeAlias
 
 import keras
 
@@ -13,7 +14,7 @@ from training.classifier.config import ClassifierTraining
 # mean of the ImageNet images in the order blue, green, red, which the weights of VGG and ResNet expect subtracted
 CAFFE_MEAN = (103.939, 116.779, 123.68)
 
-Tensor = keras.KerasTensor
+Tensor: TypeAlias = Any  # a keras.KerasTensor
 Base = Callable[[Tensor, ClassifierTraining], keras.Model]
 
 

@@ -69,7 +69,7 @@ def augmented_crop(
         view = cv2.warpAffine(view, turn, (crop.size,) * 2, borderValue=(crop.background,) * 3)
     if rng.random() < 0.5:
         view = view[:, ::-1]
-    view = np.rot90(view, rng.integers(4))
+    view = np.rot90(view, int(rng.integers(4)))
     if rng.random() < 0.3 and strength.blur:
         view = cv2.GaussianBlur(np.ascontiguousarray(view), (0, 0), rng.uniform(0.2, max(strength.blur, 0.21)))
     if rng.random() < 0.3 and strength.noise:

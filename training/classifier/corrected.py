@@ -131,5 +131,5 @@ def cells_digest(cells: Cells) -> str:
     digest = hashlib.sha256()
     for image, label in zip(cells.images, cells.labels, strict=True):
         digest.update(f"{label} {image.shape}".encode())
-        digest.update(np.ascontiguousarray(image))
+        digest.update(np.ascontiguousarray(image).data)
     return digest.hexdigest()

@@ -8,6 +8,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -136,7 +137,7 @@ def save_run(
     """Write what the export needs: ``model.keras``, ``weights.npz`` (by layer and variable), ``run.json``."""
     # without the optimizer, which only a checkpoint needs
     keras.Model(model.inputs, model.outputs, name=model.name).save(run_dir / "model.keras")
-    arrays = {
+    arrays: dict[str, Any] = {
         f"{layer.name}/{variable.name}": np.array(variable) for layer in model.layers for variable in layer.weights
     }
     np.savez(run_dir / "weights.npz", **arrays)

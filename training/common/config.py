@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from marrow.errors import MarrowError
 
@@ -41,8 +41,9 @@ def load_config(
 
 
 def _filled(kind: type[Config], values: dict[str, Any]) -> Config:
-    known = {field.name: field.default_factory for field in fields(kind)}
-    defaults = {field.name: field.default for field in fields(kind)}
+    options: tuple[Field[Any], ...] = fields(cast(Any, kind))
+    known: dict[str, Any] = {option.name: option.default_factory for option in options}
+    defaults = {option.name: option.default for option in options}
     unknown = set(values) - set(known)
     if unknown:
         raise MarrowError(f"The config has unknown keys {', '.join(sorted(unknown))}: known are {', '.join(known)}.")
@@ -50,5 +51,7 @@ def _filled(kind: type[Config], values: dict[str, Any]) -> Config:
         wanted = dict if defaults[key] is MISSING else type(defaults[key])
         if type(value) is not wanted and (type(value), wanted) != (int, float):
             raise MarrowError(f"The config's {key} is {value!r}: give it a value of the kind {wanted.__name__}.")
-    tables = {key: _filled(known[key], table) for key, table in values.items() if is_dataclass(known[key])}
+    tables: dict[str, Any] = {
+        key: _filled(known[key], table) for key, table in values.items() if is_dataclass(known[key])
+    }
     return kind(**(values | tables))

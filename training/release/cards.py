@@ -30,9 +30,9 @@ def pin_space(readme: str, namespace: str, commits: dict[str, str]) -> str:
         the last of these.
     """
     card = SpaceCard(readme)
-    card.data.models = list(commits)
-    card.data.datasets = [f"{namespace}/{DATASET.repo}"]
-    card.data.preload_from_hub = [f"{repo} {RUNTIME_FILES} {commit}" for repo, commit in commits.items()]
+    card.data["models"] = list(commits)
+    card.data["datasets"] = [f"{namespace}/{DATASET.repo}"]
+    card.data["preload_from_hub"] = [f"{repo} {RUNTIME_FILES} {commit}" for repo, commit in commits.items()]
     return str(card)
 
 
@@ -63,7 +63,7 @@ def describe_copy(readme: str, files: dict[str, Path]) -> str:
     told += [f"from the sources {_listed(sources)}"] if sources else []
     note = f"> **This copy is not the set described below, only made like it:** it holds {', '.join(told)}."
     card = DatasetCard(readme)
-    card.data.size_categories = [next((size for bound, size in SIZES if rows < bound), "n>1M")]
+    card.data["size_categories"] = [next((size for bound, size in SIZES if rows < bound), "n>1M")]
     text = str(card)
     before, heading, rest = text.partition("\n# ")
     title, _, rest = rest.partition("\n")

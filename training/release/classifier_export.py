@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import torch
@@ -90,7 +91,7 @@ def export_onnx(model: MobileNetV2ForImageClassification, size: int, path: Path)
 
         def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             features = self.model.mobilenet_v2(pixels).last_hidden_state
-            head = self.model.classifier
+            head: Any = self.model.classifier
             maps = torch.nn.functional.conv2d(features, head.weight[:, :, None, None])
             return head(features.mean(dim=(2, 3))), maps
 

@@ -29,6 +29,7 @@ from training.release.remote import (
     TITLE,
     Plan,
     diff_repo,
+    head_commit,
     overriding_variables,
     push,
     refuse_to_overwrite,
@@ -113,7 +114,7 @@ class Release:
 
     def _head(self, spec: RepoSpec) -> str:
         try:
-            return self.api.model_info(self.repo(spec)).sha
+            return head_commit(self.api, self.repo(spec), spec.repo_type)
         except RepositoryNotFoundError as error:
             if spec in self.specs:
                 return "0" * 40  # not pushed yet
@@ -306,9 +307,11 @@ def _analyze(release: Release, space: Path, cache: Path, work: Path, pinned: boo
     if SPACE in release.specs:
         models = {spec.name: f"{release.repo(spec)}@{release.pins()[release.repo(spec)]}" for spec in MODELS}
     else:
-        models = {spec.name: release.reference(spec) for spec in MODELS}
-        if missing := [name for name, reference in models.items() if not reference]:
-            return f"the same files came back; nothing is analyzed, since there is no {missing[0]} yet"
+        models = {}
+        for spec in MODELS:
+            if not (reference := release.reference(spec)):
+                return f"the same files came back; nothing is analyzed, since there is no {spec.name} yet"
+            models[spec.name] = reference
     with release.doing("analysis"):
         return analyze_example(space.resolve(), cache, out, models, pinned)
 

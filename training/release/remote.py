@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, HfApi
 from huggingface_hub.errors import RepositoryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 
@@ -69,7 +69,7 @@ def diff_repo(api: HfApi, spec: RepoSpec, repo: str, files: Mapping[str, Path]) 
         files: path on disk by path in the repo, as it shall be.
     """
     try:
-        head = api.repo_info(repo, repo_type=spec.repo_type).sha
+        head = head_commit(api, repo, spec.repo_type)
     except RepositoryNotFoundError:
         return Plan(spec, repo, files, None, tuple(files), (), (), None)
     there = _tree(api, spec, repo, head)
@@ -80,6 +80,13 @@ def diff_repo(api: HfApi, spec: RepoSpec, repo: str, files: Mapping[str, Path]) 
     foreign = [name for name in there if there[name] != before.get(name) and name not in same]
     changed = tuple(name for name in files if name not in same)
     return Plan(spec, repo, files, head, changed, gone, tuple(foreign), published)
+
+
+def head_commit(api: HfApi, repo: str, repo_type: str, revision: str | None = None) -> str:
+    """Return the commit of a revision, by default of the main branch."""
+    commit = api.repo_info(repo, repo_type=repo_type, revision=revision).sha
+    assert commit, "the Hub names a commit for every repo"
+    return commit
 
 
 def _tree(api: HfApi, spec: RepoSpec, repo: str, revision: str) -> dict[str, str]:
@@ -126,7 +133,7 @@ def _difference(api: HfApi, plan: Plan, name: str) -> Iterable[str]:
         before, what = (lines(plan.published), f"{name} as published") if plan.published else ([], "nothing")
     except FileNotFoundError:
         before, what = [], "nothing"
-    return difflib.unified_diff(before, lines(plan.head), what, there, lineterm="")
+    return difflib.unified_diff(before, lines(plan.head or "main"), what, there, lineterm="")
 
 
 def push(api: HfApi, plan: Plan, title: str, private: bool = False, pull_request: bool = False) -> str:
@@ -142,16 +149,16 @@ def push(api: HfApi, plan: Plan, title: str, private: bool = False, pull_request
     Returns:
         The commit at which it is that.
     """
-    if plan.up_to_date:
+    if plan.head and plan.up_to_date:
         return plan.head
     kind, head = plan.spec.repo_type, plan.head
     if head is None:
         sdk = "gradio" if plan.spec is SPACE else None
         api.create_repo(plan.repo, repo_type=kind, private=private or None, space_sdk=sdk, exist_ok=True)
-        head = api.repo_info(plan.repo, repo_type=kind).sha
+        head = head_commit(api, plan.repo, kind)
     if pull_request and (waiting := _waiting(api, plan, title)):
         return waiting
-    changes = [
+    changes: list[CommitOperationAdd | CommitOperationCopy | CommitOperationDelete] = [
         *(CommitOperationDelete(name) for name in plan.gone),
         *(CommitOperationAdd(name, plan.files[name]) for name in plan.changed),
     ]
@@ -169,9 +176,10 @@ def _waiting(api: HfApi, plan: Plan, title: str) -> str | None:
         plan.repo, repo_type=kind, discussion_type="pull_request", discussion_status="open"
     ):
         if one.title.startswith(TITLE):
-            there = _tree(api, plan.spec, plan.repo, one.git_reference)
+            reference = f"refs/pr/{one.num}"
+            there = _tree(api, plan.spec, plan.repo, reference)
             if there.keys() == wanted.keys() and all(there[name] in wanted[name] for name in wanted):
-                return api.repo_info(plan.repo, repo_type=kind, revision=one.git_reference).sha
+                return head_commit(api, plan.repo, kind, reference)
     return None
 
 

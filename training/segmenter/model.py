@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("YOLO_AUTOINSTALL", "false")
 
@@ -75,7 +76,7 @@ def build_model(backbone: nn.Module | None, model: str = ARCHITECTURE) -> YOLO:
         raise MarrowError(f"{model} has no MobileNetV2 to put weights in: give --classifier none.")
     own = CONFIGS / model
     try:
-        built = YOLO(own if own.is_file() else model, task="segment", verbose=False)
+        built: Any = YOLO(own if own.is_file() else model, task="segment", verbose=False)
     except OSError as error:
         raise MarrowError(f"There is no architecture {model}: name {ARCHITECTURE} or one of ultralytics.") from error
     if backbone is not None:

@@ -48,8 +48,15 @@ def keras_to_torch(arrays: Mapping[str, np.ndarray], module: nn.Module) -> None:
         convolution.weight.copy_(torch.from_numpy(kernel.transpose(axes).copy()))
         norm.weight.copy_(torch.from_numpy(arrays[f"{prefix}/gamma"]))
         norm.bias.copy_(torch.from_numpy(arrays[f"{prefix}/beta"]))
-        norm.running_mean.copy_(torch.from_numpy(arrays[f"{prefix}/moving_mean"]))
-        norm.running_var.copy_(torch.from_numpy(arrays[f"{prefix}/moving_variance"]))
+        mean, variance = _statistics(norm)
+        mean.copy_(torch.from_numpy(arrays[f"{prefix}/moving_mean"]))
+        variance.copy_(torch.from_numpy(arrays[f"{prefix}/moving_variance"]))
+
+
+def _statistics(norm: nn.BatchNorm2d) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the running mean and variance, which every normalisation of a MobileNetV2 keeps."""
+    assert norm.running_mean is not None and norm.running_var is not None
+    return norm.running_mean, norm.running_var
 
 
 def keras_file_to_torch(path: Path, module: nn.Module) -> None:
@@ -99,9 +106,9 @@ def copy_backbone(source: nn.Module, target: nn.Module) -> None:
     """
     both = zip(pairs(source), pairs(target), strict=False)  # the target may end one pair earlier
     for index, ((conv_a, norm_a), (conv_b, norm_b)) in enumerate(both):
-        scale, shift = (2, conv_a.weight.sum(dim=(1, 2, 3))) if index == 0 else (1, 0)
-        conv_b.weight.copy_(conv_a.weight * scale)
+        (mean_a, variance_a), (mean_b, variance_b) = _statistics(norm_a), _statistics(norm_b)
+        conv_b.weight.copy_(conv_a.weight * (2 if index == 0 else 1))
         norm_b.weight.copy_(norm_a.weight)
         norm_b.bias.copy_(norm_a.bias)
-        norm_b.running_mean.copy_(norm_a.running_mean + shift)
-        norm_b.running_var.copy_(norm_a.running_var + norm_a.eps - norm_b.eps)
+        mean_b.copy_(mean_a + conv_a.weight.sum(dim=(1, 2, 3)) if index == 0 else mean_a)
+        variance_b.copy_(variance_a + (norm_a.eps - norm_b.eps))
