@@ -189,13 +189,14 @@ def _label(picture: np.ndarray, analysis: Analysis, text_of: Callable[[Cell], tu
     """Write a coloured chip at each cell, where it hides no other chip if there is such a place."""
     canvas = Image.fromarray(picture)
     draw = ImageDraw.Draw(canvas)
-    font = ImageFont.load_default(_sizes(analysis)[1])
+    size = _sizes(analysis)[1]
+    font = ImageFont.load_default(size)
     taken: list[Chip] = []
     for cell in analysis.cells:
         text, colour = text_of(cell)
-        chip = _place(cell, draw.textbbox((0, 0), text, font, anchor="lt"), font.size / 4, canvas.size, taken)
+        chip = _place(cell, draw.textbbox((0, 0), text, font, anchor="lt"), size / 4, canvas.size, taken)
         taken.append(chip)
-        draw.rounded_rectangle(chip, font.size / 4, fill=colour)
+        draw.rounded_rectangle(chip, size / 4, fill=colour)
         draw.text(((chip[0] + chip[2]) / 2, (chip[1] + chip[3]) / 2), text, ink_on(colour), font, anchor="mm")
     return np.asarray(canvas).copy()
 

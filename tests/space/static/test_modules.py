@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from marrow import Analysis, analyze
+from marrow.analysis import filter_cells
 from marrow.case import Case, NamedAnalysis, count_case
-from marrow.report import filter_cells, write_notes
+from marrow.report import write_notes
 from screen.viewer import make_settings
 
 HERE = Path(__file__).parent
