@@ -28,7 +28,7 @@ def default_reference(kind: Kind) -> str:
     variable = f"MARROW_{kind.upper()}"
     if reference := os.environ.get(variable):
         return reference
-    around = Path(__file__).resolve().parents[1]
+    around = Path(__file__).absolute().parents[1]  # not resolved: in the Hub's cache each file is a link to elsewhere
     if (around / "app.py").is_file() and (around / "screen").is_dir():  # the Space's folder, not one of site-packages
         for pinned in pinned_models(around / "README.md"):
             if pinned.partition("@")[0].endswith(f"/{RELEASE[kind]}"):
