@@ -20,9 +20,9 @@ import cv2
 import numpy as np
 
 from dataset_scripts.synthetic_cells import draw_field
-from marrow.analysis import Analysis
 from marrow.command import Command
 from marrow.errors import MarrowError
+from marrow.schema import read_analysis
 from training.common.files import read_json
 from training.common.markdown import number
 from training.common.metrics_schema import ClassifierMetrics, SegmenterMetrics, read_metrics
@@ -174,7 +174,7 @@ def _analyze_unseen(work: Path, hub: dict[str, str]) -> None:
 def unseen_outcome(work: Path) -> str:
     """Compare the analysis of the unseen field with the cells that were drawn in it."""
     truth = np.load(work / "unseen.npz")
-    cells = Analysis.from_dict(read_json(work / "analysis" / "unseen.json")).cells
+    cells = read_analysis(read_json(work / "analysis" / "unseen.json")).cells
     masks = [truth["labels"] == i + 1 for i in range(len(truth["codes"]))]
     match = match_masks(masks, cells, truth["labels"].shape)
     right = sum(

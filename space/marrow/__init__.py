@@ -9,7 +9,8 @@ from marrow.analysis import Analysis, Cell, Report
 from marrow.errors import MarrowError
 from marrow.images import read_image
 from marrow.pipeline import Models, analyze
+from marrow.schema import read_analysis
 
-__all__ = ["Analysis", "Cell", "MarrowError", "Models", "Report", "analyze", "read_image"]
+__all__ = ["Analysis", "Cell", "MarrowError", "Models", "Report", "analyze", "read_analysis", "read_image"]
 
 __version__ = "0.2.0"

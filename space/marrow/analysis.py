@@ -175,24 +175,6 @@ class Analysis:
     report: Report = field(repr=False)
     removed: tuple[Cell, ...] = ()
 
-    @classmethod
-    def from_dict(cls, plain: Any, rules: CountingRules | None = None) -> Analysis:
-        """Read back what :meth:`to_dict` gives, or gave before there were edits; nothing in it is believed unseen.
-
-        Args:
-            plain: the plain values.
-            rules: to count by; those that the values themselves name when ``None``.
-
-        Returns:
-            The analysis, equal to the one that was saved to the rounding of the JSON, counted anew.
-
-        Raises:
-            MarrowError: it is not an analysis; the message says what is wrong.
-        """
-        from marrow.schema import read_analysis  # which builds on this file
-
-        return read_analysis(plain, rules)
-
     def is_uncertain(self, cell: Cell) -> bool:
         """Tell whether the name of one of the cells is too doubtful to count."""
         return cell.is_uncertain(self.report.uncertain_below)

@@ -12,6 +12,7 @@ from typing import Any
 from marrow.analysis import Analysis, CountingRules, Report
 from marrow.errors import MarrowError
 from marrow.report import make_report
+from marrow.schema import read_analysis
 
 MAX_IMAGES = 200
 """Most images of a case."""
@@ -48,7 +49,7 @@ class Case:
 
     @classmethod
     def from_dict(cls, plain: Any, rules: CountingRules | None = None) -> Case:
-        """Read back what :meth:`to_dict` gives, as :meth:`marrow.analysis.Analysis.from_dict` does.
+        """Read back what :meth:`to_dict` gives, as :func:`marrow.schema.read_analysis` does.
 
         Raises:
             MarrowError: it is not a case, or its images cannot be counted together.
@@ -58,7 +59,7 @@ class Case:
             raise MarrowError(f"This is not a case of 1 to {MAX_IMAGES} images: choose a JSON saved by marrow.")
         analyses = []
         for row in rows:
-            analysis, file = Analysis.from_dict(row, rules), row.get("file")
+            analysis, file = read_analysis(row, rules), row.get("file")
             if not isinstance(file, str) or not file.isprintable() or not 0 < len(file) <= 255:
                 raise MarrowError("This case has an image without a file name: choose a JSON saved by marrow.")
             analyses.append(NamedAnalysis(file, analysis))
@@ -103,7 +104,7 @@ def read_saved(paths: Sequence[Path]) -> Case:
             if isinstance(plain, dict) and "case" in plain:
                 analyses.extend(Case.from_dict(plain).analyses)
             else:
-                analyses.append(NamedAnalysis(path.stem, Analysis.from_dict(plain)))
+                analyses.append(NamedAnalysis(path.stem, read_analysis(plain)))
         except OSError as error:
             raise MarrowError(f"{path} cannot be read ({error.strerror}): check the path.") from error
         except (ValueError, RecursionError) as error:  # no JSON, or no UTF-8

@@ -70,7 +70,9 @@ def outline_cells(image: np.ndarray) -> list[np.ndarray]:
     density = _small_density(image)
     lobes = _lobes(nuclear_mask(density))
     colours = colour_features(density)
-    free, masks, taken = np.ones(image.shape[:2], bool), [], set()
+    free = np.ones(image.shape[:2], bool)
+    masks: list[np.ndarray] = []
+    taken: set[int] = set()
     while len(taken) < len(lobes.radii):
         left = [i for i in np.argsort(-lobes.radii).tolist() if i not in taken]
         outline, members = _grow_cell(colours, lobes, left[0] if masks else _most_central(lobes), taken)

@@ -26,7 +26,7 @@ SOURCES_OF_0_1 = {"marrow": ("bone_marrow", "MLL"), "blood": ("blood", "Barcelon
 """Origin and laboratory of the training images of release 0.1, which knew them by these names of sources."""
 
 CAM_SHIFTS = (-11, 0, 11)
-"""Pixels by which a crop is moved to look closer at it; they divide the 32 of a step of the last feature map."""
+"""Pixels by which a crop is shifted for a finer map; they divide the 32 of a step of the last feature map."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class ClassifierConfig:
         uncertain_below: a cell whose best probability is lower counts as uncertain, 0 to 1.
         trained_on: number of training images by code, origin and laboratory; an empty entry means none. What release
             0.1 wrote is read too, see :func:`read_trained_on`.
-        tta_rotations: quarter turns of each crop that are looked at; their probabilities are averaged. 1 to 4.
+        tta_rotations: number of quarter turns of each crop whose probabilities are averaged, 1 to 4.
         reject_logit: constant logit that competes with those of the classes and stands for none of them, so that the
             probabilities add up to less than 1 where no class speaks up; nothing competes when ``None``.
     """
@@ -144,7 +144,7 @@ class Classifier(Pretrained):
         return probabilities(self.logits(crops), self.config.temperature, self.config.reject_logit)
 
     def logits(self, crops: np.ndarray) -> np.ndarray:
-        """Return the logits of ``(n, size, size, 3)`` uint8 RGB crops in each view, ``(views, n, len(labels))``."""
+        """Return the logits of ``(n, size, size, 3)`` uint8 RGB crops, ``(tta_rotations, n, len(labels))``."""
         return np.stack([logits for logits, *_ in self._forward(crops)])
 
     @cached_property
@@ -157,8 +157,8 @@ class Classifier(Pretrained):
         """Say where the evidence for a class lies.
 
         This is the class activation map (Zhou et al. 2016, arXiv:1512.04150), less the mean of those of all classes,
-        which is all that a softmax sees of it. Its places are 32 pixels apart, so the crop is looked at nine times in
-        each view, a few pixels aside each time, and the maps are laid over each other.
+        which is all that a softmax sees of it. Its places are 32 pixels apart, so the crop is mapped nine times at
+        each rotation, a few pixels aside each time, and the maps are averaged.
 
         Args:
             crop: ``(size, size, 3)`` uint8 RGB, as :func:`marrow.crop.crop_cell` gives it.
@@ -190,7 +190,7 @@ class Classifier(Pretrained):
         return np.mean(evidence, axis=0)
 
     def _forward(self, crops: np.ndarray) -> Iterator[list[np.ndarray]]:
-        """Return the network's outputs for crops in each view, whose maps lie as the view is turned."""
+        """Return the network's outputs for crops at each rotation, whose maps are turned as the crops are."""
         inputs = crops.transpose(0, 3, 1, 2) / np.float32(127.5) - np.float32(1)
         for turn in range(self.config.tta_rotations):
             turned = np.ascontiguousarray(np.rot90(inputs, turn, axes=(2, 3)))
@@ -199,10 +199,10 @@ class Classifier(Pretrained):
 
 
 def probabilities(logits: np.ndarray, temperature: float = 1, reject_logit: float | None = None) -> np.ndarray:
-    """Turn logits into probabilities, averaged over the views.
+    """Turn logits into probabilities, averaged over the rotations.
 
     Args:
-        logits: ``(views, n, classes)``.
+        logits: ``(rotations, n, classes)``.
         temperature: divides the logits.
         reject_logit: logit of none of the classes, as in :class:`ClassifierConfig`.
 

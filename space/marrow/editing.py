@@ -33,7 +33,7 @@ from marrow.segmenter import Segmenter
 from marrow.stain import nuclear_mask, optical_density
 
 ROOM = 4.0
-"""Side of the cut-out that the segmenter looks at, in longest sides of the box."""
+"""Side of the cut-out that the segmenter is given, in longest sides of the box."""
 
 SMALLEST = 60.0
 """Pixels to which a smaller box is enlarged for the segmenter."""
@@ -57,7 +57,7 @@ SMALLEST_PART = 0.12
 def outline_in_box(image: np.ndarray, box: Box, segmenter: Segmenter) -> Detection:
     """Outline the cell that a person drew a box around.
 
-    The segmenter looks at the box and its surroundings, at a scale that it knows; where it finds nothing that fits the
+    The segmenter is given the box and its surroundings, at a scale that it knows; where it finds nothing that fits the
     box, the cell is grown from its nucleus by colour, and where there is none, its outline is an ellipse.
 
     Args:
@@ -185,7 +185,7 @@ def _inside(box: Box, image: np.ndarray) -> Box:
 
 
 def _segmented(image: np.ndarray, box: Box, segmenter: Segmenter) -> list[Detection]:
-    """Let the segmenter look at the box and its surroundings; outlines in pixels of the image."""
+    """Run the segmenter on the box and its surroundings; outlines in pixels of the image."""
     x0, y0, x1, y1 = box
     side = max(x1 - x0, y1 - y0)
     reach, (x, y) = ROOM * side / 2, ((x0 + x1) / 2, (y0 + y1) / 2)
@@ -199,8 +199,8 @@ def _segmented(image: np.ndarray, box: Box, segmenter: Segmenter) -> list[Detect
 
 def _moved(outline: Detection, scale: float, shift: tuple[float, float]) -> Detection:
     points = np.array([outline.box[:2], outline.box[2:], *outline.polygon]) * scale + shift
-    (first, last), polygon = points[:2].ravel().reshape(2, 2).tolist(), points[2:].tolist()
-    return Detection((*first, *last), tuple(map(tuple, polygon)), outline.area * scale**2, outline.score)
+    box, polygon = polygon_box(points[:2]), points[2:].tolist()
+    return Detection(box, tuple(map(tuple, polygon)), outline.area * scale**2, outline.score)
 
 
 def _by_colour(image: np.ndarray, box: Box) -> Detection | None:

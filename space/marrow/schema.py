@@ -37,11 +37,14 @@ TOLERANCE = 2e-4
 
 
 def read_analysis(plain: Any, rules: CountingRules | None = None) -> Analysis:
-    """Read plain values back; this is :meth:`marrow.analysis.Analysis.from_dict`.
+    """Read back what :meth:`marrow.analysis.Analysis.to_dict` gives; nothing in it is believed unseen.
 
     Args:
         plain: the layout of the JSON file, or the older one without ``edited`` and ``removed``.
         rules: to count by; those that the values themselves name when ``None``.
+
+    Returns:
+        The analysis, equal to the one that was saved to the rounding of the JSON, counted anew.
 
     Raises:
         MarrowError: a value is missing, of the wrong type, not finite, outside the image, or unknown.

@@ -1,7 +1,7 @@
 """The segmenter: a YOLOv8-seg network in ONNX, run by OpenVINO, that outlines every nucleated cell.
 
-It looks twice: at the image as large as fits, and at half that size for cells larger than those it was trained on, of
-which the first look gives a part (BCCD test part: box recall 0.88 with one look, 1.00 with two).
+It works at two scales: the image as large as fits, and half that size for cells larger than those it was trained on,
+of which the first scale gives a part (BCCD test part: box recall 0.88 at one scale, 1.00 at two).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from marrow.runtime import compile_onnx, read_config
 FINEST = 3.0  # most pixels of an outline's grid in one of the input, so that a huge image takes no minutes
 SMOOTHING = 0.2  # share of a box; what is narrower leaks from the cell. Raises the mean IoU by 0.007 (validation)
 GREY = 114  # the colour of ultralytics' letterbox
-COARSE_SCALE = 0.5  # size of the image in the second look, for large cells
-COARSE_MIN_SIZE = 0.65  # share of `max_object_size` from which on the second look counts too
+COARSE_SCALE = 0.5  # size of the image at the second scale, for large cells
+COARSE_MIN_SIZE = 0.65  # share of `max_object_size` from which on the second scale counts too
 PART_MIN_OVERLAP, PART_MAX_AREA = (
     0.8,
     0.75,
@@ -40,7 +40,7 @@ class SegmenterConfig:
         labels: class names of the network.
         trained_on: number of training images by data set.
         max_object_size: longest side of a cell, in pixels of the input, that the network knows from its training.
-            Larger ones are outlined in a second look, at the image in half its size; 0 for a single look.
+            Larger ones are outlined at a second scale, the image at half its size; 0 for a single scale.
     """
 
     input_size: int
@@ -99,8 +99,8 @@ class Segmenter(Pretrained):
         chosen = (sides[0] <= longest) & (longest <= sides[1])
         depth, *grid = prototypes[0].shape
         logits = (coefficients[chosen] @ prototypes[0].reshape(depth, -1)).reshape(-1, *grid)
-        view = _Letterbox(image.shape[1::-1], scale, offset, self.config.input_size // grid[0])
-        return [_Candidate(*each, view) for each in zip(boxes[chosen], scores[chosen], logits, strict=True)]
+        frame = _Letterbox(image.shape[1::-1], scale, offset, self.config.input_size // grid[0])
+        return [_Candidate(*each, frame) for each in zip(boxes[chosen], scores[chosen], logits, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -126,27 +126,27 @@ class _Letterbox:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A cell of one look.
+    """A cell found at one scale.
 
     Attributes:
         box: left, top, right and bottom in pixels of the input.
         score: 0 to 1.
         logits: ``(rows, columns)`` of its mask, of the whole input.
-        view: the look.
+        frame: where the image lies in that input.
     """
 
     box: np.ndarray
     score: float
     logits: np.ndarray
-    view: _Letterbox
+    frame: _Letterbox
 
     def place(self) -> np.ndarray:
         """Return its box in pixels of the image."""
-        return self.view.to_image(self.box.reshape(2, 2)).ravel()
+        return self.frame.to_image(self.box.reshape(2, 2)).ravel()
 
     def detection(self) -> Detection | None:
         """Outline it; ``None`` for a mask without area."""
-        return _detection(self.logits, self.box, self.score, self.view)
+        return _detection(self.logits, self.box, self.score, self.frame)
 
 
 def letterbox(image: np.ndarray, size: int, zoom: float = 1.0) -> tuple[np.ndarray, float, tuple[int, int]]:
@@ -158,7 +158,7 @@ def letterbox(image: np.ndarray, size: int, zoom: float = 1.0) -> tuple[np.ndarr
     Args:
         image: ``(height, width, 3)`` uint8 RGB.
         size: side of the square in pixels.
-        zoom: up to 1; how large the image then is, in shares of the max_object_size that fits.
+        zoom: up to 1; size of the image, as a share of the largest that fits.
 
     Returns:
         ``(1, 3, size, size)`` float32 in 0…1, the scale, and the ``(left, top)`` offset in pixels.
@@ -190,11 +190,12 @@ def _decode(
 def _nms(corners: np.ndarray, scores: np.ndarray, iou: float) -> np.ndarray:
     """Non-maximum suppression: indices of the ``(n, 4)`` boxes that stay, by falling score."""
     top_left_and_size = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
-    return np.asarray(cv2.dnn.NMSBoxes(top_left_and_size, scores, 0.0, iou), dtype=int).ravel()
+    kept = cv2.dnn.NMSBoxes(top_left_and_size.tolist(), scores.tolist(), 0.0, iou)
+    return np.array(kept, np.int64).ravel()
 
 
 def _merge_scales(candidates: list[_Candidate], config: SegmenterConfig) -> list[_Candidate]:
-    """Join what two looks found, by falling score: of boxes that overlap the best stays, and what is only a part goes.
+    """Join what both scales found, by falling score: of boxes that overlap the best stays, and mere parts go.
 
     A part is a box that lies in that of a larger cell; a neighbour has more of its own outside. The cell is then as
     sure as its surest part. One below the default confidence takes only parts of lower scores with it. So leaving out
@@ -215,19 +216,19 @@ def _merge_scales(candidates: list[_Candidate], config: SegmenterConfig) -> list
     return sorted(kept, key=lambda candidate: -candidate.score)
 
 
-def _detection(logits: np.ndarray, box: np.ndarray, score: float, view: _Letterbox) -> Detection | None:
+def _detection(logits: np.ndarray, box: np.ndarray, score: float, frame: _Letterbox) -> Detection | None:
     """Outline a cell, from the logits of its mask, in pixels of the image; ``None`` for a mask without area.
 
     As with ultralytics' ``retina_masks`` the logits are brought to the image's own pixels, and the mask ends at those
     whose numbers lie in the box. The outline is the border of these pixels.
     """
-    corners = view.to_image(box.reshape(2, 2))
-    pixel = max(1.0, 1 / (FINEST * view.scale))  # pixels of the image in one of the mask
+    corners = frame.to_image(box.reshape(2, 2))
+    pixel = max(1.0, 1 / (FINEST * frame.scale))  # pixels of the image in one of the mask
     first, last = np.ceil(corners / pixel).astype(int)
     if (last <= first).any():
         return None
-    step = pixel * view.scale / view.stride
-    start = ((first + 0.5) * pixel * view.scale + view.offset) / view.stride - 0.5
+    step = pixel * frame.scale / frame.stride
+    start = ((first + 0.5) * pixel * frame.scale + frame.offset) / frame.stride - 0.5
     matrix = np.array([[step, 0, start[0]], [0, step, start[1]]])
     size = (last - first).tolist()
     part = cv2.warpAffine(
@@ -239,7 +240,7 @@ def _detection(logits: np.ndarray, box: np.ndarray, score: float, view: _Letterb
     points = (simplify(border) + first - 1) * pixel
     return Detection(
         box=tuple(corners.ravel().tolist()),
-        polygon=tuple(map(tuple, points.clip(0, view.limit).tolist())),
+        polygon=tuple(map(tuple, points.clip(0, frame.limit).tolist())),
         area=polygon_area(border) * pixel**2,
         score=float(score),
     )

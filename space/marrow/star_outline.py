@@ -8,6 +8,7 @@ red cell or a neighbour.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -27,7 +28,7 @@ REGION_WEIGHT, EDGE_WEIGHT, EDGE_HALF, BEND_COST = 0.35, 2.0, 0.05, 0.04
 
 @dataclass(frozen=True)
 class Colours:
-    """What the outline looks at, made once for an image.
+    """What the outline follows, computed once for an image.
 
     Attributes:
         bins: ``(h, w)`` int, the colour of each pixel as a number of a histogram bin.
@@ -102,7 +103,7 @@ def _evidence(bins: np.ndarray, inside: np.ndarray, outside: np.ndarray) -> np.n
     """Log ratio of each pixel's colour in the cell to that around it, -2 to 2, from smoothed histograms."""
     shares = []
     for part in (inside, outside):
-        counts = np.bincount(bins[part], minlength=BINS**3).reshape(BINS, BINS, BINS).astype(np.float32)
+        counts: np.ndarray = np.bincount(bins[part], minlength=BINS**3).reshape(BINS, BINS, BINS).astype(np.float32)
         for _ in range(3):  # each axis in turn
             padded = np.pad(counts, ((1, 1), (0, 0), (0, 0)), mode="edge")
             counts = np.moveaxis((padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4, 0, 2)
@@ -119,10 +120,11 @@ def _star(evidence: np.ndarray, colours: Colours, start: np.ndarray, nucleus: np
     angles = np.arange(DIRECTIONS) * (2 * np.pi / DIRECTIONS)
     ways = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     radii = np.arange(1, 0.75 * max(nucleus.shape))
+    no_second_map: Any = None  # the first holds x and y
     rays = (middle + ways[:, None] * radii[:, None] - 0.5).astype(np.float32)  # OpenCV counts from centres of pixels
 
     def along(values: np.ndarray) -> np.ndarray:
-        return cv2.remap(values, rays, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        return cv2.remap(values, rays, no_second_map, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 
     slopes = colours.slopes
     fall = -np.concatenate([along(slopes[..., :3]), along(slopes[..., 3:])], axis=2)

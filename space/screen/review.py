@@ -25,7 +25,7 @@ from marrow.images import encode_png
 from marrow.pipeline import classify_detections
 from marrow.print_page import to_page
 from marrow.report import filter_cells, make_report
-from marrow.schema import read_detection
+from marrow.schema import read_analysis, read_detection
 from screen.analysis_queue import AnalysisQueue
 from screen.language import language_of, say
 from screen.uploads import RefusedError, Upload, Uploads
@@ -201,7 +201,7 @@ class Review:
         """Read an analysis that was saved, which must be of the classifier's classes; its image may be elsewhere."""
         rules = self._models.classifier.config.rules
         try:
-            analysis = Analysis.from_dict(plain)
+            analysis = read_analysis(plain)
         except MarrowError as error:
             raise RefusedError("not_an_analysis") from error
         if analysis.report.rules.labels != rules.labels:

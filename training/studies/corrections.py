@@ -34,6 +34,7 @@ from marrow.classifier import Classifier
 from marrow.errors import MarrowError
 from marrow.flags import save_flag
 from marrow.pipeline import Models, analyze
+from marrow.schema import read_analysis
 from marrow.stain import background_colour
 from training.classifier.data import Cells, at_most, load_cells, real_cells
 from training.common.environment import machine
@@ -173,7 +174,7 @@ def review(analysis: Analysis, field: Field) -> Reviewed:
         else:
             counts["left"] += 1
             cells.append(cell)
-    return Reviewed(Analysis.from_dict(plain | {"cells": cells, "removed": removed}), counts)
+    return Reviewed(read_analysis(plain | {"cells": cells, "removed": removed}), counts)
 
 
 def flag_fields(models: Models, stock: PatchBank, strength: float, wanted: int, flags: Path) -> dict[str, int]:

@@ -149,13 +149,12 @@ def test_of_several_regions_the_largest_is_outlined_without_its_holes():
 
 
 def test_regions_and_holes():
-    mask = text_mask("##.....", "##.###.", "...#.#.", "...###.")
-    assert geometry.largest_region(mask).sum() == 12, "corners touch: one region"
+    touching = text_mask("##.....", "##.....", "..###..", "..#.#..")
+    assert np.array_equal(geometry.largest_region(touching), touching), "corners that touch join"
     apart = text_mask("##.....", "##..###", "....#.#", "....###")
     assert np.array_equal(geometry.largest_region(apart), apart & (np.arange(7) > 2))
-    assert np.array_equal(
-        geometry.largest_region(apart, np.arange(7) < 2 * np.ones((4, 1))), apart & (np.arange(7) < 2)
-    )
+    left = np.tile(np.arange(7) < 2, (4, 1))
+    assert np.array_equal(geometry.largest_region(apart, left), apart & left)
     assert geometry.fill_holes(apart).sum() == apart.sum() + 1
 
 
@@ -178,12 +177,15 @@ def test_boxes_are_compared_all_with_all():
     assert geometry.box_iou(a, np.zeros((0, 4))).shape == (2, 0)
 
 
-def test_the_convex_hull_holds_the_mask_and_dents_lower_the_solidity(mask):
-    inside = geometry.polygon_mask(geometry.convex_hull(mask), mask.shape)
-    if min(np.ptp(geometry.convex_hull(mask), axis=0)) > 0:  # a row has a hull without area
-        assert not (mask & ~inside).any()
+def test_the_convex_hull_holds_the_mask(mask):
+    hull = geometry.convex_hull(mask)
+    if min(np.ptp(hull, axis=0)) > 0:  # that of a row has no area
+        assert geometry.polygon_mask(hull, mask.shape)[mask].all()
+
+
+def test_dents_lower_the_solidity():
     bean = disc(20) & ~disc(12, x=31, y=12)
-    assert geometry.solidity(disc(20)) == pytest.approx(1, abs=0.06) and geometry.solidity(bean) < 0.85
+    assert geometry.solidity(disc(20)) == pytest.approx(1, abs=0.06) and geometry.solidity(bean) < 0.95
 
 
 def test_two_touching_discs_have_two_deepest_places():

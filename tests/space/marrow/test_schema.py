@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from marrow import Analysis, MarrowError, analyze
+from marrow import MarrowError, analyze
 from marrow.report import filter_cells
+from marrow.schema import read_analysis
 from tests.space.conftest import AT
 
 
@@ -26,7 +27,7 @@ def test_what_a_person_has_seen_passes_the_slider(reviewed):
 
 def test_what_is_saved_comes_back(reviewed):
     plain = json.loads(reviewed.to_json())
-    again = Analysis.from_dict(plain)
+    again = read_analysis(plain)
     assert json.loads(again.to_json()) == plain
     assert again.report == reviewed.report
     assert [cell.edited for cell in again.cells] == [cell.edited for cell in reviewed.cells]
@@ -40,16 +41,16 @@ def test_an_older_json_opens(models, smear):
     for cell in plain["cells"]:
         del cell["edited"]
     del plain["removed"], plain["report"]["edited"], plain["report"]["unknown"]
-    again = Analysis.from_dict(plain, analysis.report.rules)
+    again = read_analysis(plain, analysis.report.rules)
     assert again.report == analysis.report
-    assert Analysis.from_dict(plain).report.counts == analysis.report.counts
+    assert read_analysis(plain).report.counts == analysis.report.counts
 
 
 def test_the_report_is_counted_anew(reviewed):
     plain = json.loads(reviewed.to_json())
     plain["report"] |= {"found": 999, "total": 999, "notes": ["<script>"], "me_ratio": 3}
     plain["report"]["counts"]["BLA"] = 500
-    assert Analysis.from_dict(plain).report == reviewed.report
+    assert read_analysis(plain).report == reviewed.report
 
 
 def _at(*keys: str | int, value: Any) -> Any:
@@ -104,11 +105,11 @@ def test_what_is_wrong_is_said_in_a_sentence(reviewed, change, words):
     plain = json.loads(reviewed.to_json())
     change(plain)
     with pytest.raises(MarrowError) as refused:
-        Analysis.from_dict(plain)
+        read_analysis(plain)
     assert words in str(refused.value) and "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("plain", [None, [], "text", 3, {}, {"cells": []}])
 def test_other_json_is_refused(plain):
     with pytest.raises(MarrowError, match="choose a JSON"):
-        Analysis.from_dict(plain)
+        read_analysis(plain)

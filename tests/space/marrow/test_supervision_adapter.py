@@ -10,6 +10,7 @@ import pytest
 
 from marrow import Analysis, MarrowError, Models, analyze
 from marrow.analysis import CountingRules
+from marrow.schema import read_analysis
 from marrow.supervision_adapter import from_supervision, to_supervision
 from tests.space.known_models import CODES
 
@@ -52,7 +53,7 @@ def test_there_and_back_again_it_is_the_same(analysis: Analysis) -> None:
         same = ("id", "label", "probability", "probabilities", "edited")
         assert all(getattr(one, name) == getattr(other, name) for name in same)
     assert np.array_equal(to_supervision(again).mask, detections.mask)  # to the pixel
-    assert Analysis.from_dict(again.to_dict()).report == again.report
+    assert read_analysis(again.to_dict()).report == again.report
 
 
 def test_what_people_did_comes_back_too(reviewed: Analysis) -> None:
@@ -61,7 +62,7 @@ def test_what_people_did_comes_back_too(reviewed: Analysis) -> None:
     assert [cell.edited and (cell.edited.by, cell.edited.label, cell.edited.shape) for cell in again.cells] == [
         cell.edited and (cell.edited.by, cell.edited.label, cell.edited.shape) for cell in reviewed.cells
     ]
-    assert Analysis.from_dict(again.to_dict()).report == again.report
+    assert read_analysis(again.to_dict()).report == again.report
 
 
 def test_a_filter_and_an_annotator_of_the_library_work(analysis: Analysis, smear: np.ndarray) -> None:
@@ -88,7 +89,7 @@ def test_detections_of_another_program_are_counted() -> None:
     assert np.array_equal(to_supervision(analysis).mask, mask)
     assert analysis.cells[1].box == (50, 0, 60, 40)
     assert (analysis.report.counts, analysis.report.uncertain) == ({"BLA": 0, "NGS": 1}, 1)
-    assert Analysis.from_dict(analysis.to_dict()).report == analysis.report
+    assert read_analysis(analysis.to_dict()).report == analysis.report
     boxes_alone = from_supervision(sv.Detections(boxes[:1], class_id=np.array([0])), (60, 40), RULES)
     assert boxes_alone.cells[0].area == 200 and boxes_alone.cells[0].probability == 1
 
@@ -98,7 +99,7 @@ def test_a_name_changed_in_between_leaves_the_old_probabilities(analysis: Analys
     detections.data["class_name"][:] = "BLA"
     again = back(detections, analysis)
     assert {cell.label for cell in again.cells} == {"BLA"} == {cell.model_label for cell in again.cells}
-    assert Analysis.from_dict(again.to_dict()).report == again.report
+    assert read_analysis(again.to_dict()).report == again.report
 
 
 @pytest.mark.parametrize(
