@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import huggingface_hub
 import pytest
+from huggingface_hub import constants
 from markdown_it import MarkdownIt
 
 from loopback_hub.server import HubServer
@@ -306,7 +306,7 @@ def test_a_block_of_windows_does_what_make_does(newcomer) -> None:
         if extra := re.fullmatch(r"pip install -e \.\[(\w+)\]", unix):
             assert extra[1] in extras
         elif setting := re.fullmatch(r'\$env:(\w+) = "1"', command):
-            assert setting[1] in inspect.getsource(huggingface_hub.constants)
+            assert setting[1] in inspect.getsource(constants)
         else:
             assert unix.removeprefix("pip ") in demo or unix == "py -m venv .venv", command
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -88,8 +89,22 @@ def test_an_installed_package_uses_what_it_is_configured_for(
     assert '<html lang="fr">' in (tmp_path / "out" / "smear.html").read_text()
 
 
-def test_a_published_space_uses_what_it_is_pinned_to(tmp_path: Path) -> None:
-    space = shutil.copytree(ROOT / "space", tmp_path / "space", ignore=shutil.ignore_patterns("__pycache__", "flags"))
+@pytest.mark.parametrize("is_pulled", [False, True])
+def test_a_published_space_uses_what_it_is_pinned_to(tmp_path: Path, is_pulled: bool) -> None:
+    """In a folder of files, and in the Hub's cache, where each file is a link to one that is named by its checksum."""
+
+    def link(source: str, target: str) -> str:
+        blob = blobs / uuid4().hex
+        shutil.copy2(source, blob)
+        Path(target).symlink_to(blob)
+        return target
+
+    blobs = tmp_path / "blobs"
+    blobs.mkdir()
+    ignore = shutil.ignore_patterns("__pycache__", "flags", "README.md")
+    space = shutil.copytree(
+        ROOT / "space", tmp_path / "space", ignore=ignore, copy_function=link if is_pulled else shutil.copy2
+    )
     (space / "README.md").write_text(PINNED)
     code = (
         "from marrow.defaults import default_reference as default; print(default('segmenter'), default('classifier'))"
