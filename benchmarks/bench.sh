@@ -6,9 +6,10 @@ mkdir -p "$work"
 if [ ! -d "$work/set" ]; then
     $PY dataset_scripts/synthetic_cells.py --out "$work/drawn" --per-class 60 \
         --classes ART BLA EBO EOS LYT MMZ MON MYB NGB NGS PMO
-    $PY dataset_scripts/bone_marrow_12.py --data-dir "$BENCHMARKS/marrow" --data-dir "$BENCHMARKS/blood" \
+    $PY dataset_scripts/bone_marrow_12.py --data-dir "$BENCHMARKS/marrow" --origin bone_marrow --laboratory MLL \
+        --data-dir "$BENCHMARKS/blood" --origin blood --laboratory Barcelona \
         --data-dir "$work/drawn" --config imbalanced-12 --allow-short --out "$work/set"
-    $PY dataset_scripts/bone_marrow_12.py --data-dir "$BENCHMARKS/marrow" --classes NIF --per-class all --splits 50/25/25 \
+    $PY dataset_scripts/bone_marrow_12.py --data-dir "$BENCHMARKS/marrow" --origin bone_marrow --laboratory MLL --classes NIF --per-class all --splits 50/25/25 \
         --out "$work/unknown"
 fi
 if [ ! -d "$work/fields" ]; then

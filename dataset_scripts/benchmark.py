@@ -1,10 +1,10 @@
 """Measure the data set scripts: near-duplicates and outlines on real images, and an archive of full size.
 
-python -m dataset_scripts.benchmark near_duplicates --data ../shared/data
-python -m dataset_scripts.benchmark masks --data ../shared/data [--outlines MODEL]
-python -m dataset_scripts.benchmark large_input [--archive DIR]
+Each section prints its figures and keeps them in benchmarks/results.json.
 
-Each prints its figures and keeps them in ``benchmarks/results.json``.
+    python -m dataset_scripts.benchmark near_duplicates --data ../shared/data
+    python -m dataset_scripts.benchmark masks --data ../shared/data [--outlines MODEL]
+    python -m dataset_scripts.benchmark large_input [--archive DIR]
 """
 
 from __future__ import annotations
@@ -29,9 +29,6 @@ import numpy as np
 import psutil
 from PIL import Image, ImageOps
 
-if __package__ in (None, ""):  # run as a file
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from dataset_scripts.bone_marrow_12 import (
     CODES_21,
     SIMILARITY,
@@ -41,8 +38,11 @@ from dataset_scripts.bone_marrow_12 import (
     build_rows,
     compare_all,
 )
-from dataset_scripts.check_masks import check_masks
-from dataset_scripts.synthetic_cells import CODES, draw_single
+from dataset_scripts.drawing.pictures import CODES, draw_single
+from dataset_scripts.fields.outline_metrics import outline_metrics
+from marrow.command import Command
+from marrow.errors import MarrowError
+from marrow.files import atomic_path
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results.json"
@@ -290,43 +290,48 @@ def _memory(pid: int) -> int:
 def save(section: str, figures: dict[str, Any]) -> None:
     """Keep the figures of one section in ``benchmarks/results.json``."""
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
-    RESULTS.parent.mkdir(exist_ok=True)
-    beside = RESULTS.with_suffix(".partial")
-    beside.write_text(json.dumps(results | {section: figures}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    beside.replace(RESULTS)
+    with atomic_path(RESULTS) as beside:
+        text = json.dumps(results | {section: figures}, indent=1, ensure_ascii=False)
+        beside.write_text(text + "\n", encoding="utf-8")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code (2 for bad input)."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parts = parser.add_subparsers(dest="section", required=True)
-    duplicates = parts.add_parser("near_duplicates")
-    duplicates.add_argument("--data", type=Path, required=True, help="folder with the real images marrow and blood")
-    duplicates.add_argument("--copies", type=int, default=400, help="images to copy in each way")
-    masks = parts.add_parser("masks")
-    masks.add_argument("--data", type=Path, required=True, help="folder with wbc_masks")
-    masks.add_argument("--outlines", default="hub/bone-marrow-yolov8-seg", help="segmenter to compare with")
-    large = parts.add_parser("large_input")
-    large.add_argument("--archive", type=Path, help="use this folder instead of a made-up archive")
-    large.add_argument("--scale", type=float, default=1.0, help="share of the true class counts")
-    args = parser.parse_args(argv)
-    needed = {"near_duplicates": ("marrow", "blood"), "masks": ("wbc_masks",), "large_input": ()}[args.section]
-    missing = [name for name in needed if not (args.data / name).is_dir()]
+def measure(options: argparse.Namespace) -> None:
+    """Measure the section that the command line asks for, print its figures and keep them.
+
+    Raises:
+        MarrowError: the images to measure on are missing.
+    """
+    needed = {"near_duplicates": ("marrow", "blood"), "masks": ("wbc_masks",), "large_input": ()}[options.section]
+    missing = [name for name in needed if not (options.data / name).is_dir()]
     if missing:
-        print(f"benchmark: there is no {' or '.join(missing)} in {args.data}: name the folder", file=sys.stderr)
-        return 2
-    if args.section == "near_duplicates":
-        figures = near_duplicates(args.data, args.copies)
+        raise MarrowError(f"There is no {' or '.join(missing)} in {options.data}: name the folder with --data.")
+    if options.section == "near_duplicates":
+        figures = near_duplicates(options.data, options.copies)
         for bound in ("upper_95", "from_tail"):
             figures[f"images_wrongly_joined_{bound}"] = images_wrongly_joined(figures[f"rate_{bound}"])
-    elif args.section == "masks":
-        models = {"nucleus and colour": None, "segmenter": args.outlines}
-        figures = {name: check_masks(args.data / "wbc_masks", model) for name, model in models.items()}
+    elif options.section == "masks":
+        models = {"nucleus and colour": None, "segmenter": options.outlines}
+        figures = {name: outline_metrics(options.data / "wbc_masks", model) for name, model in models.items()}
     else:
-        figures = large_input(args.archive, args.scale)
-    save(args.section, figures)
+        figures = large_input(options.archive, options.scale)
+    save(options.section, figures)
     print(json.dumps(figures, indent=1, ensure_ascii=False))
-    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code (2 for bad input)."""
+    command = Command("benchmark", __doc__)
+    sections = command.add_subparsers(dest="section", required=True)
+    duplicates = sections.add_parser("near_duplicates")
+    duplicates.add_argument("--data", type=Path, required=True, help="folder with the real images marrow and blood")
+    duplicates.add_argument("--copies", type=int, default=400, help="images to copy in each way")
+    masks = sections.add_parser("masks")
+    masks.add_argument("--data", type=Path, required=True, help="folder with wbc_masks")
+    masks.add_argument("--outlines", default="hub/bone-marrow-yolov8-seg", help="segmenter to compare with")
+    large = sections.add_parser("large_input")
+    large.add_argument("--archive", type=Path, help="use this folder instead of a made-up archive")
+    large.add_argument("--scale", type=float, default=1.0, help="share of the true class counts")
+    return command.run(measure, arguments)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,18 @@ Reads single-cell images in the layout of the public archive (Matek et al. 2021,
     DATA_DIR/CODE/CODE_00001.jpg              (as on Kaggle), or deeper,
     DATA_DIR/CODE/0001-1000/CODE_00001.jpg    (as on TCIA),
 
-a zip of either, or a CSV file of ``path,label``. The nearest folder named like a class is the label. Every image is
-read once. Run it, or import :class:`BoneMarrow12`; it needs ``datasets``, ``ImageHash`` and
-``opencv-python-headless``, and nothing else of this project.
+a zip of either, or a CSV file of ``path,label``, also with ``origin`` and ``laboratory``. The nearest folder named
+like a class is the label. Every image is read once. Run it, or import :class:`BoneMarrow12`; it needs ``datasets``,
+``ImageHash`` and ``opencv-python-headless``, and nothing else of this project.
 
 Cells that a person corrected in the Space are sources too: the zip of crops that it gives away, and its folder of
 flags, ``FLAGS/data/TIME-ID/crops/CODE/*.png``, also as pulled from the Hub. The crops of one flagged image share its
 stain and neighbours, so they stay on one side of the split.
+
+Where the cells are from is kept beside each image: ``origin`` (bone_marrow, blood, drawn or unknown) and ``laboratory``
+(who stained and photographed them). Each ``--origin`` and ``--laboratory`` belongs to the ``--data-dir`` before it.
+What is not said is known of the public archives, by their whole layout, and of folders with an ``origin.json``, as
+``synthetic_cells.py`` writes it; it is never guessed from a name.
 """
 
 from __future__ import annotations
@@ -22,6 +27,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -36,6 +42,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import cv2
 import datasets
@@ -48,7 +55,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
-VERSION = "2.0.0"
+VERSION = "2.1.0"
 NAMES_21 = {
     "ABE": "abnormal eosinophil", "ART": "artefact", "BAS": "basophil", "BLA": "blast", "EBO": "erythroblast",
     "EOS": "eosinophil", "FGC": "faggot cell", "HAC": "hairy cell", "KSC": "smudge cell", "LYI": "immature lymphocyte",
@@ -60,6 +67,10 @@ CODES_21 = tuple(NAMES_21)
 CODES_12 = ("ART", "BLA", "EBO", "EOS", "LYT", "MMZ", "MON", "MYB", "NGB", "NGS", "PLM", "PMO")
 PER_CLASS = 3000
 SPLITS = ("train", "validation", "test")
+ORIGINS = ("bone_marrow", "blood", "drawn", "unknown")
+MARKER = "origin.json"  # in a folder of cells, {"origin": …, "laboratory": …}
+MANIFEST = ("split", "label", "origin", "sha256")
+OLD_MANIFEST = ("split", "label", "sha256")  # before version 2.1.0
 ARCHIVE = "https://doi.org/10.7937/TCIA.AXH3-T579"
 LAYOUT = "DATA_DIR/CODE/…/*.jpg, where CODE is the class (" + " ".join(CODES_12) + "), a zip of that, or a CSV"
 
@@ -103,6 +114,8 @@ class Row:
         sha256: digest of the stored bytes.
         group: number of its near-duplicate group.
         split: ``train``, ``validation`` or ``test``.
+        origin: one of ``ORIGINS``.
+        laboratory: who stained and photographed it; the source where nobody said.
     """
 
     root: str
@@ -116,6 +129,8 @@ class Row:
     sha256: str = ""
     group: int = 0
     split: str = ""
+    origin: str = "unknown"
+    laboratory: str = ""
 
 
 @dataclass
@@ -124,6 +139,9 @@ class BoneMarrowConfig(datasets.BuilderConfig):
 
     Attributes:
         data_dirs: one or several sources (folder, zip or CSV); ``data_dir`` is added to them.
+        origins: where the cells of each source are from, in the order of the sources, ``None`` where the layout or the
+            images say it; empty for ``None`` everywhere.
+        laboratories: who stained and photographed each source, likewise.
         classes: codes to keep, which become the labels in this order.
         per_class: images to keep of each class; ``None`` keeps all.
         seed: of the downsampling, the split and the order.
@@ -133,6 +151,8 @@ class BoneMarrowConfig(datasets.BuilderConfig):
     """
 
     data_dirs: tuple[str, ...] = ()
+    origins: tuple[str | None, ...] = ()
+    laboratories: tuple[str | None, ...] = ()
     classes: tuple[str, ...] = CODES_12
     per_class: int | None = PER_CLASS
     seed: int = 0
@@ -144,9 +164,24 @@ class BoneMarrowConfig(datasets.BuilderConfig):
         """Return all sources in their order."""
         return [Path(folder) for folder in (*self.data_dirs, *([self.data_dir] if self.data_dir else []))]
 
+    def said(self) -> list[tuple[str, str]]:
+        """Return origin and laboratory that were said of each source, empty where they were not.
+
+        Raises:
+            DatasetError: there are more or fewer than sources, or an origin is not known.
+        """
+        number = len(self.sources())
+        lists = [list(values or [None] * number) for values in (self.origins, self.laboratories)]
+        for name, values in zip(("origins", "laboratories"), lists, strict=True):
+            if len(values) != number:
+                raise DatasetError(f"{len(values)} {name} for {number} sources: give one, or None, for each source.")
+        return [
+            (_checked_origin(origin, "origins"), laboratory or "") for origin, laboratory in zip(*lists, strict=True)
+        ]
+
     def create_config_id(self, config_kwargs: dict, custom_features: datasets.Features | None = None) -> str:
         """Name the cache after the files too, so that a source that changed is built anew."""
-        rows, _, _ = find_images(self.sources(), self.classes)
+        rows, _, _ = find_images(self.sources(), self.classes, self.said())
         digest = hashlib.sha256("\n".join(sorted(map(_stamped, rows))).encode("utf-8", "surrogateescape"))
         return super().create_config_id(config_kwargs | {"files": digest.hexdigest()}, custom_features)
 
@@ -208,6 +243,8 @@ def features(classes: Sequence[str]) -> datasets.Features:
             "image": datasets.Image(),
             "label": datasets.ClassLabel(names=list(classes)),
             "source": datasets.Value("string"),
+            "origin": datasets.Value("string"),
+            "laboratory": datasets.Value("string"),
             "path": datasets.Value("string"),
             "group": datasets.Value("int64"),
         }
@@ -218,7 +255,14 @@ def columns(row: Row) -> dict:
     """Return all columns but the image."""
     path = PurePosixPath(row.path)
     shown = path.name if path.is_absolute() else row.path  # a CSV may name absolute paths: nobody else's business
-    return {"label": row.code, "source": _text(row.source), "path": _text(shown), "group": row.group}
+    return {
+        "label": row.code,
+        "source": _text(row.source),
+        "origin": row.origin,
+        "laboratory": _text(row.laboratory),
+        "path": _text(shown),
+        "group": row.group,
+    }
 
 
 def _text(name: str) -> str:
@@ -254,7 +298,7 @@ def build_rows(config: BoneMarrowConfig, store: Path, keep_bytes: bool = False) 
     """
     if len(config.shares) != 3 or sum(config.shares) != 100 or min(config.shares) < 0:
         raise DatasetError(f"The splits {config.shares} do not add up to 100: give three percentages, as in 80/10/10.")
-    found, skipped, other = find_images(config.sources(), config.classes)
+    found, skipped, other = find_images(config.sources(), config.classes, config.said())
     by_class = {code: sorted((r for r in found if r.code == code), key=_draw(config.seed)) for code in config.classes}
     _refuse_short(Counter(row.code for row in found), config)
     scan = Scan(store, config.workers, keep_bytes, _run_key(config, by_class, keep_bytes))
@@ -274,9 +318,19 @@ def build_rows(config: BoneMarrowConfig, store: Path, keep_bytes: bool = False) 
         "skipped": dict(sorted(skipped.items())),
         "dropped_by_balancing": _dropped(by_class, kept, scan),
         "splits": {code: {s: sum(r.code == code and r.split == s for r in rows) for s in SPLITS} for code in by_class},
+        "origins": count_origins(rows),
         "near_duplicates": duplicates | _largest_groups(grouped),
     }
     return Build(rows, audit, scan)
+
+
+def count_origins(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
+    """Count images by origin, in the order of ``ORIGINS``, and laboratory."""
+    counts = Counter((ORIGINS.index(row.origin), _text(row.laboratory)) for row in rows)
+    table: dict[str, dict[str, int]] = {}
+    for (origin, laboratory), number in sorted(counts.items()):
+        table.setdefault(ORIGINS[origin], {})[laboratory] = number
+    return table
 
 
 def _run_key(config: BoneMarrowConfig, by_class: dict[str, list[Row]], keep_bytes: bool) -> str:
@@ -289,14 +343,21 @@ def _run_key(config: BoneMarrowConfig, by_class: dict[str, list[Row]], keep_byte
 
 
 def _stamped(row: Row) -> str:
-    return f"{row.root}|{row.path}|{row.fingerprint}"
+    return f"{row.root}|{row.path}|{row.fingerprint}|{row.origin}|{row.laboratory}"
 
 
 # Finding images
 
 
-def find_images(sources: Sequence[Path], classes: Sequence[str]) -> tuple[list[Row], dict[str, str], Counter[str]]:
+def find_images(
+    sources: Sequence[Path], classes: Sequence[str], said: Sequence[tuple[str, str]]
+) -> tuple[list[Row], dict[str, str], Counter[str]]:
     """List the images of all sources.
+
+    Args:
+        sources: folders, zips and CSV files.
+        classes: codes to keep.
+        said: origin and laboratory of each source, empty where nobody said.
 
     Returns:
         Rows of the asked-for classes; files in class folders that cannot be images, with the reason; and the number
@@ -317,7 +378,9 @@ def find_images(sources: Sequence[Path], classes: Sequence[str]) -> tuple[list[R
     }
     for source_index, (source, name) in enumerate(zip(sources, names, strict=True)):
         unique = name if names.count(name) == 1 else f"{source.resolve().parent.name}-{name}"
-        for root, path, label, fingerprint in _listing(source):
+        found = list(_listing(source))
+        known = known_origins(source, found)
+        for root, path, label, fingerprint, told in found:
             code = next((codes[part] for part in map(_plain_name, reversed(label)) if part in codes), None)
             image = PurePosixPath(path).suffix.lower() in SUFFIXES
             if code is None and (not image or PurePosixPath(path).name in FLAG_FILES):
@@ -327,7 +390,8 @@ def find_images(sources: Sequence[Path], classes: Sequence[str]) -> tuple[list[R
             elif not image:
                 skipped[_name(Row(root, path, code, unique))] = "not the name of an image"
             else:
-                rows.append(Row(root, path, code, unique, source_index, fingerprint))
+                row = Row(root, path, code, unique, source_index, fingerprint)
+                rows.append(_with_origin(row, told, said[source_index], known))
     if not rows:
         raise NoImagesError(
             f"No images in {', '.join(map(str, sources)) or 'no source'}: expected {LAYOUT}; "
@@ -336,12 +400,30 @@ def find_images(sources: Sequence[Path], classes: Sequence[str]) -> tuple[list[R
     return list(dict.fromkeys(rows)), skipped, other
 
 
+class Found(NamedTuple):
+    """A file of a source.
+
+    Attributes:
+        root: folder or zip that it lies in.
+        path: its path in there.
+        label: words that may name its class, the last one first.
+        fingerprint: as :class:`Row` has it.
+        told: its origin and laboratory as a table says them, empty where it does not.
+    """
+
+    root: str
+    path: str
+    label: Sequence[str]
+    fingerprint: tuple[int, int]
+    told: tuple[str, str] = ("", "")
+
+
 def _plain_name(name: str) -> str:
     return name.strip().casefold().replace("_", " ")
 
 
-def _listing(source: Path) -> Iterator[tuple[str, str, Sequence[str], tuple[int, int]]]:
-    """Return root, path in it, words that may name the class, and fingerprint of every file of a source."""
+def _listing(source: Path) -> Iterator[Found]:
+    """List every file of a source."""
     if source.is_dir():
         yield from _list_folder(source)
     elif not source.is_file():
@@ -357,25 +439,25 @@ def _listing(source: Path) -> Iterator[tuple[str, str, Sequence[str], tuple[int,
         for member in members:
             if not member.is_dir() and not _hidden(member.filename):
                 parents = PurePosixPath(member.filename).parts[:-1]
-                yield str(source), member.filename, parents, (member.file_size, member.CRC)
+                yield Found(str(source), member.filename, parents, (member.file_size, member.CRC))
     else:
         raise DatasetError(f"{source} is no folder, zip or CSV: expected {LAYOUT}; the public archive is at {ARCHIVE}.")
 
 
-def _list_folder(source: Path) -> Iterator[tuple[str, str, Sequence[str], tuple[int, int]]]:
+def _list_folder(source: Path) -> Iterator[Found]:
     for folder, _, files in os.walk(source, onerror=_raise, followlinks=True):
         inside = Path(folder).relative_to(source)
         for file in files:
             path = (inside / file).as_posix()
             if not _hidden(path):
-                yield str(source), path, inside.parts, _fingerprint(Path(folder, file))
+                yield Found(str(source), path, inside.parts, _fingerprint(Path(folder, file)))
 
 
 def _raise(error: OSError) -> None:
     raise error
 
 
-def _list_csv(source: Path) -> Iterator[tuple[str, str, Sequence[str], tuple[int, int]]]:
+def _list_csv(source: Path) -> Iterator[Found]:
     try:
         with source.open(newline="", encoding="utf-8-sig") as file:
             table = list(csv.DictReader(file))
@@ -386,10 +468,12 @@ def _list_csv(source: Path) -> Iterator[tuple[str, str, Sequence[str], tuple[int
     label = next((names[name] for name in ("label", "class", "code") if name in names), None)
     if path is None or label is None:
         raise DatasetError(f"{source} needs a first line that names the columns: path,label.")
-    for line in table:
+    for number, line in enumerate(table, start=2):
         if line[path]:
             file = line[path].strip().replace("\\", "/")
-            yield str(source.parent), file, (line[label] or "",), _fingerprint(source.parent / file)
+            origin, laboratory = (_words(line.get(names.get(name, ""))) for name in ("origin", "laboratory"))
+            told = (_checked_origin(origin, f"line {number} of {source}"), laboratory)
+            yield Found(str(source.parent), file, (line[label] or "",), _fingerprint(source.parent / file), told)
 
 
 def _hidden(path: str) -> bool:
@@ -418,6 +502,125 @@ def _draw(seed: int, what: str = "rows"):
         return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest(), row.path
 
     return key
+
+
+# Where the cells are from
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A public archive, known by its layout as a whole.
+
+    Attributes:
+        name: of its folder.
+        folders: that lie in it, or in one below, all of them.
+        file: pattern of the path of an image from there; the first group names its folder.
+        origin: of its cells.
+        laboratory: that stained and photographed them.
+    """
+
+    name: str
+    folders: frozenset[str]
+    file: re.Pattern[str]
+    origin: str
+    laboratory: str
+
+
+PBC = "basophil eosinophil erythroblast ig lymphocyte monocyte neutrophil platelet"
+ARCHIVES = (
+    Archive(  # Matek et al. 2021
+        "BM_cytomorphology_data",
+        frozenset(CODES_21),
+        re.compile(r"([A-Z]{3})/(?:[^/]+/)*\1_\d{5}\.jpg"),
+        "bone_marrow",
+        "MLL",
+    ),
+    Archive(  # Acevedo et al. 2020
+        "PBC_dataset_normal_DIB",
+        frozenset(PBC.split()),
+        re.compile(r"([a-z]+)/[A-Z]+_\d+\.jpg"),
+        "blood",
+        "Barcelona",
+    ),
+)
+
+
+def known_origins(source: Path, found: Sequence[Found]) -> dict[str, tuple[str, str]]:
+    """Tell origin and laboratory of the images of a source by what lies beside them.
+
+    A flag's ``metadata.jsonl`` and a ``MARKER`` hold for what lies below their folder, the nearest first; the layout of
+    an archive holds for its images where neither says anything.
+
+    Returns:
+        Origin and laboratory by path; paths of which nothing is known are missing.
+    """
+    if source.suffix.lower() == ".csv" and source.is_file():
+        return {}
+    paths = [PurePosixPath(file.path) for file in found]
+    notes = {
+        path.parent: told
+        for file, path in zip(found, paths, strict=True)
+        if (path.name == MARKER or path.name == "metadata.jsonl") and any(told := _note(file))
+    }
+    known = _of_archives(source, paths)
+    for path in paths if notes else []:
+        told = next((notes[folder] for folder in path.parents if folder in notes), None)
+        if told:
+            known[str(path)] = told
+    return known
+
+
+def _note(file: Found) -> tuple[str, str]:
+    """Read origin and laboratory from a ``MARKER`` or a flag's metadata, empty where it holds none."""
+    try:
+        first = read_bytes(Row(file.root, file.path, "", "")).decode("utf-8").strip()
+        note = json.loads(first if file.path.endswith(MARKER) else first.split("\n")[0])
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return "", ""
+    if not isinstance(note, dict):
+        return "", ""
+    return _checked_origin(_words(note.get("origin")), str(Path(file.root, file.path))), _words(note.get("laboratory"))
+
+
+def _of_archives(source: Path, paths: Sequence[PurePosixPath]) -> dict[str, tuple[str, str]]:
+    """Return origin and laboratory of the images of public archives among the paths of a source."""
+    top = source.resolve().stem if source.is_file() else source.resolve().name
+    children: dict[PurePosixPath, set[str]] = defaultdict(set)
+    for path in paths:
+        for folder in path.parents[:-1]:
+            children[folder.parent].add(folder.name)
+    known = {}
+    for archive in ARCHIVES:
+        tops = [
+            folder
+            for folder, names in children.items()
+            if archive.folders <= names and archive.name in (top, *folder.parts)
+        ]
+        for path in paths:
+            for folder in tops:
+                inner = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else ""
+                match = archive.file.fullmatch(inner)
+                if match and match[1] in archive.folders:
+                    known[str(path)] = (archive.origin, archive.laboratory)
+    return known
+
+
+def _with_origin(row: Row, told: tuple[str, str], said: tuple[str, str], known: dict[str, tuple[str, str]]) -> Row:
+    """Fill in origin and laboratory: as told of the image in a table, said of the source, or known of the file."""
+    by_layout = known.get(str(PurePosixPath(row.path)), ("", ""))
+    origin = told[0] or said[0] or by_layout[0] or "unknown"
+    laboratory = told[1] or said[1] or (by_layout[1] if origin == by_layout[0] else "") or row.source
+    return replace(row, origin=origin, laboratory=laboratory)
+
+
+def _checked_origin(origin: str | None, where: str) -> str:
+    if origin and origin not in ORIGINS:
+        raise DatasetError(f"{origin!r} ({where}) is no origin: use one of {', '.join(ORIGINS)}.")
+    return origin or ""
+
+
+def _words(text: object) -> str:
+    return " ".join(text.split()) if isinstance(text, str) else ""
 
 
 # Reading images
@@ -856,25 +1059,21 @@ def _largest_groups(rows: Sequence[Row], shown: int = 10) -> dict:
     }
 
 
-def manifest_lines(rows: Iterable[Row]) -> Iterator[str]:
-    """Return ``split,label,sha256`` of each row, in order; two sets with the same lines hold the same."""
-    yield "split,label,sha256"
-    for split, row in _by_split(rows):
-        yield f"{split},{row.code},{row.sha256}"
+def manifest_lines(rows: Iterable[Row], header: Sequence[str] = MANIFEST) -> Iterator[str]:
+    """Return split, label, origin and digest of each row, in order; two sets with the same lines hold the same."""
+    yield ",".join(header)
+    ordered = sorted(rows, key=lambda row: SPLITS.index(row.split))
+    for row in ordered:
+        values = {"split": row.split, "label": row.code, "origin": row.origin, "sha256": row.sha256}
+        yield ",".join(values[name] for name in header)
 
 
-def _by_split(rows: Iterable[Row]) -> Iterator[tuple[str, Row]]:
-    for split in SPLITS:
-        yield from ((split, row) for row in rows if row.split == split)
-
-
-def set_lines(folder: Path) -> Iterator[str]:
-    """Return the manifest of a written set from its Parquet files.
+def set_rows(folder: Path) -> Iterator[Row]:
+    """Return the rows of a written set from its Parquet files, with what the manifest tells of them.
 
     Raises:
         DatasetError: there are none, or one cannot be read.
     """
-    yield "split,label,sha256"
     files = sorted((folder / "data").glob("*.parquet"))
     if not files:
         raise DatasetError(f"{folder} holds no data/*.parquet: name a folder that this script wrote.")
@@ -883,15 +1082,18 @@ def set_lines(folder: Path) -> Iterator[str]:
             try:
                 parquet = pq.ParquetFile(file)
                 names = datasets.Features.from_arrow_schema(parquet.schema_arrow)["label"].names
-                for batch in parquet.iter_batches(batch_size=200, columns=["image", "label"]):
+                wanted = [name for name in ("image", "label", "origin") if name in parquet.schema_arrow.names]
+                for batch in parquet.iter_batches(batch_size=200, columns=wanted):
                     for row in batch.to_pylist():
-                        yield f"{split},{names[row['label']]},{hashlib.sha256(row['image']['bytes']).hexdigest()}"
+                        digest = hashlib.sha256(row["image"]["bytes"]).hexdigest()
+                        origin = row.get("origin", "unknown")  # of a set of before version 2.1.0
+                        yield Row("", "", names[row["label"]], "", sha256=digest, split=split, origin=origin)
             except (pa.ArrowException, OSError) as error:
                 raise DatasetError(f"{file} cannot be read: {error}") from error
 
 
-def verify(lines: Iterable[str], manifest: Path) -> None:
-    """Compare a set with a manifest.
+def verify(rows: Iterable[Row], manifest: Path) -> None:
+    """Compare a set with a manifest; one of before version 2.1.0 says nothing of origins.
 
     Raises:
         DatasetError: they differ, or the manifest cannot be read.
@@ -900,12 +1102,13 @@ def verify(lines: Iterable[str], manifest: Path) -> None:
         expected = manifest.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"The manifest {manifest} cannot be read: {error}") from error
-    found = list(lines)
+    old = expected[:1] == [",".join(OLD_MANIFEST)]
+    found = list(manifest_lines(rows, OLD_MANIFEST if old else MANIFEST))
     missing, added = Counter(expected) - Counter(found), Counter(found) - Counter(expected)
     if missing or added:
         raise DatasetError(
             f"The set differs from {manifest}: {missing.total()} of its {len(expected) - 1} rows are missing and "
-            f"{added.total()} others are there. Check that sources and options are the same."
+            f"{added.total()} others are there. Check that sources, origins and options are the same."
         )
     if expected != found:
         raise DatasetError(f"The set has the rows of {manifest} in another order: build it with this version.")
@@ -939,13 +1142,13 @@ def write_set(build: Build, config: BoneMarrowConfig, out: Path) -> None:
     (beside / "manifest.csv").write_text("\n".join(manifest_lines(build.rows)) + "\n", encoding="utf-8")
     audit = json.dumps(build.audit, indent=1, ensure_ascii=False)
     (beside / "audit.json").write_text(audit + "\n", encoding="utf-8")
-    _write_card(beside)
+    _write_card(beside, build.audit["origins"])
     shutil.rmtree(out, ignore_errors=True)
     os.replace(beside, out)
     shutil.rmtree(build.scan.store)
 
 
-def _write_card(folder: Path) -> None:
+def _write_card(folder: Path, origins: dict[str, dict[str, int]]) -> None:
     """Write the card that lies beside this file, with its figures, or a short one where this file lies alone."""
     card, figures = (Path(__file__).with_name(name) for name in ("README.md", "figures"))
     text = card.read_text(encoding="utf-8") if card.is_file() else ""
@@ -953,7 +1156,21 @@ def _write_card(folder: Path) -> None:
         text = CARD
     elif figures.is_dir():
         shutil.copytree(figures, folder / "figures", dirs_exist_ok=True)
+    before, _, rest = text.partition(ORIGINS_MARK)
+    _, _, after = rest.partition(ORIGINS_END)
+    if after:
+        text = f"{before}{ORIGINS_MARK}\n{origins_table(origins)}\n{ORIGINS_END}{after}"
     (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def origins_table(origins: dict[str, dict[str, int]]) -> str:
+    """Return a Markdown table of the images by origin and laboratory."""
+    lines = [
+        f"| {origin} | {laboratory.replace('|', '/')} | {number:,} |"
+        for origin, laboratories in origins.items()
+        for laboratory, number in laboratories.items()
+    ]
+    return "\n".join(["| origin | laboratory | images |", "| --- | --- | --- |", *lines])
 
 
 def _shards(rows: Sequence[Row], scan: Scan) -> Iterator[list[Row]]:
@@ -1024,6 +1241,7 @@ def push(out: Path, repo_id: str, private: bool) -> str:
     return str(url)
 
 
+ORIGINS_MARK, ORIGINS_END = "<!-- origins -->", "<!-- /origins -->"
 TITLE = "pretty_name: Bone marrow cells, twelve balanced classes"
 CARD = f"""---
 license: cc-by-4.0
@@ -1040,7 +1258,10 @@ tags:
 
 Single cells from bone-marrow smears with train, validation and test splits that keep near-duplicates on one side.
 Images by Matek et al. 2021, The Cancer Imaging Archive, <{ARCHIVE}>, CC BY 4.0. `audit.json` tells what was kept and
-why; `manifest.csv` holds the digest of every row.
+why; `manifest.csv` holds the digest of every row. Where the images of this copy are from:
+
+{ORIGINS_MARK}
+{ORIGINS_END}
 """
 
 
@@ -1059,6 +1280,8 @@ def audit_table(audit: dict) -> str:
     for code, splits in audit["splits"].items():
         numbers = (audit["found"][code], audit["dropped_by_balancing"][code], *splits.values())
         lines.append(f"{code:6}" + "".join(f"{number:12}" for number in numbers))
+    for origin, laboratories in audit["origins"].items():
+        lines.append(f"origin {origin}: {', '.join(f'{name} {number}' for name, number in laboratories.items())}")
     same = audit["near_duplicates"]
     lines.append(
         f"{same['groups']} groups of near-duplicates with {same['images_in_groups']} images "
@@ -1074,9 +1297,26 @@ def audit_table(audit: dict) -> str:
     return "\n".join(lines)
 
 
+class _AboutSource(argparse.Action):
+    """Note what ``--origin`` or ``--laboratory`` says of the ``--data-dir`` before it, in a list as long as theirs."""
+
+    def __call__(self, parser, namespace, value, option_string=None) -> None:
+        values = list(getattr(namespace, self.dest) or [])
+        values += [None] * (len(namespace.data_dir) - len(values))
+        if not values:
+            parser.error(f"{option_string} says something of the --data-dir before it: give it after one")
+        if values[-1] is not None:
+            parser.error(f"{option_string} is given twice for --data-dir {namespace.data_dir[-1]}: give it once")
+        values[-1] = value
+        setattr(namespace, self.dest, values)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data-dir", action="append", default=[], help="source folder, zip or CSV; repeatable")
+    about = "of the --data-dir before it: "
+    parser.add_argument("--origin", action=_AboutSource, choices=ORIGINS, help=f"{about}where the cells are from")
+    parser.add_argument("--laboratory", action=_AboutSource, type=_laboratory, help=f"{about}who photographed them")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--config", choices=CONFIGS, default="balanced-12")
     parser.add_argument("--classes", nargs="+", type=str.upper, metavar="CODE")
@@ -1089,6 +1329,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--push", metavar="ID", help="Hub data set to upload to, as NAMESPACE/bone-marrow-12")
     parser.add_argument("--private", action="store_true", help="with --push: create it private")
     return parser
+
+
+def _laboratory(text: str) -> str:
+    if not _words(text):
+        raise argparse.ArgumentTypeError("name the laboratory")
+    return _words(text)
 
 
 def _count(text: str) -> int | str:
@@ -1113,9 +1359,15 @@ def _shares(text: str) -> tuple[int, ...]:
 def _config(args: argparse.Namespace) -> BoneMarrowConfig:
     config = CONFIGS[args.config]
     per_class = config.per_class if args.per_class is None else None if args.per_class == "all" else args.per_class
+    origins, laboratories = (
+        tuple(values + [None] * (len(args.data_dir) - len(values)))
+        for values in (args.origin or [], args.laboratory or [])
+    )
     return replace(
         config,
         data_dirs=tuple(args.data_dir),
+        origins=origins,
+        laboratories=laboratories,
         classes=tuple(dict.fromkeys(args.classes or config.classes)),
         per_class=per_class,
         seed=args.seed,
@@ -1131,7 +1383,7 @@ def make_set(args: argparse.Namespace) -> None:
     config = _config(args)
     build = build_rows(config, Path(f"{args.out.resolve()}.partial"), keep_bytes=True)
     if args.verify:
-        verify(manifest_lines(build.rows), args.verify)
+        verify(build.rows, args.verify)
     write_set(build, config, args.out)
     print(audit_table(build.audit))
     print(f"wrote {len(build.rows)} images in {len({row.group for row in build.rows})} groups to {args.out}")
@@ -1147,7 +1399,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.data_dir:
             make_set(args)
         elif args.verify:
-            verify(set_lines(args.out), args.verify)
+            verify(set_rows(args.out), args.verify)
             print(f"{args.out} is the set that {args.verify} describes")
         if args.push:
             if not (args.out / "data").is_dir():

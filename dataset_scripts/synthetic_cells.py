@@ -1,303 +1,101 @@
-"""Draws look-alike stained blood and marrow cells of twelve classes, with masks.
+"""Draw stained blood and marrow cells of twelve classes, with masks.
 
 For trying the whole chain, and for tests and demonstrations, where there are no images of patients. Drawn cells
 resemble Wright or May-Grünwald-Giemsa stained cells in size, colour, nucleus shape and texture; they prove nothing
-about how well a model works on real ones.
+about how well a model works on real ones. Beside the cells lies origin.json, by which bone_marrow_12.py knows them as
+drawn.
 
     python dataset_scripts/synthetic_cells.py --out DIR --per-class 60 --fields 10
     python dataset_scripts/synthetic_cells.py --plate dataset_scripts/figures/plate.jpg --seed 5
 """
 
+from __future__ import annotations
+
 import argparse
-import os
+import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-if not __package__:
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from dataset_scripts.drawing.pictures import CODES, draw_field, draw_plate, draw_single
+from marrow.command import Command
+from marrow.errors import MarrowError
+from marrow.files import atomic_path
 
-from dataset_scripts.drawing.background import background_density
-from dataset_scripts.drawing.cell import draw_layers, relative_diameter
-from dataset_scripts.drawing.layout import compose, magnification, mixed_codes, neighbour, place, scatter, visible_cells
-from dataset_scripts.drawing.stains import LOOKS, Stain, develop, random_stain
-
-__all__ = [
-    "CODES",
-    "NAMES",
-    "DrawnCell",
-    "DrawnField",
-    "Stain",
-    "draw_background",
-    "draw_cell",
-    "draw_field",
-    "draw_plate",
-    "draw_single",
-    "random_stain",
-]
-
-NAMES = {
-    "ART": "artefact",
-    "BLA": "blast",
-    "EBO": "erythroblast",
-    "EOS": "eosinophil",
-    "LYT": "lymphocyte",
-    "MMZ": "metamyelocyte",
-    "MON": "monocyte",
-    "MYB": "myelocyte",
-    "NGB": "band neutrophil",
-    "NGS": "segmented neutrophil",
-    "PLM": "plasma cell",
-    "PMO": "promyelocyte",
-}
-CODES = tuple(NAMES)
-
-# Left column of the plate: how a blast ripens to a neutrophil; right column: the other cells.
-_PLATE = (("BLA", "PMO", "MYB", "MMZ", "NGB", "NGS"), ("EOS", "MON", "LYT", "PLM", "EBO", "ART"))
-
-_JPEG_QUALITY = 92
+JPEG_QUALITY = 92
+ORIGIN = {"origin": "drawn", "laboratory": "drawn"}
 
 
-@dataclass(frozen=True)
-class DrawnCell:
-    """One cell on a patch.
-
-    Attributes:
-        image: (H, W, 3) uint8 RGB; empty glass outside the mask.
-        mask: (H, W) bool, the whole cell, one connected piece.
-        nucleus: (H, W) bool, inside the mask; empty for `ART`.
-        code: Class code.
-    """
-
-    image: np.ndarray
-    mask: np.ndarray
-    nucleus: np.ndarray
-    code: str
-
-
-@dataclass(frozen=True)
-class DrawnField:
-    """One microscope field.
-
-    Attributes:
-        image: (H, W, 3) uint8 RGB.
-        labels: (H, W) int32, 0 where there is no nucleated cell, i on the visible part of cell i.
-        codes: Class code of cell i at index i - 1.
-    """
-
-    image: np.ndarray
-    labels: np.ndarray
-    codes: tuple[str, ...]
-
-
-def draw_cell(
-    code: str, rng: np.random.Generator, diameter: float | None = None, stain: Stain | None = None
-) -> DrawnCell:
-    """Draw one cell.
-
-    Args:
-        code: One of `CODES`.
-        rng: Random generator.
-        diameter: Cell diameter in pixels; None takes the size it has in single-cell images.
-        stain: Stain of the image; None draws one.
-
-    Returns:
-        The cell in the middle of a square patch about 1.6 diameters wide.
-
-    Raises:
-        ValueError: On an unknown code.
-    """
-    _check_codes([code])
-    stain = stain or random_stain(rng)
-    relative = relative_diameter(code, rng, stain)
-    red_cell = stain.red_cell if diameter is None else diameter / relative
-    layers = draw_layers(code, rng, stain, relative * red_cell, red_cell)
-    return DrawnCell(develop(layers.density, stain, red_cell, rng), layers.mask, layers.nucleus, code)
-
-
-def draw_background(
-    height: int, width: int, rng: np.random.Generator, red_cell_diameter: float = 60.0, stain: Stain | None = None
-) -> np.ndarray:
-    """Draw a smear without nucleated cells: ground, red cells, a few platelets, uneven light.
-
-    Args:
-        height: Rows.
-        width: Columns.
-        rng: Random generator.
-        red_cell_diameter: In pixels.
-        stain: Stain of the image; None draws one.
-
-    Returns:
-        (height, width, 3) uint8 RGB.
-    """
-    stain = stain or random_stain(rng)
-    density = background_density(height, width, rng, stain, red_cell_diameter)
-    return develop(density, stain, red_cell_diameter, rng)
-
-
-def draw_single(code: str, rng: np.random.Generator, size: int = 250, stain: Stain | None = None) -> np.ndarray:
-    """Draw a single-cell image as in the source data: the cell in the middle, sometimes neighbours.
-
-    Args:
-        code: One of `CODES`.
-        rng: Random generator.
-        size: Side in pixels; at 250 the cell has the size of the source data.
-        stain: Stain of the image; None draws one.
-
-    Returns:
-        (size, size, 3) uint8 RGB.
-
-    Raises:
-        ValueError: On an unknown code.
-    """
-    _check_codes([code])
-    stain = stain or random_stain(rng)
-    red_cell = stain.red_cell * size / 250
-    x, y = (int(size / 2 + rng.normal(0, 0.015 * size)) for _ in range(2))
-    centre = place(code, x, y, rng, stain, red_cell)
-    crowd = rng.poisson(1.6) if stain.look == "marrow" else int(rng.random() < 0.08)
-    neighbours = [neighbour(centre, rng, stain, red_cell) for _ in range(crowd)]
-    density = compose(size, size, [*neighbours, centre], rng, stain, red_cell)[0]
-    return develop(density, stain, red_cell, rng)
-
-
-def draw_field(
-    rng: np.random.Generator,
-    height: int = 480,
-    width: int = 640,
-    cells: Sequence[str] | int = 12,
-    red_cell_diameter: float | None = None,
-    stain: Stain | None = None,
-) -> DrawnField:
-    """Draw a microscope field of several cells, some touching or partly hidden, with a mask for each.
-
-    Args:
-        rng: Random generator.
-        height: Rows.
-        width: Columns.
-        cells: Codes of the cells to draw, or how many to draw of a marrow's mix of classes.
-        red_cell_diameter: In pixels; None draws a magnification at which the cells fit.
-        stain: Stain of the image; None draws one.
-
-    Returns:
-        The field. `ART` is drawn but gets no label, and so does a cell of which hardly anything is left to see.
-
-    Raises:
-        ValueError: On an unknown code.
-    """
-    codes = mixed_codes(cells, rng) if isinstance(cells, int) else list(cells)
-    _check_codes(codes)
-    stain = stain or random_stain(rng)
-    red_cell = red_cell_diameter or magnification(height, width, len(codes), rng)
-    placed = scatter(codes, height, width, rng, stain, red_cell)
-    density, labels = compose(height, width, placed, rng, stain, red_cell)
-    image = develop(density, stain, red_cell, rng)
-    return DrawnField(image, *visible_cells(labels, placed))
-
-
-def draw_plate(rng: np.random.Generator, columns: int = 5, size: int = 120) -> np.ndarray:
-    """Draw a plate of all classes in two columns, each class a row of cells under its code and name.
-
-    Args:
-        rng: Random generator.
-        columns: Cells per class; marrow looks first, then blood looks.
-        size: Side of one cell image in pixels, all at the same magnification.
-
-    Returns:
-        (H, W, 3) uint8 RGB; a row is `size` and a title high, a column is `columns * size` and a margin wide.
-    """
-    halves = [np.vstack([_plate_row(code, rng, columns, size) for code in codes]) for codes in _PLATE]
-    gap = size // 8
-    return cv2.copyMakeBorder(
-        np.hstack([halves[0], np.full((len(halves[0]), 2 * gap, 3), 255, np.uint8), halves[1]]),
-        *(0, gap, gap, gap),
-        cv2.BORDER_CONSTANT,
-        value=(255, 255, 255),
-    )
-
-
-def _plate_row(code: str, rng: np.random.Generator, columns: int, size: int) -> np.ndarray:
-    title = np.full((size // 3, columns * size, 3), 255, np.uint8)
-    scale, line = size / 190, title.shape[0] - size // 12
-    cv2.putText(title, code, (0, line), cv2.FONT_HERSHEY_SIMPLEX, scale, (30, 30, 30), 2, cv2.LINE_AA)
-    name_at = (int(0.5 * size), line)
-    cv2.putText(title, NAMES[code], name_at, cv2.FONT_HERSHEY_SIMPLEX, scale, (110, 110, 110), 1, cv2.LINE_AA)
-    cells = []
-    for k in range(columns):
-        image = draw_single(code, rng, 250, random_stain(rng, LOOKS[int(k >= (columns + 1) // 2)]))
-        small = cv2.resize(image, (size - 4, size - 4), interpolation=cv2.INTER_AREA)
-        cells.append(cv2.copyMakeBorder(small, 0, 4, 0, 4, cv2.BORDER_CONSTANT, value=(255, 255, 255)))
-    return np.vstack([title, np.hstack(cells)])
-
-
-def _check_codes(codes: Sequence[str]) -> None:
-    for code in codes:
-        if code not in CODES:
-            raise ValueError(f"unknown class code {code!r}: use one of {' '.join(CODES)}")
-
-
-def _write_image(path: Path, image: np.ndarray) -> None:
-    """Write a picture (RGB, or 16-bit grey) whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write_image(path: Path, image: np.ndarray) -> None:
+    """Write a picture, RGB or 16-bit grey, whole or not at all."""
     pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
-    options = [] if path.suffix.lower() == ".png" else [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    options = [] if path.suffix.lower() == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     _, data = cv2.imencode(path.suffix, pixels, options)
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_bytes(data.tobytes())
-    os.replace(beside, path)
+    with atomic_path(path) as beside:
+        beside.write_bytes(data.tobytes())
 
 
 def write_set(out: Path, per_class: int, fields: int, seed: int, codes: Sequence[str] = CODES) -> None:
-    """Write `CODE/CODE_00001.jpg` and so on, and `fields/images/*.jpg` with `fields/labels/*.png` (16-bit ids).
+    """Write ``CODE/CODE_00001.jpg`` and so on, and ``fields/images/*.jpg`` with ``fields/labels/*.png`` (16-bit ids).
 
     Every picture has a random generator of its own, so that a larger set contains the smaller one.
     """
+    with atomic_path(out / "origin.json") as beside:
+        beside.write_text(json.dumps(ORIGIN) + "\n", encoding="utf-8")
     for class_number, code in enumerate(CODES):
         if code not in codes:
             continue
         for k in range(1, per_class + 1):
             rng = np.random.default_rng([seed, class_number, k])
-            _write_image(out / code / f"{code}_{k:05d}.jpg", draw_single(code, rng))
+            write_image(out / code / f"{code}_{k:05d}.jpg", draw_single(code, rng))
     for k in range(1, fields + 1):
         rng = np.random.default_rng([seed, len(CODES), k])
         field = draw_field(rng, cells=int(rng.integers(3, 31)))
-        _write_image(out / "fields" / "images" / f"field_{k:05d}.jpg", field.image)
-        _write_image(out / "fields" / "labels" / f"field_{k:05d}.png", field.labels.astype(np.uint16))
+        write_image(out / "fields" / "images" / f"field_{k:05d}.jpg", field.image)
+        write_image(out / "fields" / "labels" / f"field_{k:05d}.png", field.labels.astype(np.uint16))
 
 
-def _not_negative(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError("give a number that is 0 or larger")
-    return number
+def draw(options: argparse.Namespace) -> None:
+    """Draw what the command line asks for.
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code, 2 when the arguments or the target are no good."""
-    parser = argparse.ArgumentParser(description="Draw look-alike marrow cells of twelve classes, with masks.")
-    parser.add_argument("--out", type=Path, help="folder to write CODE/CODE_00001.jpg and fields/ to")
-    parser.add_argument("--per-class", type=_not_negative, default=60, help="single-cell images per class")
-    parser.add_argument("--classes", nargs="+", choices=CODES, default=CODES, metavar="CODE", help="classes to draw")
-    parser.add_argument("--fields", type=_not_negative, default=0, help="microscope fields with masks")
-    parser.add_argument("--seed", type=_not_negative, default=0, help="same seed, same files")
-    parser.add_argument("--plate", type=Path, help="write a plate of all classes with their names to this .png or .jpg")
-    options = parser.parse_args(arguments)
+    Raises:
+        MarrowError: nothing is asked for, or a file cannot be written.
+    """
     if not options.out and not options.plate:
-        parser.error("give --out DIR, --plate FILE, or both")
+        raise MarrowError("Nothing to draw: give --out DIR, --plate FILE, or both.")
     if options.plate and options.plate.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        parser.error(f"--plate {options.plate}: end the file name in .png or .jpg")
+        raise MarrowError(f"--plate {options.plate}: end the file name in .png or .jpg.")
     try:
         if options.out:
             write_set(options.out, options.per_class, options.fields, options.seed, options.classes)
         if options.plate:
-            _write_image(options.plate, draw_plate(np.random.default_rng(options.seed)))
+            write_image(options.plate, draw_plate(np.random.default_rng(options.seed)))
     except OSError as error:
-        parser.error(f"cannot write {error.filename}: {error.strerror}; choose another place")
-    return 0
+        raise MarrowError(f"cannot write {error.filename}: {error.strerror}; choose another place.") from error
+
+
+def not_negative(text: str) -> int:
+    """Return a whole number from the command line that is 0 or larger."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError("give a number that is 0 or larger")
+    return int(text)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code, 2 when the arguments or the target are no good."""
+    command = Command("synthetic_cells", __doc__)
+    command.add_argument("--out", type=Path, help="folder to write CODE/CODE_00001.jpg and fields/ to")
+    command.add_argument("--per-class", type=not_negative, default=60, help="single-cell images per class")
+    command.add_argument("--classes", nargs="+", choices=CODES, default=CODES, metavar="CODE", help="classes to draw")
+    command.add_argument("--fields", type=not_negative, default=0, help="microscope fields with masks")
+    command.add_argument("--seed", type=not_negative, default=0, help="same seed, same files")
+    command.add_argument(
+        "--plate", type=Path, help="write a plate of all classes with their names to this .png or .jpg"
+    )
+    return command.run(draw, arguments)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from dataset_scripts.synthetic_cells import draw_field
+from dataset_scripts.drawing.pictures import draw_field
 from marrow.analysis import Analysis
 from marrow.command import Command
 from marrow.errors import MarrowError

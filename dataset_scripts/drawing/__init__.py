@@ -1,1 +1,1 @@
-"""Drawn cells: stains, shapes, textures, recipes, a cell, and the ground it lies on."""
+"""Drawn cells: stains, shapes, textures, recipes, a cell, and the background it lies on, up to whole pictures."""

@@ -1,4 +1,4 @@
-"""The ground of a drawn smear as optical density: plasma haze, stain specks, red cells and platelets."""
+"""The background of a drawn smear as optical density: plasma haze, stain specks, red cells and platelets."""
 
 import numpy as np
 

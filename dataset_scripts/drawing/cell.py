@@ -138,7 +138,7 @@ def _draw_artefact(
 def _draw_platelets(
     rng: np.random.Generator, stain: Stain, side: int, diameter: float, red_cell: float, pieces: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One platelet, or several that stick together: lilac ground, many magenta granules, frayed border."""
+    """One platelet, or several that stick together: lilac body, many magenta granules, frayed border."""
     middle, radius = side / 2, diameter / 2
     shape = []
     for k in range(pieces):

@@ -2,7 +2,7 @@
 
 A drawn smear is a map of optical density per colour channel. Dyes add up in it, as Beer-Lambert says of light that
 passes through them one after another: picture = light * exp(-density). The dye vectors below are the medians of
--ln(pixel / ground) over nuclei, cytoplasm, granules and red cells of stained marrow and blood images.
+-ln(pixel / background) over nuclei, cytoplasm, granules and red cells of stained marrow and blood images.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ import numpy as np
 Colour = tuple[float, float, float]
 
 LOOKS = ("marrow", "blood")
-_GREY_GROUND, _WHITE_GROUND, _PINK_GROUND = (184, 186, 190), (238, 237, 243), (236, 212, 230)
-_CREAM_GROUND = (255, 229, 203)
+_GREY_BACKGROUND, _WHITE_BACKGROUND, _PINK_BACKGROUND = (184, 186, 190), (238, 237, 243), (236, 212, 230)
+_CREAM_BACKGROUND = (255, 229, 203)
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Stain:
     """Everything that cells and background of one image share.
 
     Attributes:
-        look: "marrow" (grey or white ground, crowded) or "blood" (cream ground, sparse).
-        ground: Colour of the empty glass, RGB, 0 to 255.
+        look: "marrow" (grey or white background, crowded) or "blood" (cream background, sparse).
+        background: Colour of the empty glass, RGB, 0 to 255.
         chromatin: Optical density (RGB) of one unit of dye in nuclei; the next five likewise.
         basophil: Blue cytoplasm (RNA).
         neutral: Pink-lilac cytoplasm.
@@ -40,7 +40,7 @@ class Stain:
     """
 
     look: str
-    ground: Colour
+    background: Colour
     chromatin: Colour
     basophil: Colour
     neutral: Colour
@@ -64,7 +64,7 @@ def random_stain(rng: np.random.Generator, look: str | None = None) -> Stain:
         look: One of `LOOKS`; None takes marrow in two of three cases.
 
     Returns:
-        A stain whose dyes, ground, focus and noise vary as they do between real smears.
+        A stain whose dyes, background, focus and noise vary as they do between real smears.
 
     Raises:
         ValueError: On an unknown look.
@@ -76,13 +76,13 @@ def random_stain(rng: np.random.Generator, look: str | None = None) -> Stain:
 
 
 def _marrow_stain(rng: np.random.Generator) -> Stain:
-    base = (_GREY_GROUND, _WHITE_GROUND, _PINK_GROUND)[rng.choice(3, p=[0.22, 0.73, 0.05])]
+    base = (_GREY_BACKGROUND, _WHITE_BACKGROUND, _PINK_BACKGROUND)[rng.choice(3, p=[0.22, 0.73, 0.05])]
     yellow = np.array([1, 1, -2]) * rng.normal(0, 2.5)
-    ground = np.clip(np.array(base) + rng.normal(0, 6) + rng.normal(0, 2.5, 3) + yellow, 140, 254)
+    background = np.clip(np.array(base) + rng.normal(0, 6) + rng.normal(0, 2.5, 3) + yellow, 140, 254)
     blueness = rng.uniform(-1, 1)
     return Stain(
         look="marrow",
-        ground=tuple(ground),
+        background=tuple(background),
         chromatin=_vary(rng, (1.08 + 0.17 * blueness, 2.1, 0.36 - 0.07 * blueness)),
         basophil=_vary(rng, (0.60, 0.60 - 0.06 * blueness, 0.06)),
         neutral=_vary(rng, (0.20 + 0.03 * blueness, 0.35, 0.06)),
@@ -100,10 +100,10 @@ def _marrow_stain(rng: np.random.Generator) -> Stain:
 
 
 def _blood_stain(rng: np.random.Generator) -> Stain:
-    ground = np.clip(np.array(_CREAM_GROUND) + rng.normal(0, 1.8, 3), 0, 255)
+    background = np.clip(np.array(_CREAM_BACKGROUND) + rng.normal(0, 1.8, 3), 0, 255)
     return Stain(
         look="blood",
-        ground=tuple(ground),
+        background=tuple(background),
         chromatin=_vary(rng, (1.20, 1.92, 0.43), 0.04),
         basophil=_vary(rng, (0.58, 0.58, 0.13)),
         neutral=_vary(rng, (0.19, 0.29, 0.14)),
@@ -144,7 +144,7 @@ def develop(density: np.ndarray, stain: Stain, red_cell: float, rng: np.random.G
     """
     height, width = density.shape[:2]
     density = cv2.GaussianBlur(density, (0, 0), max(stain.blur * red_cell, 0.35))
-    light = _uneven_light(height, width, rng)[..., None] * np.asarray(stain.ground, np.float32)
+    light = _uneven_light(height, width, rng)[..., None] * np.asarray(stain.background, np.float32)
     grain = rng.standard_normal((height, width, 3), dtype=np.float32)
     grain = cv2.GaussianBlur(grain, (0, 0), 0.6) * (stain.noise * 2.1)  # 2.1 gives the blurred grain unit deviation
     return np.clip(light * cv2.exp(-density) + grain, 0, 255).round().astype(np.uint8)

@@ -13,20 +13,20 @@ DROPLETS = 4
 STRIP = (0.04, 0.2)  # of the side of a field, a padding strip
 
 
-def with_haze(ground: np.ndarray, diameter: float, rng: np.random.Generator) -> np.ndarray:
-    """Lay uneven, lilac to grey-blue protein over a ground; ``(h, w, 3)`` uint8, cells ``diameter`` px across."""
-    shape = ground.shape[:2]
+def with_haze(background: np.ndarray, diameter: float, rng: np.random.Generator) -> np.ndarray:
+    """Lay uneven, lilac to grey-blue protein over a background; ``(h, w, 3)`` uint8, cells ``diameter`` px across."""
+    shape = background.shape[:2]
     cloud = 0.6 + 0.5 * smooth_noise(shape, rng.uniform(0.6, 3) * diameter, rng)
     cloud = cloud.clip(0, 2) * (1 + 0.15 * smooth_noise(shape, 0.08 * diameter, rng))
     dye = rng.uniform(*HAZE) * np.array([rng.uniform(0.6, 1.2), 1, rng.uniform(0.1, 0.7)], np.float32)
-    return (ground * np.exp(-cloud[..., None] * dye)).clip(0, 255).astype(np.uint8)
+    return (background * np.exp(-cloud[..., None] * dye)).clip(0, 255).astype(np.uint8)
 
 
-def with_droplets(ground: np.ndarray, diameter: float, rng: np.random.Generator) -> np.ndarray:
-    """Put fat droplets on a ground: empty, bright, sharp-edged holes of any size, often with a darker rim."""
-    height, width = ground.shape[:2]
-    light = np.percentile(ground[::4, ::4].reshape(-1, 3), 90, axis=0) * rng.uniform(0.97, 1.08)
-    image = ground.astype(np.float32)
+def with_droplets(background: np.ndarray, diameter: float, rng: np.random.Generator) -> np.ndarray:
+    """Put fat droplets on a background: empty, bright, sharp-edged holes of any size, often with a darker rim."""
+    height, width = background.shape[:2]
+    light = np.percentile(background[::4, ::4].reshape(-1, 3), 90, axis=0) * rng.uniform(0.97, 1.08)
+    image = background.astype(np.float32)
     for _ in range(int(rng.integers(1, DROPLETS + 1))):
         middle = (rng.uniform(0, width), rng.uniform(0, height))
         radius = diameter * np.exp(rng.uniform(np.log(0.2), np.log(2)))

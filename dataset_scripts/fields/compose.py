@@ -1,54 +1,38 @@
-"""Composing one smear field of cells and ground, with the visible part of every nucleated cell outlined."""
+"""Composing one smear field of cells and background, with the visible part of every nucleated cell outlined."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from scipy.ndimage import find_objects
 
+from dataset_scripts.drawing.pictures import CODES
 from dataset_scripts.fields.artefacts import padded, random_padding, with_droplets, with_haze
+from dataset_scripts.fields.field import Field
 from dataset_scripts.fields.pale_cells import faded, nucleus_of, plasma_cell, random_dye
-from dataset_scripts.fields.patches import Background, Patch, drawn_ground, drawn_patch, match_ground, tile_background
-from dataset_scripts.synthetic_cells import CODES
+from dataset_scripts.fields.patch_bank import PatchBank
+from dataset_scripts.fields.patches import (
+    NOT_NUCLEATED,
+    Background,
+    Patch,
+    drawn_background,
+    drawn_patch,
+    match_background,
+    tile_background,
+)
 from marrow.geometry import largest_region
 
-NOT_NUCLEATED = {"ART"}
 DIAMETERS = (30.0, 250.0)  # of a composed cell in pixels; the larger end only in fields that hold two such cells
 MOST_CELLS = 120
 TRIES = 12
 SMALLEST = 40  # pixels of a cell that must be seen for it to be outlined
-HUDDLE = (0.0, 0.5, 0.9)  # share of cells that are put beside another: scattered, in groups, in clusters
+CLUSTERING = (0.0, 0.5, 0.9)  # share of cells that are put beside another: scattered, in groups, in clusters
 # shares of the fields with these, and of the cells in such a field
 DRAWN_FIELDS, PLASMA_FIELDS, PLASMA_CELLS, FADED_FIELDS = 0.15, 0.25, 0.4, 0.25
 PADDED, WITH_DROPLETS = 0.12, 0.2
 FADED = (0.25, 0.8)  # of the cytoplasm's optical density that is left
-
-
-@dataclass(frozen=True)
-class Field:
-    """A smear field and its cells.
-
-    Attributes:
-        image: ``(height, width, 3)`` uint8 RGB.
-        labels: ``(height, width)`` int32, 0 for ground, ``i`` for the visible part of cell ``i``.
-        hidden: ``(cells,)`` share of each cell that lies under others, 0 to 1; empty where it is not known.
-        codes: class code of each cell, ``""`` for a neighbour that was pasted with another; empty where none is known.
-    """
-
-    image: np.ndarray
-    labels: np.ndarray
-    hidden: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    codes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class PatchBank:
-    """What fields of one split are made from, by source: cells to paste, and ground to paste them on."""
-
-    patches: dict[str, list[Patch]]
-    grounds: dict[str, list[Background]]
 
 
 def compose_field(
@@ -67,16 +51,16 @@ def compose_field(
     which stay out of a differential count.
 
     Args:
-        bank: cells and grounds to use.
+        bank: cells and backgrounds to use.
         size: side of the field in pixels.
         rng: source of randomness.
         overlap: most of any cell that may lie under others, 0 to 1; each field has its own limit up to that.
-        empty: leave the nucleated cells out: red cells, platelets and ground only.
+        empty: leave the nucleated cells out: red cells, platelets and background only.
         mixed: mix in what is drawn or altered: cells, artefacts, plasma cells, haze, fat droplets, padding.
         diameters: of the cells in pixels.
 
     Returns:
-        A field of one source's cells on real or drawn ground. The typical diameter of its cells is drawn
+        A field of one source's cells on real or drawn background. The typical diameter of its cells is drawn
         log-uniformly from ``diameters``, up to 0.45 of the field; within a field the cells keep their proportions.
     """
     sources = sorted(bank.patches)
@@ -88,12 +72,12 @@ def compose_field(
     scale = diameter / float(np.median([patch.diameter for patch in patches]))
     padding = random_padding(size, rng) if mixed and rng.random() < PADDED else (0, 0, 0, 0)
     height, width = size - sum(padding[:2]), size - sum(padding[2:])
-    ground = _ground(bank.grounds[source], height, width, scale, diameter, mixed, rng)
+    background = _background(bank.backgrounds[source], height, width, scale, diameter, mixed, rng)
     cover = 0.0 if empty else rng.uniform(0.03, 0.8)
     number = 0 if empty else min(MOST_CELLS, 1 + round(cover * height * width / (np.pi * diameter**2 / 4)))
     chosen = _artefacts(patches, number, mixed, rng) + _cells(patches, number, mixed, rng)
     rng.shuffle(chosen)
-    canvas = _Canvas(ground, overlap * rng.random(), float(rng.choice(HUDDLE)))
+    canvas = _Canvas(background, overlap * rng.random(), float(rng.choice(CLUSTERING)))
     for patch in chosen:
         zoom = scale * np.exp(rng.normal(0, 0.06))
         if patch.code not in NOT_NUCLEATED:
@@ -139,8 +123,8 @@ def _artefacts(patches: list[Patch], cells: int, mixed: bool, rng: np.random.Gen
     return found
 
 
-def _ground(
-    grounds: list[Background],
+def _background(
+    backgrounds: list[Background],
     height: int,
     width: int,
     scale: float,
@@ -148,33 +132,33 @@ def _ground(
     mixed: bool,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    if grounds and rng.random() < 0.5:
-        ground = tile_background(grounds, height, width, scale, rng)
+    if backgrounds and rng.random() < 0.5:
+        background = tile_background(backgrounds, height, width, scale, rng)
         if mixed and rng.random() < 0.6:
-            ground = with_haze(ground, diameter, rng)
+            background = with_haze(background, diameter, rng)
     else:
-        ground = drawn_ground(height, width, 0.8 * diameter, rng)
-    return with_droplets(ground, diameter, rng) if mixed and rng.random() < WITH_DROPLETS else ground
+        background = drawn_background(height, width, 0.8 * diameter, rng)
+    return with_droplets(background, diameter, rng) if mixed and rng.random() < WITH_DROPLETS else background
 
 
 class _Canvas:
     """A field while it is composed: later cells hide earlier ones.
 
     Args:
-        ground: ``(height, width, 3)`` RGB to start from.
+        background: ``(height, width, 3)`` RGB to start from.
         overlap: most of a cell that may be hidden.
         clustering: share of the cells that are put beside another.
     """
 
-    def __init__(self, ground: np.ndarray, overlap: float, clustering: float) -> None:
-        self._image = ground.astype(np.float32)
-        self._colour = np.percentile(ground[::4, ::4].reshape(-1, 3), 85, axis=0)
-        self._labels = np.zeros(ground.shape[:2], np.int32)
+    def __init__(self, background: np.ndarray, overlap: float, clustering: float) -> None:
+        self._image = background.astype(np.float32)
+        self._colour = np.percentile(background[::4, ::4].reshape(-1, 3), 85, axis=0)
+        self._labels = np.zeros(background.shape[:2], np.int32)
         self._codes = [""]
         self._areas = [0]  # of each cell inside the field, as if nothing lay on it
         self._seen = [0]  # of each cell, what is visible
         self._overlap = overlap
-        self._huddle = clustering
+        self._clustering = clustering
         self._discs: list[tuple[float, float, float]] = []  # row, column and radius of each cell
 
     def paste(self, patch: Patch, scale: float, rng: np.random.Generator) -> None:
@@ -205,7 +189,7 @@ class _Canvas:
 
     def _corner(self, shape: tuple[int, int], radius: float, rng: np.random.Generator) -> tuple[int, int]:
         """Choose the row and column of a piece's corner: anywhere, or so that its cell touches another."""
-        if self._discs and rng.random() < self._huddle:
+        if self._discs and rng.random() < self._clustering:
             row, column, other = self._discs[rng.integers(len(self._discs))]
             way, far = rng.uniform(0, 2 * np.pi), (radius + other) * rng.uniform(0.8, 1.1)
             return (
@@ -256,10 +240,10 @@ class _Canvas:
 
 
 def _turned(
-    patch: Patch, scale: float, ground: np.ndarray, rng: np.random.Generator
+    patch: Patch, scale: float, background: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Scale, turn and mirror a patch; gives float32 RGB, its opacity 0 to 1, and its labels."""
-    image, labels = match_ground(patch.image, patch.ground, ground), patch.labels
+    image, labels = match_background(patch.image, patch.background, background), patch.labels
     if rng.random() < 0.5:
         image, labels = image[:, ::-1], labels[:, ::-1]
     height, width = labels.shape

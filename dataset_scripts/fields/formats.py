@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from dataset_scripts.fields.compose import Field
+from dataset_scripts.fields.field import Field
 from marrow.centre_cell import centre_cell_mask
 from marrow.errors import MarrowError
 from marrow.geometry import border_pixels, box_areas, mask_box, polygon_mask
@@ -20,7 +20,8 @@ from marrow.images import read_image
 FILLED = 0.55  # share of its box that the box of an outline must fill; hand-drawn boxes are wide
 IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
 EXPECTED = (
-    "expected images/ with YOLO labels/*.txt or label images labels/*.png (0 for ground, i for cell i), or a COCO JSON"
+    "expected images/ with YOLO labels/*.txt or label images labels/*.png (0 for background, i for cell i), "
+    "or a COCO JSON"
 )
 
 
@@ -29,7 +30,7 @@ def read_fields(folder: Path) -> Iterator[tuple[str, Field]]:
 
     - YOLO: ``images/**`` and ``labels/**.txt``, where a line of five numbers is a box, in which the cell is outlined
       by its colour, and a longer one a polygon;
-    - label images: ``images/**`` and ``labels/**.png``, 0 for ground and one number for each cell;
+    - label images: ``images/**`` and ``labels/**.png``, 0 for background and one number for each cell;
     - COCO: a JSON file, in the folder or one below it, with polygons or run lengths, whose images lie in the folder.
 
     Every object counts as a nucleated cell, whatever its class; groups (``iscrowd``) are left out. An image without

@@ -60,7 +60,7 @@ def plasma_cell(patch: Patch, nucleus: np.ndarray, dye: np.ndarray, rng: np.rand
     outline = blob(rng, tuple(middle), radius, rng.uniform(0.02, 0.09), rng.uniform(1.0, 1.5), fringe)
     body = fill([outline], side, side, rng.uniform(0.01, 0.03) * radius)
     density = body * _mottle(middle, centre, radius, small, rng)
-    image = patch.ground * np.exp(-density[..., None] * dye * rng.normal(1, 0.15))
+    image = patch.background * np.exp(-density[..., None] * dye * rng.normal(1, 0.15))
     image += rng.normal(0, 1.5, image.shape)
 
     moments = cv2.moments(nucleus, binaryImage=True)
@@ -71,7 +71,7 @@ def plasma_cell(patch: Patch, nucleus: np.ndarray, dye: np.ndarray, rng: np.rand
     opacity = cv2.GaussianBlur(cv2.dilate(place, np.ones((3, 3))).astype(np.float32), (0, 0), 1)[..., None]
     image += opacity * (moved - image)
     labels = ((body > 0.5) | (place > 0)).astype(np.int32)
-    return Patch(image.clip(0, 255).astype(np.uint8), labels, patch.ground, "PLM")
+    return Patch(image.clip(0, 255).astype(np.uint8), labels, patch.background, "PLM")
 
 
 def _mottle(
@@ -96,6 +96,6 @@ def faded(patch: Patch, strength: float) -> Patch:
     """Fade what is no nucleus in a patch towards the empty smear: ``strength`` of its optical density is left."""
     nuclei = nuclear_mask(optical_density(patch.image))
     kept = cv2.GaussianBlur(cv2.dilate(nuclei, np.ones((3, 3))).astype(np.float32), (0, 0), 1.2)[..., None]
-    light = (patch.image.astype(np.float32) + 1) / (patch.ground + 1)
-    image = (patch.ground + 1) * light ** (strength + (1 - strength) * kept) - 1
-    return Patch(image.clip(0, 255).astype(np.uint8), patch.labels, patch.ground, patch.code)
+    light = (patch.image.astype(np.float32) + 1) / (patch.background + 1)
+    image = (patch.background + 1) * light ** (strength + (1 - strength) * kept) - 1
+    return Patch(image.clip(0, 255).astype(np.uint8), patch.labels, patch.background, patch.code)

@@ -1,4 +1,4 @@
-"""Cutting cells and cell-free ground out of single-cell images, the pieces that fields are composed of."""
+"""Cutting cells and cell-free background out of single-cell images, the pieces that fields are composed of."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dataset_scripts.synthetic_cells import draw_background, draw_cell, random_stain
+from dataset_scripts.drawing.pictures import draw_background, draw_cell
+from dataset_scripts.drawing.stains import random_stain
 from marrow.geometry import fill_holes, largest_region, mask_box, solidity
 from marrow.stain import background_colour, nuclear_mask, optical_density
 
+NOT_NUCLEATED = {"ART"}
 CENTRE_TOLERANCE = 0.16  # of the image side, between the middles of the mask's box and of the image
 SOLIDITY = 0.92  # area of a mask over the area of its convex hull
 NEAR = 9  # pixels; a neighbour nearer to the centre cell is pasted with it
 NEIGHBOUR_SIZES = (0.4, 2.5)  # of the centre cell's area; smaller ones are mostly platelets and debris
 MARGIN = 6
 EDGE = 5  # pixels; the outline of a cell that the border cuts may end a little before it
-MIN_GROUND = 0.02  # share of an image that whole red cells must cover for it to serve as ground
+MIN_BACKGROUND = 0.02  # share of an image that whole red cells must cover for it to serve as background
 STAINED = 0.12  # total optical density from which something lies on the smear
 
 
@@ -29,13 +31,13 @@ class Patch:
     Attributes:
         image: ``(h, w, 3)`` uint8 RGB around the cell.
         labels: ``(h, w)`` int32, 1 in the cell, 2 and up in its neighbours, 0 in what is not pasted.
-        ground: ``(3,)`` float, colour of the empty smear around it.
+        background: ``(3,)`` float, colour of the empty smear around it.
         code: class code of the cell.
     """
 
     image: np.ndarray
     labels: np.ndarray
-    ground: np.ndarray
+    background: np.ndarray
     code: str
 
     @property
@@ -105,9 +107,9 @@ def _central(mask: np.ndarray) -> bool:
     return off < CENTRE_TOLERANCE and 0.02 < mask.mean() < 0.7
 
 
-def match_ground(image: np.ndarray, ground: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Scale each channel so that the colour ``ground`` becomes ``target``, as another lamp would."""
-    gain = (target / (ground + 1)).clip(0.4, 2.5)
+def match_background(image: np.ndarray, background: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Scale each channel so that the colour ``background`` becomes ``target``, as another lamp would."""
+    gain = (target / (background + 1)).clip(0.4, 2.5)
     table = (np.arange(256)[:, None] * gain).clip(0, 255).astype(np.uint8)
     return cv2.LUT(image, table[None])
 
@@ -119,7 +121,7 @@ def drawn_patch(rng: np.random.Generator, codes: Sequence[str]) -> Patch:
     return Patch(cell.image, cell.mask.astype(np.int32), background_colour(cell.image), cell.code)
 
 
-def cut_ground(image: np.ndarray, labels: np.ndarray) -> Background | None:
+def cut_background(image: np.ndarray, labels: np.ndarray) -> Background | None:
     """Take the red cells and platelets around the cells of a single-cell image.
 
     Args:
@@ -137,7 +139,7 @@ def cut_ground(image: np.ndarray, labels: np.ndarray) -> Background | None:
     stained = cv2.GaussianBlur(density.clip(0, None).sum(axis=2), (0, 0), 1.5) > STAINED
     _, parts = cv2.connectedComponents(stained.astype(np.uint8))
     whole = stained & ~np.isin(parts, np.unique(parts[taken > 0]))
-    if whole.mean() < MIN_GROUND:
+    if whole.mean() < MIN_BACKGROUND:
         return None
     filled = cv2.dilate(fill_holes(whole).astype(np.float32), np.ones((5, 5)))
     alpha = cv2.GaussianBlur(filled, (0, 0), 1.5)
@@ -145,12 +147,12 @@ def cut_ground(image: np.ndarray, labels: np.ndarray) -> Background | None:
 
 
 def tile_background(
-    grounds: Sequence[Background], height: int, width: int, scale: float, rng: np.random.Generator
+    backgrounds: Sequence[Background], height: int, width: int, scale: float, rng: np.random.Generator
 ) -> np.ndarray:
     """Make a field of red cells and empty smear, as found around the cells of single-cell images.
 
     Args:
-        grounds: pieces of one source.
+        backgrounds: pieces of one source.
         height: of the field in pixels.
         width: of the field in pixels.
         scale: magnification relative to the pieces.
@@ -159,15 +161,15 @@ def tile_background(
     Returns:
         ``(height, width, 3)`` uint8 RGB, without nucleated cells.
     """
-    target = grounds[rng.integers(len(grounds))].colour
+    target = backgrounds[rng.integers(len(backgrounds))].colour
     canvas = np.full((height, width, 3), target, np.float32)
     canvas += 2 * rng.standard_normal(canvas.shape, np.float32)
-    side = max(24, round(max(grounds[0].image.shape[:2]) * scale))
+    side = max(24, round(max(backgrounds[0].image.shape[:2]) * scale))
     for _ in range(int(np.clip(7 * height * width / side**2, 6, 150))):
-        ground = grounds[rng.integers(len(grounds))]
-        piece = match_ground(ground.image, ground.colour, target)
+        background = backgrounds[rng.integers(len(backgrounds))]
+        piece = match_background(background.image, background.colour, target)
         piece = cv2.resize(piece, (side, side), interpolation=cv2.INTER_AREA)
-        alpha = cv2.resize(ground.alpha, (side, side), interpolation=cv2.INTER_LINEAR)
+        alpha = cv2.resize(background.alpha, (side, side), interpolation=cv2.INTER_LINEAR)
         turn = int(rng.integers(4))
         y, x = rng.integers(-side // 2, height - side // 2), rng.integers(-side // 2, width - side // 2)
         _blend(canvas, np.rot90(piece, turn), np.rot90(alpha, turn), int(y), int(x))
@@ -186,6 +188,6 @@ def _blend(canvas: np.ndarray, piece: np.ndarray, alpha: np.ndarray, y: int, x: 
     part += weight * (piece[top:bottom, left:right].astype(np.float32) - part)
 
 
-def drawn_ground(height: int, width: int, red_cell: float, rng: np.random.Generator) -> np.ndarray:
-    """Draw a field of red cells and ground: ``(height, width, 3)`` uint8 RGB."""
+def drawn_background(height: int, width: int, red_cell: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw a field of red cells and background: ``(height, width, 3)`` uint8 RGB."""
     return draw_background(height, width, rng, red_cell_diameter=red_cell, stain=random_stain(rng))

@@ -175,6 +175,12 @@ def groups(rows: Iterable[Row]) -> Iterator[list[Row]]:
     yield from by_group.values()
 
 
+def without_counts(card: str) -> str:
+    """Return a card without the counts of the set that it lies beside."""
+    before, _, rest = card.partition("<!-- origins -->")
+    return before + rest.partition("<!-- /origins -->")[2]
+
+
 @cache
 def python_with_old_datasets() -> Path:
     """Make a virtual environment with ``datasets<4``, which still runs loading scripts, and give its Python.

@@ -11,7 +11,15 @@ import yaml
 
 from dataset_scripts import bone_marrow_12 as script
 from loopback_hub.server import HubServer
-from tests.dataset_scripts.made_up_sources import SCRIPT, make_source, picture, python_with_old_datasets, save, table
+from tests.dataset_scripts.made_up_sources import (
+    SCRIPT,
+    make_source,
+    picture,
+    python_with_old_datasets,
+    save,
+    table,
+    without_counts,
+)
 
 CARD = SCRIPT.with_name("README.md")
 TEXT = CARD.read_text(encoding="utf-8")
@@ -24,6 +32,7 @@ def workplace(drawn_cells, tmp_path_factory) -> Path:
     """A folder with the script and its card, and small stand-ins for the archive and for someone's own cells."""
     work = tmp_path_factory.mktemp("card")
     archive = shutil.copytree(drawn_cells, work / "BM_cytomorphology_data")
+    (archive / script.MARKER).unlink()
     others = [code for code in script.CODES_21 if code not in script.CODES_12]
     make_source(archive, dict.fromkeys(others, 4), seed=90_000)
     save(work / "own_cells" / "PLM" / "mine.png", picture(1))
@@ -69,7 +78,10 @@ def test_every_block_of_the_card_runs(workplace, tmp_path):
     assert {len(table(workplace / folder)["train"]) for folder in ("set", "again")} == {96}
     assert sum(map(len, table(workplace / "blasts").values())) == 24
     assert sum(map(len, table(workplace / "merged").values())) == 121
-    assert files["README.md"].size == CARD.stat().st_size and "audit.json" in files
+    card = workplace / "set" / "README.md"
+    assert without_counts(card.read_text(encoding="utf-8")) == without_counts(TEXT)
+    assert "| bone_marrow | MLL | 120 |" in card.read_text(encoding="utf-8")
+    assert files["README.md"].size == card.stat().st_size and "audit.json" in files
 
 
 def test_the_pictures_of_the_card_are_there():
@@ -98,7 +110,7 @@ def test_the_figures_in_the_text_are_those_of_the_script():
     for words in (
         f"at most {script.HASH_BITS} bits",
         f"correlate above {script.COARSE}",
-        f"correlates above {script.LIKENESS}",
+        f"correlates above {script.SIMILARITY}",
         f"{script.THUMB} × {script.THUMB} pixels",
         f"{script.MAX_PIXELS // 1_000_000} megapixels or {script.MAX_BYTES // 1_000_000} MB",
         script.ARCHIVE,

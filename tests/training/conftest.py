@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dataset_scripts.synthetic_cells import draw_field
+from dataset_scripts.drawing.pictures import draw_field
 from marrow.crop import CropConfig
 from marrow.images import read_image
 from tests.commands import ROOT, succeed

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from dataset_scripts.smear_fields import SPLITS
-from dataset_scripts.synthetic_cells import draw_field
+from dataset_scripts.drawing.pictures import draw_field
+from dataset_scripts.fields.splits import SPLITS
 from marrow.errors import MarrowError
 from marrow.geometry import contour
 from marrow.segmenter import Segmenter

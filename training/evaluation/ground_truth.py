@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from dataset_scripts.smear_fields import split_boxed
+from dataset_scripts.fields.splits import split_boxed
 from marrow.errors import MarrowError
 from marrow.images import read_image
 from training.evaluation.matching import RLE, encode_rle

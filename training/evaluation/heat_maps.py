@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dataset_scripts.synthetic_cells import draw_single
+from dataset_scripts.drawing.pictures import draw_single
 from marrow.classifier import Classifier
 from marrow.crop import crop_cell, find_centre_cell
 from marrow.drawing import draw_heat

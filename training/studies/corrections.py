@@ -27,8 +27,9 @@ import cv2
 import numpy as np
 from scipy.stats import binomtest
 
-from dataset_scripts.fields.compose import Field, PatchBank, compose_field
-from dataset_scripts.smear_fields import make_patch_bank
+from dataset_scripts.fields.compose import compose_field
+from dataset_scripts.fields.field import Field
+from dataset_scripts.fields.patch_bank import PatchBank, make_patch_bank
 from marrow.analysis import Analysis
 from marrow.classifier import Classifier
 from marrow.errors import MarrowError

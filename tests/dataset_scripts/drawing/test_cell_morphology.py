@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from dataset_scripts.synthetic_cells import CODES, DrawnCell, draw_cell, random_stain
+from dataset_scripts.drawing.pictures import CODES, DrawnCell, draw_cell
+from dataset_scripts.drawing.stains import random_stain
 
 NUCLEATED = [code for code in CODES if code != "ART"]
 CELLS = 24
@@ -117,7 +118,7 @@ def traits() -> dict[str, list[Traits]]:
         for k in range(CELLS):
             stain = replace(random_stain(np.random.default_rng([number, k, 0]), "marrow"), noise=0.0)
             cell = draw_cell(code, np.random.default_rng([number, k, 1]), stain=stain)
-            measured.setdefault(code, []).append(measure(cell, stain.ground, stain.red_cell))
+            measured.setdefault(code, []).append(measure(cell, stain.background, stain.red_cell))
     return measured
 
 

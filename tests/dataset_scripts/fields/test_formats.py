@@ -10,9 +10,9 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from dataset_scripts.fields.compose import Field
+from dataset_scripts.drawing.pictures import draw_field
+from dataset_scripts.fields.field import Field
 from dataset_scripts.fields.formats import read_fields, write_coco, write_field, yolo_lines
-from dataset_scripts.synthetic_cells import draw_field
 from marrow.errors import MarrowError
 
 

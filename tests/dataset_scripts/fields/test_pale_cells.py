@@ -20,7 +20,7 @@ def test_a_plasma_cell_has_the_nucleus_in_a_wide_pale_body(seed):
     assert not edges.any(), "the whole cell lies in the patch"
     dark = cell.image.sum(axis=2) < patch.image[nucleus > 0].sum(axis=1).mean() + 40
     assert dark[cell.labels > 0].sum() > 0.4 * nucleus.sum(), "the nucleus is still seen"
-    assert np.abs(cell.image[:3].astype(float) - cell.ground).mean() < 6, "around it there is empty smear"
+    assert np.abs(cell.image[:3].astype(float) - cell.background).mean() < 6, "around it there is empty smear"
 
 
 def test_lobed_nuclei_serve_for_no_plasma_cell():

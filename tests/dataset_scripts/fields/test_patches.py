@@ -6,10 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from dataset_scripts.check_masks import check_masks
+from dataset_scripts.drawing.pictures import CODES, draw_cell, draw_single
+from dataset_scripts.drawing.stains import random_stain
+from dataset_scripts.fields.outline_metrics import outline_metrics
 from dataset_scripts.fields.outlines import cell_labels, stack
-from dataset_scripts.fields.patches import cut_ground, cut_patch
-from dataset_scripts.synthetic_cells import CODES, draw_cell, draw_single, random_stain
+from dataset_scripts.fields.patches import cut_background, cut_patch
 from tests.commands import ROOT, assert_refused, python, succeed
 
 NUCLEATED = [code for code in CODES if code != "ART"]
@@ -88,11 +89,11 @@ def test_ground_is_whole_red_cells_and_no_nucleated_one():
     for x, y in ((40, 40), (40, 200), (245, 60)):  # the last one is cut by the border
         cv2.circle(image, (x, y), 18, red.tolist(), -1)
     labels = cell_labels(image)
-    ground = cut_ground(image, labels)
+    ground = cut_background(image, labels)
     assert ground is not None and ground.alpha[labels > 0].max() < 0.02
     assert ground.alpha[40, 40] > 0.99 and ground.alpha[200, 40] > 0.99
     assert ground.alpha[60, 240] == 0
-    assert cut_ground(np.full_like(image, 230), np.zeros((250, 250), np.int32)) is None
+    assert cut_background(np.full_like(image, 230), np.zeros((250, 250), np.int32)) is None
 
 
 def test_the_first_mask_lies_on_top():
@@ -109,7 +110,7 @@ def test_a_model_outlines_where_colour_agrees():
 
 
 def test_outlines_agree_with_hand_drawn_masks(shared):
-    figures = check_masks(shared / "data" / "wbc_masks")
+    figures = outline_metrics(shared / "data" / "wbc_masks")
     assert figures["n_images"] == 40
     assert figures["mean_iou"] >= 0.88 and figures["median_iou"] >= 0.92
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dataset_scripts.fields.compose import DIAMETERS, PatchBank, compose_field
+from dataset_scripts.fields.compose import DIAMETERS, compose_field
+from dataset_scripts.fields.patch_bank import PatchBank
 from dataset_scripts.fields.patches import Patch
-from dataset_scripts.smear_fields import split_boxed
+from dataset_scripts.fields.splits import split_boxed
 from tests.commands import assert_refused, python, succeed
 
 BLUE, GREEN = (20, 20, 220), (20, 170, 20)
@@ -81,7 +82,7 @@ def test_no_cell_is_hidden_more_than_allowed_and_the_top_one_hides(overlap):
 def test_neighbours_are_pasted_with_masks_of_their_own():
     pair = disc_patch("LYT", BLUE)
     labels = np.hstack([pair.labels, 2 * pair.labels])
-    patch = Patch(np.hstack([pair.image, pair.image]), labels, pair.ground, "LYT")
+    patch = Patch(np.hstack([pair.image, pair.image]), labels, pair.background, "LYT")
     bank = PatchBank({"pairs": [patch]}, {"pairs": []})
     fields = [compose_field(bank, 320, np.random.default_rng(seed), mixed=False, overlap=0) for seed in range(6)]
     for field in fields:

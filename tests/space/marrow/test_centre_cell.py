@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dataset_scripts.synthetic_cells import CODES, draw_cell, draw_single, random_stain
+from dataset_scripts.drawing.pictures import CODES, draw_cell, draw_single
+from dataset_scripts.drawing.stains import random_stain
 from marrow.centre_cell import centre_cell_mask, find_centre_cell, outline_cells
 
 NUCLEATED = [code for code in CODES if code != "ART"]

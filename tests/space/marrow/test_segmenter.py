@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataset_scripts.synthetic_cells import draw_field
+from dataset_scripts.drawing.pictures import draw_field
 from marrow.cell import Detection
 from marrow.errors import MarrowError
 from marrow.geometry import polygon_mask

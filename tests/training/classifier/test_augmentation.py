@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dataset_scripts.synthetic_cells import draw_single
+from dataset_scripts.drawing.pictures import draw_single
 from marrow.crop import CropConfig, crop_cell, find_centre_cell
 from training.classifier.augmentation import Augmentation, augmented_crop, jittered
 

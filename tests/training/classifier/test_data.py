@@ -6,7 +6,7 @@ import datasets
 import numpy as np
 import pytest
 
-from dataset_scripts.synthetic_cells import CODES
+from dataset_scripts.drawing.pictures import CODES
 from marrow.crop import CropConfig, crop_cell, find_centre_cell
 from marrow.errors import MarrowError
 from training.classifier.data import Cells, class_weights, load_cells, real_cells

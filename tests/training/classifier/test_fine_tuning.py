@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dataset_scripts.synthetic_cells import CODES
+from dataset_scripts.drawing.pictures import CODES
 from loopback_hub.server import HubServer
 from marrow.classifier import Classifier
 from marrow.errors import MarrowError

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dataset_scripts.synthetic_cells import draw_single
+from dataset_scripts.drawing.pictures import draw_single
 from marrow.crop import CropConfig, find_centre_cell
 from training.classifier.augmentation import Augmentation
 from training.classifier.data import Cells

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dataset_scripts.synthetic_cells import draw_single
+from dataset_scripts.drawing.pictures import draw_single
 from training.classifier.stain import colour_statistics, restain, transfer_colours
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataset_scripts.synthetic_cells import CODES
+from dataset_scripts.drawing.pictures import CODES
 from tests.commands import assert_refused, python, succeed
 from training.common.files import read_json
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dataset_scripts.synthetic_cells import CODES, draw_single
+from dataset_scripts.drawing.pictures import CODES, draw_single
 from marrow.classifier import Classifier
 from marrow.crop import find_centre_cell
 from marrow.drawing import HEAT

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from dataset_scripts.fields.compose import Field
+from dataset_scripts.drawing.pictures import draw_field
+from dataset_scripts.fields.field import Field
 from dataset_scripts.fields.formats import write_coco, write_field
-from dataset_scripts.synthetic_cells import draw_field
 from marrow.cell import Detection
 from marrow.errors import MarrowError
 from training.common.metrics_schema import FieldMetrics, RecallOf

@@ -16,7 +16,7 @@ from safetensors import safe_open
 from transformers import AutoImageProcessor, AutoModelForImageClassification, pipeline
 from ultralytics import YOLO
 
-from dataset_scripts.synthetic_cells import CODES, draw_field
+from dataset_scripts.drawing.pictures import CODES, draw_field
 from marrow.classifier import Classifier
 from marrow.segmenter import letterbox
 from tests.commands import assert_refused, python, succeed

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from dataset_scripts.fields.compose import Field
-from dataset_scripts.synthetic_cells import draw_single
+from dataset_scripts.drawing.pictures import draw_single
+from dataset_scripts.fields.field import Field
 from marrow.analysis import Analysis
 from marrow.cell import Cell
 from marrow.hub import ModelInfo
