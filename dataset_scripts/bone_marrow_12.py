@@ -350,14 +350,14 @@ def _stamped(row: Row) -> str:
 
 
 def find_images(
-    sources: Sequence[Path], classes: Sequence[str], said: Sequence[tuple[str, str]]
+    sources: Sequence[Path], classes: Sequence[str], said: Sequence[tuple[str, str]] | None = None
 ) -> tuple[list[Row], dict[str, str], Counter[str]]:
     """List the images of all sources.
 
     Args:
         sources: folders, zips and CSV files.
         classes: codes to keep.
-        said: origin and laboratory of each source, empty where nobody said.
+        said: origin and laboratory of each source, empty where nobody said; nobody said anything when ``None``.
 
     Returns:
         Rows of the asked-for classes; files in class folders that cannot be images, with the reason; and the number
@@ -370,6 +370,7 @@ def find_images(
     if len({source.resolve() for source in sources}) < len(sources):
         raise DatasetError("The same source is given twice: name each --data-dir once.")
     names = [source.resolve().stem if source.is_file() else source.resolve().name for source in sources]
+    said = said or [("", "")] * len(sources)
     rows: list[Row] = []
     skipped: dict[str, str] = {}
     other: Counter[str] = Counter()

@@ -93,7 +93,8 @@ def _read_crops(source: Path, data: str, codes: Sequence[str]) -> Cells:
         raise MarrowError(str(error)) from error
     labels = np.array([codes.index(row.code) for row in kept])
     name = Path(data).name.removesuffix(".zip")
-    return cells_from(images, labels, (name,) * len(kept), tuple(codes))
+    origins, laboratories = tuple(row.origin for row in kept), tuple(row.laboratory for row in kept)
+    return cells_from(images, labels, (name,) * len(kept), tuple(codes), (), origins, laboratories)
 
 
 def _refuse_unknown(data: str, unknown: Sequence[str], codes: Sequence[str]) -> None:
