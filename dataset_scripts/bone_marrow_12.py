@@ -85,7 +85,7 @@ MAX_BYTES = 256_000_000
 THUMB = 48  # side of the grey pictures that near-duplicates are confirmed on
 HASH_BITS = 14  # of 64; near-duplicates shifted by 4 of 250 px stay within it (99 % of 400 planted ones)
 COARSE = 0.9  # correlation of 16×16 pictures that a candidate pair must reach
-SIMILARITY = 0.86  # correlation of aligned fine bandpass above which two images are one
+SIMILARITY = 0.86  # correlation of aligned bandpassed pictures above which two images are one
 CHUNK = 500  # images that are read and stored at a time
 SHARD_BYTES = 400_000_000
 
@@ -934,7 +934,7 @@ def _confirm(scan: Scan, rows: Sequence[Row], block: list[tuple[int, int, int]])
 
 
 def bandpass(thumb: np.ndarray) -> np.ndarray:
-    """Leave only fine bandpass of a grey picture, everywhere of the same strength.
+    """Keep the fine detail of a grey picture, everywhere of the same strength.
 
     Cells of one class look alike when seen coarsely, and a dark cell's edge outweighs all else: two copies of one
     image also agree in the grain of the nucleus and the specks around.
