@@ -1,5 +1,7 @@
 """The balanced 12-class set of bone-marrow cells: labels, builder and command line in one file.
 
+python dataset_scripts/bone_marrow_12.py --data-dir BM_cytomorphology_data --out set
+
 Reads single-cell images in the layout of the public archive (Matek et al. 2021, doi:10.7937/TCIA.AXH3-T579)::
 
     DATA_DIR/CODE/CODE_00001.jpg              (as on Kaggle), or deeper,
@@ -1313,7 +1315,9 @@ class _AboutSource(argparse.Action):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    description, _, more = (__doc__ or "").partition("\n\n")
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=description, epilog=more, formatter_class=layout)
     parser.add_argument("--data-dir", action="append", default=[], help="source folder, zip or CSV; repeatable")
     about = "of the --data-dir before it: "
     parser.add_argument("--origin", action=_AboutSource, choices=ORIGINS, help=f"{about}where the cells are from")

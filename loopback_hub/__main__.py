@@ -15,7 +15,7 @@ from loopback_hub.server import HubServer
 
 def main() -> None:
     """Serve a Hub until interrupted."""
-    parser = argparse.ArgumentParser(description="A small Hugging Face Hub on 127.0.0.1.")
+    parser = argparse.ArgumentParser(prog="loopback_hub", description=(__doc__ or "").replace("\n\n", " Example: "))
     parser.add_argument("--port", type=int, default=0, help="TCP port; 0, the default, takes a free one")
     parser.add_argument("--root", type=Path, help="folder for uploaded bytes; a temporary one by default")
     parser.add_argument("--token", default="hf_tester", help="the access token that may write (%(default)s)")

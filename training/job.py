@@ -95,7 +95,9 @@ def commands(kind: str, namespace: str, data: str, work: Path, options: Sequence
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code, that of the first step that fails."""
     # not a marrow.command.Command: nothing of the source is on the path where this file runs as a job
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    description, _, more = (__doc__ or "").partition("\n\n")
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=description, epilog=more, formatter_class=layout)
     parser.add_argument("kind", choices=("classifier", "segmenter"))
     # not an option: `hf jobs uv run` would take --namespace for its own
     parser.add_argument("namespace", help="user or organisation on the Hub that the model is published for")
