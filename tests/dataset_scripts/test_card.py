@@ -37,6 +37,7 @@ def workplace(drawn_cells, tmp_path_factory) -> Path:
     make_source(archive, dict.fromkeys(others, 4), seed=90_000)
     save(work / "own_cells" / "PLM" / "mine.png", picture(1))
     (work / "dataset_scripts").mkdir()
+    (work / "dataset_scripts" / "__init__.py").touch()  # before the one that is installed
     shutil.copy(CARD, work / "dataset_scripts")
     program, line = SCRIPT.read_text(encoding="utf-8"), "\nPER_CLASS = 3000\n"
     assert line in program

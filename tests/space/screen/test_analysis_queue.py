@@ -15,6 +15,7 @@ from playwright.sync_api import expect
 from screen.actions import Actions
 from screen.analysis_queue import AT_ONCE, LONGEST, AnalysisQueue
 from screen.uploads import RefusedError
+from screen.viewer import serve_modules
 from tests.space.served import APP, PATIENCE, cells, upload, visit
 
 
@@ -72,7 +73,8 @@ def busy(models, tmp_path, monkeypatch) -> Iterator[tuple[str, AnalysisQueue]]:
 
     actions = Actions(models, tmp_path / "flags")
     blocks: gr.Blocks = app.build(actions)
-    _, url, _ = blocks.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, i18n=app.i18n)
+    options = {"server_name": "127.0.0.1", "prevent_thread_lock": True, "quiet": True, "i18n": app.i18n}
+    _, url, _ = blocks.launch(**options, app_kwargs={"routes": [serve_modules()]})
     yield url, actions.queue
     blocks.close()
 
@@ -95,10 +97,10 @@ def test_a_visitor_before_a_full_line_is_asked_to_come_again(browser, busy, smea
     me = [object() for _ in range(AT_ONCE + LONGEST)]
     with browser.new_context(locale="fr-FR") as context:
         page = visit(context.new_page(), url)
-        line._line.extend(me)  # as if they waited
+        line._waiting.extend(me)  # as if they waited
         page.set_input_files("#image input[type=file]", smear_file)
         expect(page.get_by_text("Trop de personnes attendent")).to_be_visible(timeout=PATIENCE)
-        line._line.clear()
+        line._waiting.clear()
         upload(page, smear_file)
         expect(cells(page)).to_have_count(4)
 
