@@ -70,6 +70,7 @@ def environment(segmenter: str, classifier: str, port: str, folder: Path) -> dic
 def visit(page: Page, url: str) -> Page:
     page.goto(url)
     expect(page.locator("#image button").first).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#viewer nav")).to_be_attached(timeout=PATIENCE)  # the viewer's modules are there
     return page
 
 
