@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import openvino as ov
 
 from marrow.errors import MarrowError
+
+# openvino reports each start to Google Analytics; where this package cannot be imported, it does without
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+import openvino as ov  # noqa: E402
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
