@@ -8,11 +8,11 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from marrow.analysis import Analysis
-from marrow.cell import Box, Cell
+from marrow.cell import Cell
+from marrow.crop import cut_square
 from marrow.images import encode_png
 from marrow.stain import background_colour
 
@@ -71,40 +71,13 @@ def to_crops(analysis: Analysis, image: np.ndarray, file_name: str) -> bytes:
 
 
 def cut_pictures(image: np.ndarray, cells: Iterable[Cell], stem: str) -> Iterator[tuple[str, bytes]]:
-    """Return the path ``CODE/STEM_ID.png`` and the content of a picture of each cell."""
+    """Return the path ``CODE/STEM_ID.png`` and the content of a picture of each cell with the smear around it."""
     ground = background_colour(image)
     for cell in cells:
-        yield f"{cell.label}/{stem}_{cell.id}.png", encode_png(cut_picture(image, cell.box, ground))
-
-
-def cut_picture(image: np.ndarray, box: Box, ground: np.ndarray) -> np.ndarray:
-    """Cut a cell out with what lies around it, as in the public archive of single cells.
-
-    Args:
-        image: ``(height, width, 3)`` uint8 RGB.
-        box: around the cell, in pixels.
-        ground: ``(3,)`` RGB, colour of what lies outside the image.
-
-    Returns:
-        ``(CROP_SIZE, CROP_SIZE, 3)`` uint8 RGB with the cell in the middle.
-    """
-    x0, y0, x1, y1 = box
-    side = CROP_SCALE * max(x1 - x0, y1 - y0, 1.0)
-    scale = CROP_SIZE / side
-    if scale < 0.5:  # bilinear sampling alone would skip pixels
-        left, top = max(0, int((x0 + x1 - side) / 2) - 9), max(0, int((y0 + y1 - side) / 2) - 9)
-        image = cv2.GaussianBlur(image[top : top + int(side) + 18, left : left + int(side) + 18], (0, 0), 0.4 / scale)
-        x0, y0, x1, y1 = x0 - left, y0 - top, x1 - left, y1 - top
-    shift = 0.5 * scale - 0.5 - np.array([x0 + x1 - side, y0 + y1 - side]) / 2 * scale  # middles of pixels
-    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
-    return cv2.warpAffine(
-        image,
-        matrix,
-        (CROP_SIZE, CROP_SIZE),
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=ground.astype(int).tolist(),
-    )
+        x0, y0, x1, y1 = cell.box
+        side = CROP_SCALE * max(x1 - x0, y1 - y0, 1.0)
+        picture = cut_square(image, cell.box, side, CROP_SIZE, ground)
+        yield f"{cell.label}/{stem}_{cell.id}.png", encode_png(picture)
 
 
 def _zipped(files: Iterable[tuple[str, bytes]]) -> bytes:
