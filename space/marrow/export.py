@@ -18,6 +18,7 @@ from marrow.drawing import draw_annotations
 from marrow.files import write_whole
 from marrow.images import encode_png
 from marrow.print_page import to_page
+from marrow.schema import cell_to_dict
 from marrow.zips import to_crops, to_yolo
 
 SUFFIXES = {
@@ -81,10 +82,10 @@ def to_csv(analysis: Analysis) -> str:
     names = ["id", "label", "probability", "uncertain", *_provenance(None)]
     writer.writerow([*names, "score", "x0", "y0", "x1", "y1", "area", *(f"p_{code}" for code in codes)])
     for cell in analysis.cells:
-        probabilities = [round(cell.probabilities[code], 4) for code in codes]
-        named = [cell.id, cell.label, round(cell.probability, 4), int(analysis.is_uncertain(cell))]
-        shape = [round(cell.score, 4), *(round(v, 1) for v in cell.box), round(cell.area, 1)]
-        writer.writerow([*named, *_provenance(cell).values(), *shape, *probabilities])
+        row = cell_to_dict(cell)
+        named = [row["id"], row["label"], row["probability"], int(analysis.is_uncertain(cell))]
+        shape = [row["score"], *row["box"], row["area"]]
+        writer.writerow([*named, *_provenance(cell).values(), *shape, *(row["probabilities"][code] for code in codes)])
     return rows.getvalue()
 
 

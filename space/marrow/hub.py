@@ -41,6 +41,10 @@ class ModelInfo:
     repo: str
     revision: str | None
 
+    def __str__(self) -> str:
+        """Return ``repo@revision``, or the name alone."""
+        return f"{self.repo}@{self.revision}" if self.revision else self.repo
+
 
 @dataclass(frozen=True)
 class ModelFolder:

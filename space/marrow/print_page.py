@@ -17,7 +17,6 @@ from PIL import Image
 from marrow.analysis import Analysis
 from marrow.case import Case, count_case
 from marrow.drawing import PALETTE, draw_annotations
-from marrow.hub import ModelInfo
 from marrow.report import FLOOR, LINEAGES, NOT_IN_DIFFERENTIAL, TARGET, wilson_interval, write_notes
 from marrow.texts import CLASS_NAMES, LINEAGE_NAMES, PAGE
 
@@ -73,8 +72,8 @@ def to_page(
         floor=FLOOR,
         target=TARGET,
         facts={
-            "segmenter": _listed(_model(analysis.segmenter) for analysis in analyses),
-            "classifier": _listed(_model(analysis.classifier) for analysis in analyses),
+            "segmenter": _listed(str(analysis.segmenter) for analysis in analyses),
+            "classifier": _listed(str(analysis.classifier) for analysis in analyses),
             "confidence": "; ".join(decimal(score, 2) for score in sorted({one.confidence for one in analyses})),
             "uncertain_below": decimal(report.uncertain_below, 3),
             **_review(analyses),
@@ -104,10 +103,6 @@ def _review(analyses: Sequence[Analysis]) -> dict[str, str]:
 
 def _time(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _model(info: ModelInfo) -> str:
-    return f"{info.repo}@{info.revision}" if info.revision else info.repo
 
 
 def _listed(values: Iterable[str]) -> str:
