@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from marrow.analysis import Analysis
 from marrow.cell import Box
@@ -45,10 +45,8 @@ class Case:
         first = self.analyses[0]
         for other in self.analyses:
             if other.analysis.report.rules != first.analysis.report.rules:
-                raise MarrowError(
-                    f"{first.file} and {other.file} were named by classifiers with different classes or thresholds: "
-                    "analyze the images again with one of them."
-                )
+                reason = "were named by classifiers with different classes or thresholds"
+                raise MarrowError(f"{first.file} and {other.file} {reason}: analyze them again with one classifier.")
         _check_images(self.analyses)
 
     def to_dict(self) -> dict[str, Any]:
@@ -72,15 +70,13 @@ class Case:
         rows = plain.get("case") if isinstance(plain, dict) else None
         if not isinstance(rows, list) or len(rows) > MAX_IMAGES:
             rows = []
-        analyses = [
-            NamedAnalysis(row.get("file"), analysis) for row in rows for analysis in [Analysis.from_dict(row, rules)]
-        ]
-        if not all(is_file_name(named.file) for named in analyses):
+        analyses = [Analysis.from_dict(row, rules) for row in rows]
+        if not all(is_file_name(row.get("file")) for row in rows):
             raise MarrowError("This case has an image without a file name: choose a JSON saved by marrow.")
-        return cls(tuple(analyses))
+        return cls(tuple(NamedAnalysis(row["file"], one) for row, one in zip(rows, analyses, strict=True)))
 
 
-def is_file_name(value: Any) -> bool:
+def is_file_name(value: Any) -> TypeGuard[str]:
     """Tell whether a value can stand as the name of an image's file: one line of 1 to 255 characters."""
     return isinstance(value, str) and value.isprintable() and 0 < len(value) <= 255
 

@@ -43,7 +43,7 @@ Share = Annotated[float, Field(strict=True, ge=0, le=1)]
 Id = Annotated[int, Field(strict=True, ge=1, le=MAX_ID)]
 _Pixels = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 _Outline = Annotated[tuple[tuple[_Pixels, _Pixels], ...], Field(min_length=3, max_length=MAX_POINTS), FailFast()]
-_Parents = Annotated[tuple[Id, ...], Field(validation_alias="from", max_length=MAX_CELLS), FailFast()]
+_Parents = Annotated[tuple[Id, ...], Field(alias="from", max_length=MAX_CELLS), FailFast()]
 
 Box = tuple[_Pixels, _Pixels, _Pixels, _Pixels]
 

@@ -73,8 +73,8 @@ def cut_square(image: np.ndarray, box: Box, side: float, size: int, ground: Sequ
     # maps pixel centres onto pixel centres
     shift = ((left, top) - start) * scale + 0.5 * scale - 0.5
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
-    constant = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": [int(value) for value in ground]}
-    return cv2.warpAffine(part, matrix, (size, size), flags=cv2.INTER_LINEAR, **constant)
+    outside = [int(value) for value in ground]
+    return cv2.warpAffine(part, matrix, (size, size), borderMode=cv2.BORDER_CONSTANT, borderValue=outside)
 
 
 def _disc(size: int) -> np.ndarray:

@@ -205,7 +205,7 @@ def _place(cell: Cell, text: Box, margin: float, size: tuple[int, int], taken: S
     x0, y0, x1, y1 = cell.box
     corners = np.array([(x0, y0 - height), (x0, y1), (x1 - width, y0 - height), (x1 - width, y1), (x0, y0)])
     corners = np.minimum(corners.clip(0), (size[0] - 1 - width, size[1] - 1 - height))
-    chips = np.hstack([corners, corners + (width, height)])
+    chips = np.hstack([corners, corners + np.array([width, height])])
     return chips[box_intersections(chips, np.array(taken)).sum(axis=1).argmin()].tolist()
 
 

@@ -111,17 +111,14 @@ def to_coco(analysis: Analysis, file_name: str) -> dict[str, Any]:
 
 
 def _coco_annotation(cell: Cell, category: int, analysis: Analysis) -> dict[str, Any]:
-    x0, y0, x1, y1 = cell.box
+    row, (x0, y0, x1, y1) = cell_to_dict(cell), cell.box
     return {
-        "id": cell.id,
+        **{key: row[key] for key in ("id", "area", "score", "probability")},
         "image_id": 1,
         "category_id": category,
         "bbox": [round(v, 1) for v in (x0, y0, x1 - x0, y1 - y0)],
-        "segmentation": [[round(v, 1) for point in cell.polygon for v in point]],
-        "area": round(cell.area, 1),
+        "segmentation": [[v for point in row["polygon"] for v in point]],
         "iscrowd": 0,
-        "score": round(cell.score, 4),
-        "probability": round(cell.probability, 4),
         "uncertain": analysis.is_uncertain(cell),
         **_provenance(cell),
     }

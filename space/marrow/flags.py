@@ -137,9 +137,8 @@ class FlagUpload:
         except (HTTPError, OSError, ValueError) as error:
             if is_away(error):
                 return None
-            raise MarrowError(
-                f"The flags cannot be sent to {self._repo}: check MARROW_FLAGS_REPO and HF_TOKEN, or unset both."
-            ) from error
+            remedy = "check MARROW_FLAGS_REPO and HF_TOKEN, or unset both"
+            raise MarrowError(f"The flags cannot be sent to {self._repo}: {remedy}.") from error
 
     def _wait_for_hub(self) -> None:
         """Ask a Hub that is away again and again; its sentence is logged when it then refuses."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from marrow.cell import MAX_CELLS, Cell, Detection, Edit, Line, Share
+from marrow.cell import MAX_CELLS, Cell, Detection, Edit, Share
 from marrow.errors import MarrowError
 from marrow.hub import ModelInfo
 from marrow.images import MAX_PIXELS
@@ -40,14 +40,9 @@ class _Image(BaseModel):
     height: _Side
 
 
-class _Model(BaseModel):
-    repo: Line
-    revision: Annotated[Line, Field(max_length=100)] | None = None
-
-
 class _Models(BaseModel):
-    segmenter: _Model
-    classifier: _Model
+    segmenter: ModelInfo
+    classifier: ModelInfo
 
 
 class _Report(BaseModel):
@@ -55,8 +50,8 @@ class _Report(BaseModel):
 
     counts: Annotated[dict[_Code, Any], Field(min_length=1)]
     uncertain_below: Share
-    not_from_marrow: list[str] = []
-    unknown: list[str] = []
+    not_from_marrow: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
 
 class _Saved(BaseModel):
@@ -92,13 +87,8 @@ def cell_to_dict(cell: Cell) -> dict[str, Any]:
         "label": cell.label,
         "probability": round(cell.probability, 4),
         "probabilities": {code: round(p, 4) for code, p in cell.probabilities.items()},
-        "edited": _edit_to_dict(cell.edited) if cell.edited else None,
+        "edited": _adapter(Edit).dump_python(cell.edited, mode="json", by_alias=True) if cell.edited else None,
     }
-
-
-def _edit_to_dict(edit: Edit) -> dict[str, Any]:
-    plain = asdict(edit)
-    return plain | {"from": list(plain.pop("parent_ids"))}
 
 
 def read_fields(plain: Any, rules: CountingRules | None = None) -> dict[str, Any]:
@@ -120,19 +110,15 @@ def read_fields(plain: Any, rules: CountingRules | None = None) -> dict[str, Any
     if width * height > MAX_PIXELS:
         raise _wrong("image", f"has more than {MAX_PIXELS} pixels")
     rules = rules or _read_rules(plain.get("report"))
-    cells, removed = (
-        tuple(_read_cell(row, f"{name}[{i}]", (width, height), rules, origins) for i, row in enumerate(rows))
-        for name, rows, origins in (
-            ("cells", saved.cells, OUTLINE_ORIGINS),
-            ("removed", saved.removed, REMOVAL_REASONS),
-        )
+    size = width, height
+    cells = tuple(_read_cell(row, f"cells[{i}]", size, rules, OUTLINE_ORIGINS) for i, row in enumerate(saved.cells))
+    removed = tuple(
+        _read_cell(row, f"removed[{i}]", size, rules, REMOVAL_REASONS) for i, row in enumerate(saved.removed)
     )
     _check_ids(cells, removed)
     return {
-        "width": width,
-        "height": height,
-        "segmenter": ModelInfo(**vars(saved.models.segmenter)),
-        "classifier": ModelInfo(**vars(saved.models.classifier)),
+        **vars(saved.image),
+        **vars(saved.models),
         "confidence": saved.confidence,
         "cells": cells,
         "report": make_report(cells, rules, removed),
@@ -161,9 +147,7 @@ def _read_rules(plain: Any) -> CountingRules:
     for key in ("not_from_marrow", "unknown"):
         if not report.counts.keys() >= set(getattr(report, key)):
             raise _wrong(f"report.{key}", "names an unknown class")
-    return CountingRules(
-        tuple(report.counts), report.uncertain_below, tuple(report.not_from_marrow), tuple(report.unknown)
-    )
+    return CountingRules(tuple(report.counts), report.uncertain_below, report.not_from_marrow, report.unknown)
 
 
 def _read_cell(

@@ -46,13 +46,12 @@ def to_yolo(analysis: Analysis, image: np.ndarray, file_name: str) -> bytes:
         lines.append(" ".join([str(number[cell.label]), *(f"{value:.6f}" for value in points)]) + "\n")
     stem = Path(file_name).stem
     names = "".join(f"  {i}: {json.dumps(code)}\n" for code, i in number.items())
-    return _zipped(
-        [
-            ("data.yaml", f"train: images\nval: images\nnames:\n{names}".encode()),
-            (f"images/{stem}.png", encode_png(image)),
-            (f"labels/{stem}.txt", "".join(lines).encode()),
-        ]
-    )
+    files = {
+        "data.yaml": f"train: images\nval: images\nnames:\n{names}".encode(),
+        f"images/{stem}.png": encode_png(image),
+        f"labels/{stem}.txt": "".join(lines).encode(),
+    }
+    return _zipped(files.items())
 
 
 def to_crops(analysis: Analysis, image: np.ndarray, file_name: str) -> bytes:
@@ -72,12 +71,11 @@ def to_crops(analysis: Analysis, image: np.ndarray, file_name: str) -> bytes:
 
 def cut_pictures(image: np.ndarray, cells: Iterable[Cell], stem: str) -> Iterator[tuple[str, bytes]]:
     """Return the path ``CODE/STEM_ID.png`` and the content of a picture of each cell with the smear around it."""
-    ground = background_colour(image)
+    ground = background_colour(image).tolist()
     for cell in cells:
         x0, y0, x1, y1 = cell.box
         side = CROP_SCALE * max(x1 - x0, y1 - y0, 1.0)
-        picture = cut_square(image, cell.box, side, CROP_SIZE, ground)
-        yield f"{cell.label}/{stem}_{cell.id}.png", encode_png(picture)
+        yield f"{cell.label}/{stem}_{cell.id}.png", encode_png(cut_square(image, cell.box, side, CROP_SIZE, ground))
 
 
 def _zipped(files: Iterable[tuple[str, bytes]]) -> bytes:
