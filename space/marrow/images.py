@@ -66,6 +66,11 @@ class Header:
     is_deep: bool
     is_cmyk: bool
 
+    @property
+    def pixels(self) -> int:
+        """Their number."""
+        return self.width * self.height
+
 
 def read_header(path: str | Path, max_pixels: int = MAX_PIXELS) -> Header:
     """Read the size and the kind of an image, not its pixels.
