@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def check_targets(paths: Iterable[Path]) -> None:
         MarrowError: a file or folder of somebody else is there.
     """
     for path in paths:
-        if (path.exists() or path.is_symlink()) and not _is_ours(path):
+        if os.path.lexists(path) and not _is_ours(path):
             raise MarrowError(f"{path} is there already and was not written by marrow: name another --out.")
 
 
