@@ -17,7 +17,7 @@ import pytest
 
 from tests.space.served import APP, environment
 
-STRACE = ["strace", "-f", "-qq", "-e", "trace=connect,sendto,sendmsg,sendmmsg", "-o"]
+STRACE = ["strace", "-D", "-f", "-qq", "-e", "trace=connect,sendto,sendmsg,sendmmsg", "-o"]
 
 
 def _works(*command: str) -> bool:
