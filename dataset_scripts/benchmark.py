@@ -7,8 +7,6 @@ Each section prints its figures and keeps them in benchmarks/results.json.
     python -m dataset_scripts.benchmark large_input [--archive DIR]
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import json

@@ -590,8 +590,7 @@ def read_bytes(row: Row) -> bytes:
     """
     archive = _open_zip(row.root, os.getpid()) if os.path.isfile(row.root) else None
     file = Path(row.root, row.path)
-    size = archive.getinfo(row.path).file_size if archive else file.stat().st_size
-    if size > MAX_BYTES:
+    if (archive.getinfo(row.path).file_size if archive else file.stat().st_size) > MAX_BYTES:
         raise ValueError(f"more than {MAX_BYTES // 1_000_000} MB")
     data = archive.read(row.path) if archive else file.read_bytes()
     if not data:
@@ -1094,8 +1093,8 @@ def write_set(build: Build, config: BoneMarrowConfig, out: Path) -> None:
                     _write_shard(shard, build.scan, config.classes, target)
                 bar.update(len(shard))
     (beside / "manifest.csv").write_text("\n".join(manifest_lines(build.rows)) + "\n", encoding="utf-8")
-    audit = json.dumps(build.audit, indent=1, ensure_ascii=False)
-    (beside / "audit.json").write_text(audit + "\n", encoding="utf-8")
+    audit = json.dumps(build.audit, indent=1, ensure_ascii=False) + "\n"
+    (beside / "audit.json").write_text(audit, encoding="utf-8")
     _write_card(beside, build.audit["origins"])
     shutil.rmtree(out, ignore_errors=True)
     os.replace(beside, out)
@@ -1303,9 +1302,10 @@ def _count(text: str) -> int | str:
 
 
 def _shares(text: str) -> tuple[int, ...]:
-    if not all(part.isdecimal() for part in text.split("/")):
+    parts = text.split("/")
+    if len(parts) != 3 or not all(map(str.isdecimal, parts)) or sum(map(int, parts)) != 100:
         raise argparse.ArgumentTypeError("give three percentages that add up to 100, as in 80/10/10")
-    return tuple(map(int, text.split("/")))
+    return tuple(map(int, parts))
 
 
 def _config(args: argparse.Namespace) -> BoneMarrowConfig:

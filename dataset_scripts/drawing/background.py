@@ -12,12 +12,7 @@ Disc = tuple[float, float, float]
 
 
 def background_density(
-    height: int,
-    width: int,
-    rng: np.random.Generator,
-    stain: Stain,
-    red_cell: float,
-    avoid: list[Disc] | None = None,
+    height: int, width: int, rng: np.random.Generator, stain: Stain, red_cell: float, avoid: list[Disc] | None = None
 ) -> np.ndarray:
     """Draw everything that lies behind the nucleated cells.
 

@@ -229,12 +229,7 @@ def _turned(x: np.ndarray, y: np.ndarray, angle: float) -> tuple[np.ndarray, np.
 
 
 def _oval(
-    x: float,
-    y: float,
-    radius: float,
-    elongation: float,
-    heading: float,
-    rng: np.random.Generator | None = None,
+    x: float, y: float, radius: float, elongation: float, heading: float, rng: np.random.Generator | None = None
 ) -> np.ndarray:
     angle = np.linspace(0, 2 * np.pi, 36, endpoint=False)
     reach = radius * np.ones_like(angle)

@@ -113,12 +113,7 @@ def chromatin(
 
 
 def cytoplasm(
-    hof: Range,
-    rng: np.random.Generator,
-    cover: np.ndarray,
-    hof_at: np.ndarray,
-    nucleus_radius: float,
-    red_cell: float,
+    hof: Range, rng: np.random.Generator, cover: np.ndarray, hof_at: np.ndarray, nucleus_radius: float, red_cell: float
 ) -> np.ndarray:
     """(H, W) dye factors around 1: mottled, darker at the rim, pale in the hof beside the nucleus at x, y `hof_at`."""
     amount = 1 + 0.08 * smooth_noise(cover.shape, 0.045 * red_cell, rng)

@@ -1,7 +1,5 @@
 """Composing one smear field of cells and background, with the visible part of every nucleated cell outlined."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import cv2

@@ -1,7 +1,5 @@
 """Cutting cells and cell-free background out of single-cell images, the pieces that fields are composed of."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
