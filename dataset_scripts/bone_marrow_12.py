@@ -87,7 +87,7 @@ LAYOUT = (
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp"}
 NO_CLASS = "no class"
-FORMATS = ("JPEG", "MPO", "PNG", "BMP", "DIB", "TIFF", "GIF", "WEBP")  # whatever the file is called
+FORMATS = ("JPEG", "PNG", "BMP", "DIB", "TIFF", "GIF", "WEBP")  # whatever the file is called
 NO_CELLS = {"thumbs.db", "desktop.ini"}
 FLAG_FILES = {"image.png", "mask.png"}  # of a flagged field, beside its crops
 UNFINISHED = ".part"  # ending of the folder of a flag that is still being written
@@ -1133,7 +1133,8 @@ def set_rows(folder: Path) -> tuple[list[str], Iterator[Row]]:
 
 def _label_names(file: Path) -> list[str]:
     try:
-        return datasets.Features.from_arrow_schema(pq.read_schema(file))["label"].names
+        with file.open("rb") as opened:
+            return datasets.Features.from_arrow_schema(pq.read_schema(opened))["label"].names
     except (pa.ArrowException, OSError, KeyError, AttributeError, ValueError) as error:
         raise DatasetError(f"{file} cannot be read: {error}") from error
 
@@ -1143,14 +1144,15 @@ def _set_rows(files: Sequence[Path], classes: Sequence[str]) -> Iterator[Row]:
         if _label_names(file) != classes:
             raise DatasetError(f"{file} has other classes than the files before it: build the set again.")
         try:
-            parquet = pq.ParquetFile(file)
-            wanted = [name for name in ("image", "label", "origin") if name in parquet.schema_arrow.names]
-            for batch in parquet.iter_batches(batch_size=200, columns=wanted):
-                for row in batch.to_pylist():
-                    digest = hashlib.sha256(row["image"]["bytes"]).hexdigest()
-                    origin = row.get("origin", "unknown")  # of a set of before version 2.1.0
-                    split = file.name.split("-")[0]
-                    yield Row("", "", classes[row["label"]], sha256=digest, split=split, origin=origin)
+            with file.open("rb") as opened:
+                parquet = pq.ParquetFile(opened)
+                wanted = [name for name in ("image", "label", "origin") if name in parquet.schema_arrow.names]
+                for batch in parquet.iter_batches(batch_size=200, columns=wanted):
+                    for row in batch.to_pylist():
+                        digest = hashlib.sha256(row["image"]["bytes"]).hexdigest()
+                        origin = row.get("origin", "unknown")  # of a set of before version 2.1.0
+                        split = file.name.split("-")[0]
+                        yield Row("", "", classes[row["label"]], sha256=digest, split=split, origin=origin)
         except (pa.ArrowException, OSError, KeyError, TypeError, IndexError) as error:
             raise DatasetError(f"{file} cannot be read: {error}") from error
 
@@ -1169,7 +1171,8 @@ def verify(classes: Sequence[str], rows: Iterable[Row], manifest: Path) -> None:
     try:
         expected = read_bytes(Row(str(manifest.parent), manifest.name)).decode("utf-8").splitlines()
     except (OSError, ValueError) as error:
-        raise DatasetError(f"The manifest {manifest} cannot be read: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise DatasetError(f"The manifest {manifest} cannot be read: {reason}") from error
     if expected[0].startswith(CLASSES_MARK):
         labels = expected.pop(0).removeprefix(CLASSES_MARK)
         if labels != " ".join(classes):
@@ -1237,7 +1240,7 @@ def check_out(out: Path, sources: Iterable[Path] = ()) -> None:
     """
     if not out.name:
         raise DatasetError(f"{out} is no place for a set: name a new folder with --out.")
-    read = [(source, folder) for source in sources for folder in _source_folders(source)]
+    read = [(source, folder) for source in sources for folder in _places_read(source)]
     for place in (out, _old(out), _store(out)):
         if place.is_symlink() or (place.exists() and not place.is_dir()):
             raise DatasetError(f"{place} is no folder: name a new one with --out.")
@@ -1261,13 +1264,13 @@ def _not_ours(folder: Path, is_store: bool) -> Callable[[str], bool]:
     return lambda path: path not in written and not (written and path == AUDIT)
 
 
-def _source_folders(source: Path) -> set[Path]:
-    """Return the real folders that a folder is read from; of a zip or CSV its own path, and those that it names."""
+def _places_read(source: Path) -> set[Path]:
+    """Return the real paths of the folders and linked files of a source; of a zip or CSV its own, and what it names."""
     if source.is_dir():
         found = list(_folders(source))
         links = (path for folder, _, files in found for path in (os.path.join(folder, file) for file in files))
-        real = [os.path.dirname(os.path.realpath(path)) for path in links if os.path.islink(path)]
-        return {Path(folder) for folder in (*real, *(target for _, target, _ in found))}
+        real = [os.path.realpath(path) for path in links if os.path.islink(path)]
+        return {Path(place) for place in (*real, *(target for _, target, _ in found))}
     table = _list_csv(source) if source.suffix.lower() == ".csv" and source.is_file() else ()
     return {source.resolve(), *(Path(os.path.realpath(Path(row.root, row.path))) for row in table)}
 
@@ -1378,7 +1381,8 @@ def _shards(rows: Sequence[Row], scan: Scan) -> Iterator[list[Row]]:
 
 def _write_shard(rows: Sequence[Row], scan: Scan, classes: Sequence[str], target: Path) -> None:
     beside, schema = target.with_suffix(".partial"), features(classes).arrow_schema
-    with pq.ParquetWriter(beside, schema, compression="snappy") as writer:
+    # opened here: pyarrow takes no path that is not UTF-8
+    with beside.open("wb") as file, pq.ParquetWriter(file, schema, compression="snappy") as writer:
         for start in range(0, len(rows), 100):
             part = [
                 {"image": {"bytes": scan.stored(row), "path": _file_name(row)}}
