@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
+from pydantic.dataclasses import dataclass
 
 from marrow.crop import CropConfig
 from marrow.errors import MarrowError
+from marrow.records import STRICT
 from training.classifier.augmentation import Augmentation
 from training.classifier.data import Cells, at_most
 
@@ -17,7 +19,7 @@ OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop")
 BALANCINGS = ("weights", "downsample", "none")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class ClassifierTraining:
     """One experiment; see ``training/configs/``.
 

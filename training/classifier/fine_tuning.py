@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+from pydantic.dataclasses import dataclass
 
 from marrow.errors import MarrowError
+from marrow.records import STRICT
 from training.classifier.config import ClassifierTraining
 from training.common.paths import CONFIGS
 
 CONFIG = CONFIGS / "fine_tune.toml"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class FineTuning(ClassifierTraining):
     """One fine-tuning: the options of a training, and how old and corrected cells are mixed.
 
