@@ -13,10 +13,7 @@ A study that was stopped goes on where it stood.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -38,9 +35,10 @@ from marrow.pipeline import Models, analyze
 from marrow.stain import background_colour
 from training.classifier.data import Cells, at_most, load_cells, real_cells
 from training.common.environment import machine
-from training.common.files import lock_run, read_json, write_json, write_text
+from training.common.files import lock_run, read_json, write_json
 from training.common.markdown import number, table, with_interval
 from training.common.paths import ROOT
+from training.common.process import run_python
 from training.evaluation.bootstrap import LEVELS, resampled_confusions
 from training.evaluation.matching import match_masks
 
@@ -292,18 +290,6 @@ def _row(title: str, metrics: Mapping[str, Any]) -> list[Any]:
 # The steps
 
 
-def run(*command: str | Path) -> None:
-    """Run a command of the project, with its output shown.
-
-    Raises:
-        MarrowError: it failed; its own message is on stderr.
-    """
-    print("$ python", *command, flush=True)
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "space")))}
-    if subprocess.run([sys.executable, *map(str, command)], env=environment, check=False).returncode:
-        raise MarrowError(f"{command[0]} failed, see above: repeat the command to go on.")
-
-
 def correct(study: CorrectionStudy) -> None:
     """Find a stain, flag corrected fields in it and build a set of them, into ``flags``, ``corrected``, ``made.json``.
 
@@ -320,7 +306,7 @@ def correct(study: CorrectionStudy) -> None:
     shares = ("--config", "imbalanced-12", "--allow-short", "--splits", "100/0/0")
     classes = ("--classes", *models.classifier.labels)
     source = ROOT / "dataset_scripts" / "bone_marrow_12.py"
-    run(source, "--data-dir", flags, *shares, *classes, "--out", study.out / "corrected")
+    run_python(source, "--data-dir", flags, *shares, *classes, "--out", study.out / "corrected")
     loss = round(tried["0.0"] - tried[str(strength)], 4)
     stain = {"strength": strength, "loss": loss, "accuracy_by_strength": tried}
     write_json(study.out / "made.json", {"stain": stain, "corrections": counts})
@@ -337,7 +323,7 @@ def go_on(study: CorrectionStudy, classifier: Path, extra: Sequence[str | Path])
     unknown = ("--unknown", study.unknown) if study.unknown else ()
     places = ("--config", study.config, "--run-dir", run_folder(classifier), "--output-dir", classifier)
     start = ("--resume-from", study.model, "--data", study.data)
-    run("-m", "training.train_classifier", *start, *extra, *unknown, *places)
+    run_python("-m", "training.train_classifier", *start, *extra, *unknown, *places)
 
 
 def run_folder(classifier: Path) -> Path:
@@ -374,10 +360,3 @@ def run_study(study: CorrectionStudy) -> dict[str, Any]:
         },
         "metrics": metrics,
     }
-
-
-def write_study(result: Mapping[str, Any], out: Path) -> str:
-    """Write ``correction.json`` and ``correction.md``; return the Markdown."""
-    write_json(out / "correction.json", result)
-    write_text(out / "correction.md", markdown(result))
-    return markdown(result)
