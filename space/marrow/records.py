@@ -6,13 +6,20 @@ import json
 import reprlib
 from typing import Annotated, Any, TypeVar
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 STRICT = ConfigDict(extra="forbid")
 """Of a ``pydantic.dataclasses.dataclass`` that takes no keys but its own."""
 
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+def _check_share(value: float) -> float:
+    if not 0 <= value <= 1:
+        raise ValueError("give a share from 0 to 1")
+    return value
+
+
+Share = Annotated[float, AfterValidator(_check_share)]
 Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
 """A label of a class: plain, since files and folders are named after it."""
 
