@@ -65,7 +65,7 @@ function takeDropped(event, viewer, words) {
   if (!saved || !(event.target instanceof Node) || !start?.contains(event.target)) return;
   event.preventDefault();
   event.stopImmediatePropagation();
-  viewer.takeNext(saved);
+  viewer.session.pending = saved;
   const image = files.find((file) => file !== saved);
   if (image) chooseImage(image);
   else tellThatItWaits(start, words);

@@ -121,7 +121,7 @@ export class Commands {
     const { next } = work.now;
     work.go(putCells(work.now, cells, viewer.stamp(), shape, from));
     viewer.say(words[`did_${shape}`]);
-    if (viewer.isShown(work)) viewer.choice.chooseAll(cells.map((_, at) => next + at));
+    if (work === viewer.current) viewer.choice.chooseAll(cells.map((_, at) => next + at));
   }
 
   /**

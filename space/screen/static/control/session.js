@@ -125,7 +125,7 @@ export class Session {
   /** @param {Work} work */
   removeFromCase(work) {
     const { viewer } = this;
-    if (!viewer.isShown(work) && work.isUnsaved && !confirm(this.words.leave)) return;
+    if (work !== viewer.current && work.isUnsaved && !confirm(this.words.leave)) return;
     viewer.currentCase.replace(work, null);
     if (viewer.view === "case" && !viewer.currentCase.works.length) viewer.view = "report";
     viewer.draw();
@@ -147,7 +147,11 @@ export class Session {
    */
   async takeCase(kind) {
     const { currentCase } = this.viewer;
-    const analyses = currentCase.works.map((work) => ({ key: work.value.key, file: work.value.file, analysis: work.analysis() }));
+    const analyses = currentCase.works.map((work) => ({
+      key: work.value.key,
+      file: work.value.file,
+      analysis: work.analysis(),
+    }));
     const asking = this.viewer.ask("print_case", { analyses, format: kind });
     const error = await (kind === "print" ? printFile(asking) : asking.then(saveFile));
     if (kind === "json" && !error) {

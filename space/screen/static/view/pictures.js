@@ -62,7 +62,7 @@ export class Pictures {
   middle(work) {
     const picture = this.of(work);
     const { naturalWidth: width, naturalHeight: height } = picture;
-    if (!width) return make("i", { class: "blank", text: work.value.key ? "" : "?" });
+    if (!width) return make("i.blank", work.value.key ? "" : "?");
     let canvas = this.middles.get(work);
     if (!canvas) {
       const side = Math.min(width, height);

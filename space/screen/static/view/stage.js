@@ -25,16 +25,15 @@ export class Stage {
     this.listeners = listeners;
     this.image = vector("image", { x: 0, y: 0, preserveAspectRatio: "none" });
     this.layer = vector("g");
-    const kind = { class: "stage", tabindex: 0, role: "application", "aria-label": words.picture };
-    this.svg = vector("svg", kind, this.image, this.layer);
+    const kind = { tabindex: 0, role: "application", "aria-label": words.picture };
+    this.svg = vector("svg.stage", kind, this.image, this.layer);
     this.buttons = make(
-      "div",
-      { class: "zoom" },
-      signButton("+", words.zoom_in, () => this.zoom(STEP)),
-      signButton("−", words.zoom_out, () => this.zoom(1 / STEP)),
-      signButton("⤢", words.whole, () => this.fit()),
+      "div.zoom",
+      signButton("+", words.zoom_in, () => this.zoom(STEP), "button"),
+      signButton("−", words.zoom_out, () => this.zoom(1 / STEP), "button"),
+      signButton("⤢", words.whole, () => this.fit(), "button"),
     );
-    this.element = make("div", { class: "frame" }, this.svg);
+    this.element = make("div.frame", this.svg);
     /** @type {Point} */
     this.size = [1, 1];
     /** @type {Point} */
