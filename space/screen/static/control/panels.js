@@ -44,15 +44,8 @@ export class Panels {
 
   _card() {
     const { viewer } = this;
-    const { context, pictures, work, choice } = viewer;
-    const [cell] = choice.cells();
-    if (!cell) return null;
-    return cellCard(
-      context,
-      pictures,
-      { work, cell, heat: this._heatOf(cell), tools: foldedTools(viewer, cell) },
-      choice,
-    );
+    const [cell] = viewer.choice.cells();
+    return cell ? cellCard(viewer, cell, this._heatOf(cell), foldedTools(viewer, cell)) : null;
   }
 
   /**

@@ -8,9 +8,8 @@ import { penOf } from "./pictures.js";
 
 /** @import { Answer, Cell, NewCell } from "../types.d.ts" */
 /** @import { Choice } from "../control/choice.js" */
-/** @import { Work } from "../model/work.js" */
+/** @import { Viewer } from "../control/viewer.js" */
 /** @import { Context } from "./context.js" */
-/** @import { Pictures } from "./pictures.js" */
 
 /** @typedef {{image?: HTMLImageElement, error?: string}} Heat what a name rests on; neither while it is not there yet */
 
@@ -18,12 +17,12 @@ const CROP = 104; // side in pixels
 
 /**
  * Make the card of a cell: crop, three best classes, size, and what its name rests on.
- * @param {Context} context
- * @param {Pictures} pictures
- * @param {{work: Work, cell: Cell, heat: Heat | null, tools: HTMLElement}} shown `tools` correct the cell
- * @param {Choice} choice
+ * @param {Viewer} viewer
+ * @param {Cell} cell
+ * @param {Heat | null} heat
+ * @param {HTMLElement} tools that correct the cell
  */
-export function cellCard(context, pictures, { work, cell, heat, tools }, choice) {
+export function cellCard({ context, pictures, work, choice }, cell, heat, tools) {
   const best = bestClasses(cell);
   const crop = () => pictures.crop(work, cell, CROP);
   const classes = best.map(([code, share]) => classBar(context, code, share));
@@ -62,9 +61,8 @@ export function cardHead(context, cell, choice) {
  * @param {NewCell} cell
  */
 export function bestClasses(cell) {
-  return Object.entries(cell.probabilities)
-    .sort((a, b) => b[1] - a[1])
-    .slice(0, 3);
+  const classes = Object.entries(cell.probabilities).sort((a, b) => b[1] - a[1]);
+  return classes.slice(0, 3);
 }
 
 /**
@@ -78,10 +76,8 @@ export function writeEdit(context, cell) {
   if (!edited) return "";
   const at = context.timeFormat.format(new Date(edited.at));
   const model = modelLabel(cell);
-  const what = [edited.label && words.named, edited.shape && words[`${edited.shape}_by_hand`]]
-    .filter(Boolean)
-    .join(", ");
-  const who = [what, edited.by, at].filter(Boolean).join(" · ");
+  const acts = [edited.label && words.named, edited.shape && words[`${edited.shape}_by_hand`]].filter(Boolean);
+  const who = [acts.join(", "), edited.by, at].filter(Boolean).join(" · ");
   const values = { name: context.nameOf(model), share: context.percent(probabilities[model]) };
   return `${capital(who)}. ${format(words.model_said, values)}`;
 }
@@ -91,8 +87,8 @@ export function writeEdit(context, cell) {
  * @param {Context} context
  * @param {Cell} cell
  */
-export function editLine(context, cell) {
-  return make("p.edit", icon("pen"), make("span", writeEdit(context, cell)));
+export function editLine(context, cell, name = "p.edit") {
+  return make(name, icon("pen"), make("span", writeEdit(context, cell)));
 }
 
 /**
@@ -115,13 +111,8 @@ export async function loadHeat({ heat, error }) {
  * @param {Heat} heat
  */
 function heatOver({ words }, canvas, { image }) {
-  fill(canvas, {
-    class: "heat",
-    role: "img",
-    "aria-label": words.heat,
-    title: words.heat,
-    "data-ready": Boolean(image),
-  });
+  const { heat: title } = words;
+  fill(canvas, { class: "heat", role: "img", title, "aria-label": title, "data-ready": Boolean(image) });
   if (image) penOf(canvas).drawImage(image, 0, 0, canvas.width, canvas.height);
   return canvas;
 }

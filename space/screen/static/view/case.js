@@ -18,23 +18,17 @@ export function caseStrip(viewer) {
   if (!currentCase.works.length) return null;
   const total = format(words.of_target, { total: context.number(currentCase.report().total), target: rules.target });
   const isTotal = String(viewer.view === "case");
-  const turn = {
-    "data-view": "case",
-    title: words.case_info,
-    "aria-pressed": isTotal,
-    onclick: () => viewer.turnTo("case"),
-  };
+  const named = { "data-view": "case", title: words.case_info, "aria-pressed": isTotal };
+  const turn = { onclick: () => viewer.turnTo("case") };
+  const works = currentCase.works.map((one) => workButton(viewer, one));
   const join = currentCase.has(work)
     ? make("button.join", { onclick: () => viewer.restart() }, `+ ${words.next_image}`)
     : make("button.join", { onclick: () => session.addToCase() }, make("span", `+ ${words.add_this}`));
   return make(
     "section.strip",
     { "aria-label": words.case },
-    make("button.sum", turn, icon("case"), make("b", words.case), make("span.n", total)),
-    make(
-      "div.works",
-      currentCase.works.map((one) => workButton(viewer, one)),
-    ),
+    make("button.sum", named, turn, icon("case"), make("b", words.case), make("span.n", total)),
+    make("div.works", works),
     join,
   );
 }
@@ -78,24 +72,17 @@ export function casePanel(viewer) {
     return make("tr", { "data-file": file }, make("th", { scope: "row" }, name), numbers);
   };
   const titles = ["", words.found, words.counted, words.uncertain, words.edited];
-  const head = make(
-    "tr",
-    titles.map((title) => make("th", { scope: "col" }, title)),
-  );
+  const head = titles.map((title) => make("th", { scope: "col" }, title));
   const print = { "data-case": "print", title: words.format_print_info, onclick: () => session.takeCase("print") };
   const save = { "data-case": "json", title: words.save_case_info, onclick: () => session.takeCase("json") };
+  const takeAways = [make("button", print, words.format_print), make("button", save, words.save_case)];
   return make(
     "section.report.case",
     make("h3", format(words.case_total, { n: context.number(currentCase.works.length) })),
     figures(context, report),
     progress(context, report.total),
-    make("table.images", make("thead", head), make("tbody", currentCase.works.map(row))),
+    make("table.images", make("thead", make("tr", head)), make("tbody", currentCase.works.map(row))),
     differentialWithNotes(context, report),
-    make(
-      "p.files",
-      make("button", print, words.format_print),
-      make("button", save, words.save_case),
-      openButton(words, session),
-    ),
+    make("p.files", takeAways, openButton(words, session)),
   );
 }

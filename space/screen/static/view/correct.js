@@ -44,11 +44,8 @@ function correctionTools(context, cells, commands) {
   ];
   const acts = tools.map(([name, key, isUsable]) => {
     const title = words[`${name}_info`] + (key ? ` (${key})` : "");
-    return make(
-      "button",
-      { "data-act": name, title, disabled: !isUsable, onclick: () => commands[name]() },
-      words[name],
-    );
+    const attributes = { "data-act": name, title, disabled: !isUsable, onclick: () => commands[name]() };
+    return make("button", attributes, words[name]);
   });
   const pad = make("div.pad", { role: "group", "aria-label": words.correct }, orderCodes(settings).map(classButton));
   return make("div.correct", pad, make("div.acts", acts));
@@ -88,11 +85,9 @@ export function bench(viewer) {
  */
 function oneChosen({ context, pictures, work, choice }, cell) {
   const classes = bestClasses(cell).map(([code, share]) => `${code} ${context.percent(share)}`);
-  const text = cell.edited
-    ? editLine(context, cell)
-    : make("p", format(context.words.model_says, { classes: classes.join(" · ") }));
-  text.classList.add("small");
-  return make("div.chosen", pictures.crop(work, cell, 64), make("div", cardHead(context, cell, choice), text));
+  const said = make("p.small", format(context.words.model_says, { classes: classes.join(" · ") }));
+  const line = cell.edited ? editLine(context, cell, "p.edit.small") : said;
+  return make("div.chosen", pictures.crop(work, cell, 64), make("div", cardHead(context, cell, choice), line));
 }
 
 /**
@@ -102,21 +97,11 @@ function oneChosen({ context, pictures, work, choice }, cell) {
  */
 function manyChosen(context, cells, choice) {
   const { words, rules } = context;
-  if (!cells.length)
-    return make("div.chosen", make("div", headOf(words.none_chosen), make("p.small", words.review_info)));
   const groups = Map.groupBy(cells, (cell) => groupOf(cell, rules));
-  const parts = [...groups].map(
-    ([group, { length }]) => `${group === UNCERTAIN ? words.uncertain : group} ${context.number(length)}`,
-  );
-  const close = signButton("×", words.close, () => choice.choose(null));
-  const head = headOf(format(words.chosen, { n: context.number(cells.length) }), close);
-  return make("div.chosen", make("div", head, make("p.small", parts.join(" · "))));
-}
-
-/**
- * @param {string} title
- * @param {...Node} children
- */
-function headOf(title, ...children) {
-  return make("header", make("h3", title), make("span.space"), children);
+  const name = (/** @type {string} */ group) => (group === UNCERTAIN ? words.uncertain : group);
+  const parts = [...groups].map(([group, { length }]) => `${name(group)} ${context.number(length)}`);
+  const title = cells.length ? format(words.chosen, { n: context.number(cells.length) }) : words.none_chosen;
+  const close = cells.length > 0 && signButton("×", words.close, () => choice.choose(null));
+  const head = make("header", make("h3", title), make("span.space"), close);
+  return make("div.chosen", make("div", head, make("p.small", parts.join(" · ") || words.review_info)));
 }

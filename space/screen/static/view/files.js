@@ -46,11 +46,8 @@ function fileUrl(content, type = "application/octet-stream") {
  */
 export function filesRow({ words, settings }, session) {
   const button = (/** @type {string} */ kind) => {
-    const attributes = {
-      title: words[`format_${kind}_info`],
-      "data-format": kind,
-      onclick: () => session.download(kind),
-    };
+    const title = words[`format_${kind}_info`];
+    const attributes = { title, "data-format": kind, onclick: () => session.download(kind) };
     return make("button", attributes, words[`format_${kind}`] || kind.toUpperCase());
   };
   return make("p.files", make("span", words.download), settings.formats.map(button), openButton(words, session));

@@ -43,11 +43,8 @@ function groupOfCrops(viewer, group, members) {
   };
   const n = make("span.n", context.number(members.length));
   const head = make("button.head", attributes, chip(context, group), make("span", capital(name)), n);
-  const crops = make(
-    "div.crops",
-    members.map((cell) => cropButton(viewer, cell)),
-  );
-  return make("div.group", { "data-group": group }, make("h3", head), crops);
+  const crops = members.map((cell) => cropButton(viewer, cell));
+  return make("div.group", { "data-group": group }, make("h3", head), make("div.crops", crops));
 }
 
 /**
@@ -77,14 +74,10 @@ function cropButton({ context, choice, pictures, work }, cell) {
 function deletedGroup({ context, commands, pictures, work }, deleted) {
   const { words } = context;
   const buttons = deleted.map((cell) => {
-    const title = `${format(words.restore, { id: cell.id })}. ${writeEdit(context, cell)}`;
-    const attributes = {
-      "data-restore": cell.id,
-      title,
-      "aria-label": title,
-      onclick: () => commands.restore(cell.id),
-    };
-    return make("button", attributes, pictures.thumbnail(work, cell), make("span", `↶ ${cell.label}`));
+    const { id, label } = cell;
+    const title = `${format(words.restore, { id })}. ${writeEdit(context, cell)}`;
+    const attributes = { "data-restore": id, title, "aria-label": title, onclick: () => commands.restore(id) };
+    return make("button", attributes, pictures.thumbnail(work, cell), make("span", `↶ ${label}`));
   });
   const head = make("h3", make("span", words.deleted), make("span.n", context.number(deleted.length)));
   return make("div.group.deleted", { "data-group": "deleted" }, head, make("div.crops", buttons));

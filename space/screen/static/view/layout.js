@@ -29,11 +29,8 @@ export class Layout {
     };
     this.edits.add.append(make("span", words.add));
     this.editRow = make("div.edits", Object.values(this.edits));
-    this.several = make(
-      "button.several",
-      { title: words.several_info, onclick: () => choice.turnSeveral() },
-      words.several,
-    );
+    const turn = { title: words.several_info, onclick: () => choice.turnSeveral() };
+    this.several = make("button.several", turn, words.several);
     const typed = { name: "reviewer", maxlength: 100, placeholder: words.optional, autocomplete: "name" };
     this.reviewer = make("input", typed);
 

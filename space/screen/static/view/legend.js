@@ -31,14 +31,11 @@ export function legend(viewer) {
     return make("button", attributes, swatch(context, group), make("b", group), name, n);
   };
   const anyHidden = groups.some((group) => hidden.has(group));
-  const all = { onclick: () => hide(anyHidden ? [] : groups) };
+  const onclick = () => hide(anyHidden ? [] : groups);
+  const all = make("button.quiet.all", { onclick }, anyHidden ? words.show_all : words.hide_all);
   return make(
     "section.legend",
-    make(
-      "header",
-      make("h3", words.classes),
-      make("button.quiet.all", all, anyHidden ? words.show_all : words.hide_all),
-    ),
+    make("header", make("h3", words.classes), all),
     groups.map(row),
     groups.some((group) => context.starOf(group)) && make("p.small", words.not_from_marrow),
   );

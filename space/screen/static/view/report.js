@@ -35,15 +35,12 @@ export function reportPanel({ context, work, currentCase, session }) {
  */
 export function differentialWithNotes(context, report) {
   const { words, rules, settings, language } = context;
-  const notes = writeNotes(report, rules, settings.notes[language]);
+  const notes = writeNotes(report, rules, settings.notes[language]).map((note) => make("li", note));
   return [
     differential(context, report),
     make("p.small", words.bars),
     make("p.small.definition", meDefinition(context)),
-    make(
-      "ul.notes",
-      notes.map((note) => make("li", note)),
-    ),
+    make("ul.notes", notes),
     rules.not_from_marrow.length > 0 && make("p.small", words.not_from_marrow),
   ];
 }
@@ -57,25 +54,22 @@ export function figures(context, report) {
   const { words } = context;
   const isShaky = report.me_ratio !== null && ratioRestsOn(report, context.rules).length > 0;
   const ratio = report.me_ratio === null ? "–" : context.number(report.me_ratio, 1);
-  const figure = (
-    /** @type {string} */ name,
-    /** @type {string} */ value,
-    /** @type {string} */ label,
-    isWeak = false,
-  ) =>
-    make(
-      "div",
-      { "data-figure": name },
-      make("b", value),
-      make("span", label, isWeak && make("i.shaky", words.unreliable)),
-    );
   return make(
     "div.figures",
     figure("found", context.number(report.found), words.found),
     figure("total", context.number(report.total), words.counted),
     figure("uncertain", context.number(report.uncertain), words.uncertain),
-    figure("me_ratio", ratio, words.me_ratio, isShaky),
+    figure("me_ratio", ratio, words.me_ratio, isShaky && make("i.shaky", words.unreliable)),
   );
+}
+
+/**
+ * @param {string} name
+ * @param {string} value
+ * @param {...(Node | string | false)} label
+ */
+function figure(name, value, ...label) {
+  return make("div", { "data-figure": name }, make("b", value), make("span", label));
 }
 
 /**
@@ -86,13 +80,9 @@ export function figures(context, report) {
 export function progress(context, total) {
   const { floor, target } = context.rules;
   const share = (/** @type {number} */ n) => `${Math.min(100, (100 * n) / target)}%`;
-  const done = make("i", { style: `width:${share(total)}` });
+  const [done, least] = [make("i", { style: `width:${share(total)}` }), make("u", { style: `left:${share(floor)}` })];
   const text = format(context.words.of_floor, { total: context.number(total), floor, target });
-  return make(
-    "div.progress",
-    make("div.bar", done, make("u", { style: `left:${share(floor)}` })),
-    make("span.small", text),
-  );
+  return make("div.progress", make("div.bar", done, least), make("span.small", text));
 }
 
 /**
@@ -140,14 +130,12 @@ function classRow(context, code, report, most) {
   const [percent, interval] = [report.percent[code], report.intervals[code]];
   const share = isCounted && report.total ? { percent, interval } : null;
   const name = make("span", ` ${context.nameOf(code)}${context.starOf(code)}`);
+  const drawn = share ? bar(context, code, share, most) : make("span.small", isCounted ? "" : context.words.left_out);
   return make(
     report.counts[code] ? "tr" : "tr.zero",
     { "data-code": code },
     make("th", { scope: "row", title: context.originsOf(code) || null }, chip(context, code), name),
-    make(
-      "td.bars",
-      share ? bar(context, code, share, most) : make("span.small", isCounted ? "" : context.words.left_out),
-    ),
+    make("td.bars", drawn),
     numbers(context, report.counts[code], share),
   );
 }
