@@ -12,6 +12,7 @@ from marrow.errors import MarrowError
 from marrow.files import atomic_path
 from training.common.cost import training_cost
 from training.common.files import read_json, write_json
+from training.weights.checkpoint import load_checkpoint
 from training.weights.onnx_storage import OPSET, store_halved
 
 
@@ -57,7 +58,7 @@ def publishable_checkpoint(source: Path, target: Path) -> None:
         source: checkpoint of a finished training.
         target: file to write; plain ``YOLO(target)`` loads it.
     """
-    checkpoint = torch.load(source, weights_only=False, map_location="cpu")  # our own file, just trained
+    checkpoint = load_checkpoint(source)
     checkpoint.pop("git", None)
     model = checkpoint["model"]
     for name in ("yaml", "args", "pt_path", "yaml_file"):

@@ -34,6 +34,7 @@ from training.common.timing import median_milliseconds
 from training.evaluation.ground_truth import GroundTruth, annotation_file, coco_fields
 from training.evaluation.matching import detection_rles, encode_rle, match_rles
 from training.evaluation.segmenter import average_precision, outline
+from training.weights.checkpoint import load_checkpoint
 from training.weights.onnx_storage import OPSET, store_halved
 
 CALIBRATION = 48  # training fields that the ranges of int8 are taken from
@@ -71,6 +72,7 @@ def build_variants(model: Path, data: Path, work: Path) -> dict[str, Path]:
         update_config(folder, sha256={}, self_test=None)  # which are of the released network
     size = read_json(model / "config.json")["input_size"]
     single = folders["f32"] / "model.onnx"
+    load_checkpoint(model / "model.pt")  # refuses what holds more than layers, before ultralytics unpickles it
     shutil.copy(model / "model.pt", folders["f32"])
     YOLO(folders["f32"] / "model.pt").export(format="onnx", imgsz=size, opset=OPSET, simplify=False)
     store_halved(single, folders["f16"] / "model.onnx")
