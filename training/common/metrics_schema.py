@@ -277,7 +277,7 @@ def read_metrics(kind: type[Metrics], path: Path) -> Metrics:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise MarrowError(f"{path} cannot be read ({error.strerror}): run training.measure first.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MarrowError(f"{path} is not JSON ({error}): run training.measure again.") from error
     try:
         return parse(kind, value, path.name)
