@@ -16,7 +16,7 @@ from marrow.errors import MarrowError
 from marrow.hub import ModelFolder
 from marrow.integrity import SelfTest
 from marrow.pretrained import Pretrained
-from marrow.records import Code, Share
+from marrow.records import Code, Share, check_unique
 from marrow.report import CountingRules
 from marrow.runtime import open_network, read_config
 
@@ -64,8 +64,7 @@ def _read_origins(entry: dict[str, Any]) -> dict[str, dict[str, int]]:
 def _check_labels(labels: dict[str, str]) -> dict[str, str]:
     if sorted(labels) != sorted(map(str, range(len(labels)))) or not labels:
         raise ValueError("its keys are not 0, 1 and so on")
-    if len(set(labels.values())) < len(labels):
-        raise ValueError("a label stands for two classes")
+    check_unique(tuple(labels.values()))
     return labels
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import cv2
 import numpy as np
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from marrow.cell import Detection
@@ -19,7 +19,7 @@ from marrow.geometry import box_areas, box_intersections, contour, opened, polyg
 from marrow.hub import ModelFolder
 from marrow.integrity import SelfTest
 from marrow.pretrained import Pretrained
-from marrow.records import Code, Share
+from marrow.records import Code, Share, check_unique
 from marrow.runtime import open_network, read_config
 
 FINEST = 3.0  # most pixels of an outline's grid in one of the input, so that a huge image takes no minutes
@@ -50,7 +50,7 @@ class SegmenterConfig:
     input_size: Annotated[int, Field(ge=32, le=4096, multiple_of=32)]
     confidence: Share
     iou: Share
-    labels: Annotated[tuple[Code, ...], Field(min_length=1, max_length=100)]
+    labels: Annotated[tuple[Code, ...], Field(min_length=1, max_length=100), AfterValidator(check_unique)]
     trained_on: dict[str, Any]
     max_object_size: Annotated[int, Field(ge=0, le=4096)] = 0
     sha256: dict[str, str] = Field(default_factory=dict)
