@@ -21,16 +21,8 @@ import torch
 from tests.commands import ROOT, succeed
 from training.weights.checkpoint import load_checkpoint
 
-CLASSIFIER = """
-epochs = 3
-batch_size = 16
-size = 33
-outlier_exposure = 0.125
-frozen_blocks = 14  # for a quick start
-"""
-
 PLAIN = """
-arch = "simple_cnn"  # which is not exported
+arch = "simple_cnn"  # which starts quickly, and is not exported
 epochs = 3
 batch_size = 16
 size = 33
@@ -91,14 +83,6 @@ def undisturbed(command: tuple[str | Path, ...], folder: Path, name: str) -> tup
 
 
 @pytest.fixture(scope="module")
-def classifier(cell_set, tmp_path_factory) -> tuple[Run, float]:
-    folder = tmp_path_factory.mktemp("alone")
-    (folder / "tiny.toml").write_text(CLASSIFIER)
-    command = ("-m", "training.train_classifier", "--data", cell_set, "--config", folder / "tiny.toml")
-    return undisturbed(command, folder, "bone-marrow-mobilenet")
-
-
-@pytest.fixture(scope="module")
 def plain_classifier(cell_set, tmp_path_factory) -> tuple[Run, float]:
     folder = tmp_path_factory.mktemp("alone")
     (folder / "tiny.toml").write_text(PLAIN)
@@ -117,9 +101,6 @@ def segmenter(fields, tmp_path_factory) -> tuple[Run, float]:
 def assert_same_classifier(run: Run, other: Run) -> None:
     for name in ("weights.npz", "run.json"):
         assert (run.run_dir / name).read_bytes() == (other.run_dir / name).read_bytes(), name
-    for path in other.hub.iterdir():
-        if path.name not in ("config.json", "metrics.json"):  # which say how long it took
-            assert (run.hub / path.name).read_bytes() == path.read_bytes(), path.name
     assert_nothing_half_written(run, other)
 
 
@@ -157,7 +138,7 @@ def test_a_segmenter_killed_before_and_after_a_checkpoint_is_the_same(segmenter,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["classifier", "segmenter"])
+@pytest.mark.parametrize("kind", ["plain_classifier", "segmenter"])
 def test_killed_twelve_times_at_random_it_is_the_same(kind, request, tmp_path):
     alone, seconds = request.getfixturevalue(kind)
     run, rng, kills = alone.beside(tmp_path), random.Random(15), 0
@@ -169,4 +150,4 @@ def test_killed_twelve_times_at_random_it_is_the_same(kind, request, tmp_path):
     print(f"{kind}: {kills} kills")
     succeed(*run.arguments)
     assert kills >= 10
-    {"classifier": assert_same_classifier, "segmenter": assert_same_segmenter}[kind](run, alone)
+    {"plain_classifier": assert_same_classifier, "segmenter": assert_same_segmenter}[kind](run, alone)
