@@ -17,7 +17,7 @@ from pathlib import Path
 from marrow.command import Command
 from marrow.errors import MarrowError
 from training.common.files import output_folder
-from training.common.model_folder import replaced
+from training.common.model_folder import OUTDATED, replaced
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,12 +44,12 @@ def work(options: argparse.Namespace) -> None:
         elif options.kind == "classifier":
             from training.release.classifier_export import export_classifier
 
-            with replaced(output_folder(options.output_dir), anew=True, dropped=("metrics.json",)) as folder:
+            with replaced(output_folder(options.output_dir), anew=True, dropped=OUTDATED) as folder:
                 export_classifier(options.run_dir, folder)
         else:
             from training.release.segmenter_export import export_segmenter
 
-            with replaced(output_folder(options.output_dir), anew=True, dropped=("metrics.json",)) as folder:
+            with replaced(output_folder(options.output_dir), anew=True, dropped=OUTDATED) as folder:
                 export_segmenter(options.run_dir, folder)
     except OSError as error:
         raise MarrowError(str(error)) from error

@@ -19,6 +19,8 @@ from training.common.files import read_json, write_json
 WEIGHTS = ("model.onnx", "model.safetensors", "model.pt")
 WRITTEN = ("config.json", "preprocessor_config.json", "metrics.json", *WEIGHTS)
 """What an export and a measurement write; a folder with such files is taken for a model's by its ``trained_on``."""
+OUTDATED = ("metrics.json", "model.keras")
+"""What is of the former weights after another export."""
 
 
 @contextmanager

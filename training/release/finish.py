@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from training.common.model_folder import replaced
+from training.common.model_folder import OUTDATED, replaced
 from training.common.process import run_python
 
 
@@ -26,6 +26,6 @@ def export_and_measure(kind: str, run_dir: Path, out: Path, data: str | Path, un
         MarrowError: a step failed; its own message is on stderr.
     """
     others = ("--unknown", unknown) if unknown else ()
-    with replaced(out, anew=True, dropped=("metrics.json",)) as folder:
+    with replaced(out, anew=True, dropped=OUTDATED) as folder:
         run_python("-m", "training.export", kind, "--run-dir", run_dir, "--output-dir", folder)
         run_python("-m", "training.measure", kind, "--model", folder, "--data", data, *others)
