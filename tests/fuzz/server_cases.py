@@ -8,11 +8,13 @@ from __future__ import annotations
 import copy
 import json
 import random
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.fuzz.outcome import Outcome
 from tests.fuzz.visitor import Visitor
 
 FUNCTIONS = ("explain", "add_cell", "merge_cells", "split_cell", "open_saved", "export_file", "print_case", "send_flag")
@@ -115,18 +117,25 @@ def _places(value: Any, path: str = "") -> Iterator[tuple[Any, Any, str]]:
         yield from _places(inner, f"{path}/{key}")
 
 
-def run_case(case: Case, visitor: Visitor) -> str:
-    """Ask, and return ``answered``, ``refused`` (with a sentence) or what is wrong with the answer."""
+def run_case(case: Case, visitor: Visitor) -> Outcome:
+    """Ask, and judge the answer."""
+    start = time.monotonic()
     if case.what in ENDPOINTS:
         answer = visitor.call(case.what, case.asked if isinstance(case.asked, list) else [case.asked])
     else:
         answer = visitor.post(case.what, json.dumps(case.asked))
+    kind, text = judge(answer)
+    return Outcome(kind, text, time.monotonic() - start)
+
+
+def judge(answer: dict[str, Any]) -> tuple[str, str]:
+    """Tell an answer from a refusal in one sentence, and both from a fault."""
     sentence = answer.get("error")
     if "status" not in answer and ("error" not in answer or (sentence is None and "data" in answer)):
-        return "answered"
+        return "answer", ""
     if isinstance(sentence, str) and is_sentence(sentence):
-        return "refused"
-    return f"no sentence: {json.dumps(answer)[:300]}"
+        return "refused", sentence
+    return "fault", json.dumps(answer)[:300]
 
 
 def is_sentence(text: str) -> bool:

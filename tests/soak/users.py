@@ -18,6 +18,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
+from tests.fuzz.server_cases import judge
 from tests.fuzz.visitor import Visitor
 from tests.space.served import EXAMPLES, Server
 
@@ -92,8 +93,7 @@ class User:
     def _ask(self, function: str) -> tuple[str, str]:
         answer = self.visitor.ask(function, self._question(function))
         if "error" in answer:
-            if answer.get("status") is None and "key" in answer["error"]:
-                self.shown = None
+            self.shown = None  # whatever was refused, the next thing is to open the picture again
             return _refusal(answer)
         return self._is_mine(self.width, answer)
 
@@ -126,10 +126,8 @@ class User:
 
 def _refusal(answer: dict[str, Any]) -> tuple[str, str]:
     """Return ``refused`` for a sentence, ``wrong`` for anything else that is no answer."""
-    sentence = answer.get("error")
-    if isinstance(sentence, str) and sentence.endswith((".", "!")) and "Traceback" not in sentence:
-        return "refused", sentence
-    return "wrong", str(answer)
+    kind, text = judge(answer)
+    return ("refused" if kind == "refused" else "wrong"), text
 
 
 def soak(server: Server, folder: Path, users: int, minutes: float, seed: int) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 
 from tests.fuzz.server_cases import ENDPOINTS, FUNCTIONS, cases, is_sentence, run_case, valid_questions
 from tests.fuzz.visitor import Visitor
@@ -15,16 +14,13 @@ def test_every_odd_question_gets_an_answer_or_a_sentence(server, smear_file):
     visitor = Visitor(server.url)
     before = server.log.read_text()
     valid = valid_questions(visitor, smear_file)
-    wrong = {}
-    slowest = 0.0
-    for case in itertools.islice(cases(SEED, valid), CASES):
-        start = time.monotonic()
-        outcome = run_case(case, visitor)
-        slowest = max(slowest, time.monotonic() - start)
-        if outcome not in ("answered", "refused"):
-            wrong[f"{case.what}: {case.changed}"] = outcome
-    assert not wrong
-    assert slowest < 20
+    asked = list(itertools.islice(cases(SEED, valid), CASES))
+    outcomes = [run_case(case, visitor) for case in asked]
+    bad = [
+        (case.what, case.changed, outcome) for case, outcome in zip(asked, outcomes, strict=True) if not outcome.good
+    ]
+    assert not bad, bad[:5]
+    assert {outcome.kind for outcome in outcomes} == {"answer", "refused"}
     assert "Traceback" not in server.log.read_text().removeprefix(before)
 
 
@@ -35,7 +31,7 @@ def test_the_valid_questions_are_answered(server, smear_file):
         outcome = run_case(
             next(case for case in cases(1, valid) if case.changed == "nothing" and case.what == what), visitor
         )
-        assert outcome == "answered", f"{what}: {outcome}"
+        assert outcome.kind == "answer", f"{what}: {outcome}"
 
 
 def test_what_a_program_says_is_no_sentence_for_people():
