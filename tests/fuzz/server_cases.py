@@ -64,13 +64,15 @@ def valid_questions(visitor: Visitor, picture: Path) -> dict[str, Any]:
     assert shown and len(shown["cells"]) >= 3, "the picture must show some cells"
     key, cells, analysis = shown["key"], shown["cells"], {"cells": shown["cells"]}
     whole = visitor.endpoint("analyze", path, 0.1)["data"][0]
+    two = [cells[0], _beside(cells[0])]
+    both = visitor.ask("merge_cells", {"key": key, "cells": two})["cell"]
     image = {"path": path, "meta": {"_type": "gradio.FileData"}}
     x0, y0, x1, y1 = cells[0]["box"]
     return {
         "explain": {"key": key, "cell": cells[0]},
         "add_cell": {"key": key, "box": [x0 - 3, y0 - 3, x1 + 3, y1 + 3]},
-        "merge_cells": {"key": key, "cells": [cells[0], _beside(cells[0])]},
-        "split_cell": {"key": key, "cell": cells[0], "parts": 2},
+        "merge_cells": {"key": key, "cells": two},
+        "split_cell": {"key": key, "cell": cells[0] | both, "parts": 2},
         "open_saved": {"key": key, "analysis": whole},
         "export_file": {"key": key, "format": "csv", "analysis": analysis},
         "print_case": {"analyses": [{"key": key, "file": "a.png", "analysis": analysis}], "format": "html"},
