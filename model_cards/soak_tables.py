@@ -43,12 +43,12 @@ def _part(part: str, figures: Mapping[str, Any]) -> str:
         rows = [[column.replace("_", " "), _figure(figures[column])] for column in columns]
         return f"{INTRO[part]}\n\n{table(['', ''], rows)}\n\n{command}"
     rows = [
-        [room, *(_figure(values[column]) for column in columns)]
+        [room, *(_figure(values.get(column)) for column in columns)]
         for room, values in figures.items()
         if isinstance(values, Mapping)
     ]
     return f"{INTRO[part]}\n\n{table(['', *(column.replace('_', ' ') for column in columns)], rows)}\n\n{command}"
 
 
-def _figure(value: float) -> str:
+def _figure(value: float | None) -> str:
     return f"{value:,}" if isinstance(value, int) else number(value)

@@ -33,7 +33,9 @@ def soak(number: int, seed: int) -> dict[str, Any]:
     with ProcessPoolExecutor(2, max_tasks_per_child=1) as pool:
         for room, module in ROOMS.items():
             batches = [(module, f"{seed}{start:06}", min(BATCH, number - start)) for start in range(0, number, BATCH)]
-            figures[room] = count(outcome for found in pool.map(_run, batches) for outcome in found)
+            runs = list(pool.map(_run, batches))
+            figures[room] = count(outcome for outcomes, _ in runs for outcome in outcomes)
+            figures[room]["peak_mb"] = max(peak for _, peak in runs)
     return figures
 
 
@@ -47,7 +49,7 @@ def soak_server(server: Server, picture: Path, number: int, seed: int) -> dict[s
 
 
 def count(outcomes: Iterator[Outcome]) -> dict[str, Any]:
-    """Return how many ended how, the slowest, the most memory of a process in MB, and the first faults."""
+    """Return how many ended how, the seconds of the slowest, and the first faults."""
     kinds: Counter[str] = Counter()
     slowest, faults = 0.0, []
     for outcome in outcomes:
@@ -61,13 +63,14 @@ def count(outcomes: Iterator[Outcome]) -> dict[str, Any]:
         "refused": kinds["refused"],
         "faults": kinds["fault"],
         "slowest_seconds": slowest,
-        "peak_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
         "what_was_wrong": faults[:10],
     }
 
 
-def _run(batch: tuple[str, str, int]) -> list[Outcome]:
+def _run(batch: tuple[str, str, int]) -> tuple[list[Outcome], float]:
+    """Run a batch in a process of its own; return the outcomes and the most memory that it took, in MB."""
     module, seed, number = batch
     room = import_module(module)
     with tempfile.TemporaryDirectory() as folder:
-        return [room.run_case(case, Path(folder, "case")) for case in islice(room.cases(int(seed)), number)]
+        outcomes = [room.run_case(case, Path(folder, "case")) for case in islice(room.cases(int(seed)), number)]
+    return outcomes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
