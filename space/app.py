@@ -15,6 +15,7 @@ from marrow import MarrowError, Models
 from marrow.defaults import default_reference
 from marrow.flags import start_upload
 from screen.actions import Actions
+from screen.blocks import Blocks
 from screen.connections import limit_connections
 from screen.image_file import ImageFile
 from screen.limits import Limits
@@ -61,7 +62,7 @@ def build(actions: Actions) -> gr.Blocks:
         # hidden, not taken out: the browser alone knows what was done in the viewer, and keeps it
         return gr.Column(visible=not is_work), gr.Column(visible=True if is_work else "hidden")
 
-    with gr.Blocks(title="Bone-marrow smear", analytics_enabled=False, delete_cache=(KEPT // 6, KEPT)) as app:
+    with Blocks(title="Bone-marrow smear", analytics_enabled=False, delete_cache=(KEPT // 6, KEPT)) as app:
         gr.Markdown(i18n("intro"), elem_id="intro")
         with gr.Column(elem_id="start") as start:
             back = gr.Button(i18n("back"), visible=False, size="sm", elem_id="back")

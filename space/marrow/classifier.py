@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic.dataclasses import dataclass
 
 from marrow.cell import Box
 from marrow.crop import CropConfig, crop_cell
 from marrow.errors import MarrowError
 from marrow.hub import ModelFolder
+from marrow.integrity import SelfTest
 from marrow.pretrained import Pretrained
+from marrow.records import Code, Share, check_unique
 from marrow.report import CountingRules
-from marrow.runtime import compile_onnx, read_config
+from marrow.runtime import open_network, read_config
 
 BATCH = 32
 
@@ -28,55 +30,6 @@ SOURCES_OF_0_1 = {"marrow": ("bone_marrow", "MLL"), "blood": ("blood", "Barcelon
 
 CAM_SHIFTS = (-11, 0, 11)
 """Pixels by which a crop is shifted for a finer map; they divide the 32 of a step of the last feature map."""
-
-
-@dataclass(frozen=True)
-class ClassifierConfig:
-    """What a classifier's ``config.json`` says beside its Transformers keys.
-
-    Attributes:
-        id2label: class code by index, as Transformers writes it.
-        crop: how a cell is cut out, the fields of :class:`marrow.crop.CropConfig`.
-        temperature: the logits are divided by it before the softmax.
-        uncertain_below: a cell whose best probability is lower counts as uncertain, 0 to 1.
-        trained_on: number of training images by code, origin and laboratory; an empty entry means none. What release
-            0.1 wrote is read too, see :func:`read_trained_on`.
-        tta_rotations: number of quarter turns of each crop whose probabilities are averaged, 1 to 4.
-        reject_logit: constant logit that competes with those of the classes and stands for none of them, so that the
-            probabilities add up to less than 1 where no class speaks up; nothing competes when ``None``.
-    """
-
-    id2label: dict[str, str]
-    crop: dict[str, Any]
-    temperature: float
-    uncertain_below: float
-    trained_on: TrainedOn
-    tta_rotations: int = 1
-    reject_logit: float | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "trained_on", read_trained_on(self.trained_on))
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The class codes in the order of the network's outputs."""
-        return tuple(self.id2label[str(i)] for i in range(len(self.id2label)))
-
-    @property
-    def rules(self) -> CountingRules:
-        """What a differential count must know of the classifier."""
-        seen = {code: self._origins(code) for code in self.labels}
-        return CountingRules(
-            labels=self.labels,
-            uncertain_below=self.uncertain_below,
-            not_from_marrow=tuple(code for code, origins in seen.items() if "bone_marrow" not in origins),
-            unknown=tuple(code for code, origins in seen.items() if not origins),
-        )
-
-    def _origins(self, code: str) -> set[str]:
-        """Return the origins of the images of a class that the classifier was trained on."""
-        by_origin = self.trained_on.get(code, {})
-        return {origin for origin, laboratories in by_origin.items() if any(n > 0 for n in laboratories.values())}
 
 
 def read_trained_on(plain: Any) -> TrainedOn:
@@ -108,11 +61,71 @@ def _read_origins(entry: dict[str, Any]) -> dict[str, dict[str, int]]:
     return origins
 
 
+def _check_labels(labels: dict[str, str]) -> dict[str, str]:
+    if sorted(labels) != sorted(map(str, range(len(labels)))) or not labels:
+        raise ValueError("its keys are not 0, 1 and so on")
+    check_unique(tuple(labels.values()))
+    return labels
+
+
+@dataclass(frozen=True)
+class ClassifierConfig:
+    """What a classifier's ``config.json`` says beside its Transformers keys.
+
+    Attributes:
+        id2label: class code by index, as Transformers writes it.
+        crop: how a cell is cut out.
+        temperature: the logits are divided by it before the softmax.
+        uncertain_below: a cell whose best probability is lower counts as uncertain, 0 to 1.
+        trained_on: number of training images by code, origin and laboratory; an empty entry means none. What release
+            0.1 wrote is read too, see :func:`read_trained_on`.
+        tta_rotations: number of quarter turns of each crop whose probabilities are averaged, 1 to 4.
+        reject_logit: constant logit that competes with those of the classes and stands for none of them, so that the
+            probabilities add up to less than 1 where no class speaks up; nothing competes when ``None``.
+        sha256: digest of each file of weights, by its name; empty before release 0.2.
+        self_test: what the network makes of a small picture; ``None`` before release 0.2.
+    """
+
+    id2label: Annotated[dict[str, Code], AfterValidator(_check_labels)]
+    crop: CropConfig
+    temperature: Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False)]
+    uncertain_below: Share
+    trained_on: Annotated[TrainedOn, BeforeValidator(read_trained_on)]
+    tta_rotations: Annotated[int, Field(ge=1, le=4)] = 1
+    reject_logit: Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)] | None = None
+    sha256: dict[str, str] = Field(default_factory=dict)
+    self_test: SelfTest | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The class codes in the order of the network's outputs."""
+        return tuple(self.id2label[str(i)] for i in range(len(self.id2label)))
+
+    @property
+    def rules(self) -> CountingRules:
+        """What a differential count must know of the classifier."""
+        seen = {code: self._origins(code) for code in self.labels}
+        return CountingRules(
+            labels=self.labels,
+            uncertain_below=self.uncertain_below,
+            not_from_marrow=tuple(code for code, origins in seen.items() if "bone_marrow" not in origins),
+            unknown=tuple(code for code, origins in seen.items() if not origins),
+        )
+
+    def _origins(self, code: str) -> set[str]:
+        """Return the origins of the images of a class that the classifier was trained on."""
+        by_origin = self.trained_on.get(code, {})
+        return {origin for origin, laboratories in by_origin.items() if any(n > 0 for n in laboratories.values())}
+
+
 class Classifier(Pretrained):
     """Names cells.
 
     Args:
         folder: a folder with ``config.json`` and ``model.onnx``, as :func:`marrow.hub.resolve` returns it.
+
+    Attributes:
+        explains: whether ``model.onnx`` has the output ``maps`` that :meth:`explain` needs; older exports have not.
 
     Raises:
         MarrowError: a file is missing or unreadable.
@@ -122,9 +135,9 @@ class Classifier(Pretrained):
         super().__init__(folder)
         self.config = read_config(folder.path, ClassifierConfig)
         self.labels = self.config.labels
-        self.crop = CropConfig(**self.config.crop)
+        self.crop = self.config.crop
         # bfloat16 moves the logits by up to 0.1, and with them the names near a threshold
-        self._network = compile_onnx(folder.path / "model.onnx", exact=True)
+        self._network = open_network(folder.path, self.config, self.crop.size, _network_input, self._fits, exact=True)
 
     def __call__(self, image: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
         """Name the cells in the boxes of one image.
@@ -148,11 +161,17 @@ class Classifier(Pretrained):
         """Return the logits of ``(n, size, size, 3)`` uint8 RGB crops, ``(tta_rotations, n, len(labels))``."""
         return np.stack([logits for logits, *_ in self._forward(crops)])
 
-    @cached_property
-    def explains(self) -> bool:
-        """Whether ``model.onnx`` has the output ``maps`` that :meth:`explain` needs; older exports have not."""
-        blank = np.zeros((1, self.crop.size, self.crop.size, 3), np.uint8)
-        return len(next(self._forward(blank))) > 1
+    def raw_outputs(self, crop: np.ndarray) -> list[np.ndarray]:
+        """Return the outputs of the network for a crop, as :class:`SelfTest` compares them."""
+        return self._network(_network_input(crop))
+
+    def _fits(self, outputs: list[np.ndarray]) -> bool:
+        """Tell whether outputs are logits of the labels, and maps of them if there are any."""
+        logits, *maps = outputs
+        self.explains = len(maps) > 0
+        return logits.shape == (1, len(self.labels)) and all(
+            one.ndim == 4 and one.shape[1] == len(self.labels) and one.shape[2] == one.shape[3] > 1 for one in maps
+        )
 
     def explain(self, crop: np.ndarray, code: str) -> np.ndarray:
         """Say where the evidence for a class lies.
@@ -192,11 +211,16 @@ class Classifier(Pretrained):
 
     def _forward(self, crops: np.ndarray) -> Iterator[list[np.ndarray]]:
         """Return the network's outputs for crops at each rotation, whose maps are turned as the crops are."""
-        inputs = crops.transpose(0, 3, 1, 2) / np.float32(127.5) - np.float32(1)
+        inputs = _network_input(crops)
         for turn in range(self.config.tta_rotations):
             turned = np.ascontiguousarray(np.rot90(inputs, turn, axes=(2, 3)))
             batches = [self._network(turned[i : i + BATCH]) for i in range(0, len(turned), BATCH)]
             yield [np.concatenate(parts) for parts in zip(*batches, strict=True)]
+
+
+def _network_input(crops: np.ndarray) -> np.ndarray:
+    """Return ``(n, 3, size, size)`` float32 in -1…1 of one crop or several, uint8 RGB."""
+    return crops.reshape(-1, *crops.shape[-3:]).transpose(0, 3, 1, 2) / np.float32(127.5) - np.float32(1)
 
 
 def probabilities(logits: np.ndarray, temperature: float = 1, reject_logit: float | None = None) -> np.ndarray:

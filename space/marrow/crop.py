@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
+from pydantic import Field
 
 from marrow.cell import Box
 from marrow.centre_cell import find_centre_cell
@@ -25,9 +27,9 @@ class CropConfig:
             neighbours and smear, which tell the source of an image and not the cell.
     """
 
-    size: int = 129
-    context: float = 0.15
-    background: int = 128
+    size: Annotated[int, Field(ge=16, le=1024)] = 129
+    context: Annotated[float, Field(ge=0, le=4, allow_inf_nan=False)] = 0.15
+    background: Annotated[int, Field(ge=0, le=255)] = 128
 
 
 def crop_cell(image: np.ndarray, box: Box, config: CropConfig) -> np.ndarray:

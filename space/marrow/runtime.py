@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable
-from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from marrow.errors import MarrowError
+from marrow.integrity import NetworkConfig, digest
+from marrow.records import parse
 
 # openvino reports each start to Google Analytics; where this package cannot be imported, it does without
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 import openvino as ov  # noqa: E402
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
 FORMER_KEYS = {"max_object_size": "largest", "tta_rotations": "views", "reject_logit": "none_logit"}
 """What releases before 0.2 call a key of ``config.json``."""
 
-Config = TypeVar("Config", bound="DataclassInstance")
+_LOG = logging.getLogger(__name__)
+
+Config = TypeVar("Config")
 Network = Callable[[np.ndarray], list[np.ndarray]]
 
 
@@ -33,18 +34,58 @@ def read_config(folder: Path, kind: type[Config]) -> Config:
     A key that is not there takes the default of its field.
 
     Raises:
-        MarrowError: the file is missing, is not JSON, or lacks a key without a default.
+        MarrowError: the file is missing or is not JSON, lacks a key without a default, or holds what no model has.
     """
     path = folder / "config.json"
     try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        values |= {now: values[then] for now, then in FORMER_KEYS.items() if then in values and now not in values}
-        wanted = [f.name for f in fields(kind) if f.name in values or f.default is MISSING]
-        return kind(**{name: _freeze(values[name]) for name in wanted})
-    except (OSError, ValueError) as error:
-        raise MarrowError(f"{path} cannot be read: pull the model again or name another one.") from error
-    except KeyError as error:
-        raise MarrowError(f"{path} has no {error}: name a model that this project exported.") from error
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(values, dict):
+            values |= {now: values[then] for now, then in FORMER_KEYS.items() if then in values and now not in values}
+        return parse(kind, values, path.name)
+    except (OSError, RecursionError) as error:
+        raise MarrowError(f"{path} cannot be read ({error}): pull the model again or name another one.") from error
+    except ValueError as error:
+        remedy = "pull the model again, or run training.measure if it was only exported"
+        raise MarrowError(f"{path} cannot be used ({error}): {remedy}.") from error
+
+
+def open_network(
+    folder: Path,
+    config: NetworkConfig,
+    side: int,
+    prepare: Callable[[np.ndarray], np.ndarray],
+    fits: Callable[[list[np.ndarray]], bool],
+    exact: bool = False,
+) -> Network:
+    """Compile ``folder/model.onnx``, once it is shown to be the network that ``config.json`` describes.
+
+    Args:
+        folder: a model folder.
+        config: what its ``config.json`` says. Without a digest, as of releases before 0.2, a warning is logged.
+        side: pixels of a picture.
+        prepare: makes the network's input of a picture, ``(side, side, 3)`` uint8 RGB.
+        fits: tells whether the outputs have the shapes that belong to the config.
+        exact: as in :func:`compile_onnx`.
+
+    Raises:
+        MarrowError: the file is damaged, or another one than the config says.
+    """
+    path = folder / "model.onnx"
+    again = f"{path} is damaged, or does not belong to its config.json: pull the model again or name another one."
+    if config.sha256 and config.sha256.get(path.name) != digest(path):
+        raise MarrowError(again)
+    network = compile_onnx(path, exact)
+    try:
+        image = config.self_test.image(side) if config.self_test else np.full((side, side, 3), 128, np.uint8)
+        outputs = network(prepare(image))
+        as_described = fits(outputs) and (config.self_test is None or config.self_test.agrees(outputs))
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise MarrowError(again) from error
+    if not as_described or not all(np.isfinite(output).all() for output in outputs):
+        raise MarrowError(again)
+    if not config.sha256:
+        _LOG.warning("%s names no digest of its weights, so nothing shows whether they are damaged.", folder)
+    return network
 
 
 def compile_onnx(path: Path, exact: bool = False) -> Network:
@@ -74,7 +115,3 @@ def compile_onnx(path: Path, exact: bool = False) -> Network:
         return [np.array(results[output]) for output in compiled.outputs]
 
     return run
-
-
-def _freeze(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

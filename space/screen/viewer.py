@@ -28,11 +28,16 @@ from marrow.texts import CLASS_NAMES, NOTES
 from screen.words import IMAGE, VIEWER
 
 STATIC = Path(__file__).with_name("static")
-FILES = sorted(path for path in STATIC.rglob("*") if path.is_file())
-VERSION = sha256(b"".join(path.read_bytes() for path in FILES)).hexdigest()[:12]
-"""Names the state of all files of the viewer."""
 
-MODULES = f"/viewer/{VERSION}"
+
+def digest_of(folder: Path) -> str:
+    """Return twelve hexadecimal digits that name the state of all files in a folder, by their names and contents."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    states = [path.relative_to(folder).as_posix() + sha256(path.read_bytes()).hexdigest() for path in files]
+    return sha256("".join(states).encode()).hexdigest()[:12]
+
+
+MODULES = f"/viewer/{digest_of(STATIC)}"
 """Path of :data:`STATIC` on the server: another one after every change, so that no browser mixes old and new files."""
 
 MOUNT = f"""

@@ -1,14 +1,12 @@
-"""The words of the screen: ``locales/en.json`` and ``locales/fr.json``, with the same keys and placeholders."""
+"""The words of the screen by language, a file of ``locales`` each, with the same keys and placeholders."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-LANGUAGES = ("en", "fr")
-
-_FOLDER = Path(__file__).with_name("locales")
-_LOCALES = {code: json.loads((_FOLDER / f"{code}.json").read_text(encoding="utf-8")) for code in LANGUAGES}
+_FILES = sorted(Path(__file__).with_name("locales").glob("*.json"))
+_LOCALES = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in _FILES}
 
 Words = dict[str, dict[str, str]]
 

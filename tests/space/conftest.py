@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from marrow.report import make_report
 from tests.space.known_models import DISCS, make_classifier, make_segmenter
 from tests.space.served import Server, serve, visit
 
+Visitor = Callable[..., Page]
 AT = "2026-11-23T12:00:00Z"
 
 
@@ -93,11 +96,27 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser, server) -> Iterator[Page]:
-    """An English page, wide, with nothing chosen yet; an error of its scripts fails the test."""
+def visitor(browser, server) -> Iterator[Visitor]:
+    """Opens the Space for visitors, each with a browser of their own, as far as it stores anything.
+
+    An error of a page's scripts fails the test, and so does a request to another host.
+    """
     wrong: list[str] = []
-    with browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB") as context:
-        page = context.new_page()
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        yield visit(page, server.url)
+    with ExitStack() as contexts:
+
+        def come(url: str = server.url, **options: Any) -> Page:
+            wide = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB"}
+            page = contexts.enter_context(browser.new_context(**(wide | options))).new_page()
+            page.on("pageerror", lambda error: wrong.append(str(error)))
+            ours = (url, "data:", "blob:")
+            page.on("request", lambda asked: asked.url.startswith(ours) or wrong.append(asked.url))
+            return visit(page, url)
+
+        yield come
     assert wrong == []
+
+
+@pytest.fixture
+def page(visitor) -> Page:
+    """An English page, wide, with nothing chosen yet."""
+    return visitor()

@@ -15,11 +15,14 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from tqdm import tqdm
 
+from dataset_scripts.drawing.pictures import draw_field
 from marrow.cell import Detection
 from marrow.segmenter import Segmenter
+from training.common.files import read_json
 from training.common.metrics_schema import ChosenConfidence, CurvePoint, FieldMetrics, RecallOf, SegmenterMetrics
-from training.common.model_folder import update_config
+from training.common.model_folder import note_self_test, note_weights, update_config
 from training.common.plots import draw_curve
+from training.evaluation import matching
 from training.evaluation.ground_truth import (
     GroundTruth,
     annotation_file,
@@ -28,22 +31,10 @@ from training.evaluation.ground_truth import (
     segpc_fields,
     single_cells,
 )
-from training.evaluation.matching import (
-    F1_TOLERANCE,
-    RLE,
-    Match,
-    best_confidence,
-    detection_rles,
-    intervals,
-    match_boxes,
-    match_rles,
-    precision_recall,
-    recall_by,
-    summary,
-)
 
 Outliner = Callable[[np.ndarray, float], Sequence[Detection]]  # of an image and the lowest score to keep
 
+PICTURE = 640  # pixels of the field that the self-test is made of
 LOWEST = 0.01  # detections below are not looked at
 MATCHED = ("recall", "precision", "f1", "mean_iou", "count_error")  # metrics of matched cells
 MOST = 300  # detections of one field that are looked at, the best first
@@ -56,8 +47,8 @@ class Outlined:
     """A field with what was found in it: the masks, and the comparison with the truth."""
 
     field: GroundTruth
-    found: list[RLE]
-    match: Match
+    found: list[matching.RLE]
+    match: matching.Match
 
 
 def measure(model: Path, data: str, benchmarks: Path | None) -> SegmenterMetrics:
@@ -66,25 +57,28 @@ def measure(model: Path, data: str, benchmarks: Path | None) -> SegmenterMetrics
     Draws the curve that the confidence was chosen from, ``precision_recall.png``, into the folder of the model.
 
     Args:
-        model: Hub folder; ``confidence`` of its ``config.json`` is set.
+        model: Hub folder; ``confidence`` of its ``config.json`` is set, with digests of the weights and a self-test.
         data: folder that ``smear_fields.py`` wrote, with ``validation`` and ``test`` fields.
         benchmarks: folder with ``fields_segpc``, ``fields_bccd`` and ``wbc_masks``.
 
     Returns:
         The metrics, but for ``environment`` and ``command``.
     """
+    note_weights(model)
+    update_config(model, confidence=read_json(model / "config.json").get("confidence", 0.5))  # an export has none
     segmenter = Segmenter.from_pretrained(str(model))
     confidence, curve = choose_confidence(segmenter, Path(data))
     datasets = measure_outliner(segmenter, confidence, Path(data), benchmarks)
     update_config(model, confidence=confidence)
+    note_self_test(model, segmenter, draw_field(np.random.default_rng(0), PICTURE, PICTURE, 14).image)
     draw_curve(curve, confidence, model / "precision_recall.png")
-    return SegmenterMetrics(datasets, ChosenConfidence(confidence, F1_TOLERANCE), curve)
+    return SegmenterMetrics(datasets, ChosenConfidence(confidence, matching.F1_TOLERANCE), curve)
 
 
 def choose_confidence(outliner: Outliner, data: Path) -> tuple[float, list[CurvePoint]]:
     """Choose the default confidence on the validation fields; return it and the curve it was chosen from."""
-    curve = precision_recall([one.match for one in outline(outliner, coco_fields(data, "validation"))])
-    return best_confidence(curve), curve
+    curve = matching.precision_recall([one.match for one in outline(outliner, coco_fields(data, "validation"))])
+    return matching.best_confidence(curve), curve
 
 
 def measure_outliner(
@@ -110,7 +104,7 @@ def measure_outliner(
             confidence,
             MATCHED,
             **average_precision(annotation_file(data, "test"), composed),
-            recall_by_overlap=recall_by(*_values(composed, lambda f: f.hidden), OVERLAP_BINS, confidence),
+            recall_by_overlap=matching.recall_by(*_values(composed, lambda f: f.hidden), OVERLAP_BINS, confidence),
             recall_by_diameter=_recall_by_diameter(composed, confidence),
         )
     empty = [one.match.found(confidence) for one in composed if not one.field.cells]
@@ -142,10 +136,12 @@ def outline(outliner: Outliner, fields: Iterable[GroundTruth]) -> list[Outlined]
 def _outline(outliner: Outliner, field: GroundTruth) -> Outlined:
     image = field.image()
     detections = list(outliner(image, LOWEST))[:MOST]
-    found = detection_rles(detections, image.shape[:2])
+    found = matching.detection_rles(detections, image.shape[:2])
     if len(field.boxes):
-        return Outlined(field, found, match_boxes(field.boxes, detections))
-    return Outlined(field, found, match_rles(field.cells, found, [detection.score for detection in detections]))
+        return Outlined(field, found, matching.match_boxes(field.boxes, detections))
+    return Outlined(
+        field, found, matching.match_rles(field.cells, found, [detection.score for detection in detections])
+    )
 
 
 def _field_metrics(
@@ -153,7 +149,7 @@ def _field_metrics(
 ) -> FieldMetrics:
     """Return those metrics of the matches that are known in these fields, and others that were measured already."""
     matches = [one.match for one in outlined]
-    values, bounds = summary(matches, confidence), intervals(matches, confidence)
+    values, bounds = matching.summary(matches, confidence), matching.intervals(matches, confidence)
     known: dict[str, Any] = {name: values[name] for name in names if not np.isnan(values[name])}
     return FieldMetrics(
         n_images=len(outlined),
@@ -165,12 +161,12 @@ def _field_metrics(
 
 
 def _recall_by_diameter(outlined: Sequence[Outlined], confidence: float) -> dict[str, RecallOf]:
-    return recall_by(*_values(outlined, GroundTruth.diameters), DIAMETER_BINS, confidence)
+    return matching.recall_by(*_values(outlined, GroundTruth.diameters), DIAMETER_BINS, confidence)
 
 
 def _values(
     outlined: Sequence[Outlined], quality: Callable[[GroundTruth], np.ndarray]
-) -> tuple[list[Match], list[np.ndarray]]:
+) -> tuple[list[matching.Match], list[np.ndarray]]:
     return [one.match for one in outlined], [quality(one.field) for one in outlined]
 
 

@@ -3,6 +3,7 @@
 
 import { Viewer } from "./control/viewer.js";
 import { isSavedFile } from "./model/saved.js";
+import { fill, make } from "./view/dom.js";
 
 /** @import { Answer, Settings, Value, Words } from "./types.d.ts" */
 
@@ -65,7 +66,7 @@ function takeDropped(event, viewer, words) {
   if (!saved || !(event.target instanceof Node) || !start?.contains(event.target)) return;
   event.preventDefault();
   event.stopImmediatePropagation();
-  viewer.takeNext(saved);
+  viewer.session.pending = saved;
   const image = files.find((file) => file !== saved);
   if (image) chooseImage(image);
   else tellThatItWaits(start, words);
@@ -77,11 +78,7 @@ function takeDropped(event, viewer, words) {
  */
 function tellThatItWaits(start, words) {
   start.querySelector(".waits")?.remove();
-  const sentence = document.createElement("p");
-  sentence.className = "waits";
-  sentence.role = "status";
-  sentence.textContent = words.saved_waits;
-  start.prepend(sentence);
+  start.prepend(make("p.waits", { role: "status" }, words.saved_waits));
 }
 
 /**
@@ -104,9 +101,7 @@ function nameControls(words) {
   if (!image) return;
   for (const button of image.querySelectorAll("button[aria-label]")) {
     const text = words[button.ariaLabel || ""];
-    if (!text || !(button instanceof HTMLElement)) continue;
-    button.title = text;
-    button.ariaLabel = text;
+    if (text) fill(button, { title: text, "aria-label": text });
   }
   document.querySelectorAll("#examples .gallery-item").forEach((button, number) => {
     button.ariaLabel = `${words.Example} ${number + 1}`;

@@ -141,3 +141,10 @@ export interface Page {
   /** Leave the viewer, to choose another image. */
   restart(): void;
 }
+
+/** The element that `"name.class"` makes, from a map of elements by tag. */
+export type ElementOf<Name extends string, Elements> = Name extends `${infer Tag}.${string}`
+  ? ElementOf<Tag, Elements>
+  : Name extends keyof Elements
+    ? Elements[Name]
+    : never;

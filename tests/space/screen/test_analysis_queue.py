@@ -17,7 +17,7 @@ from screen.analysis_queue import AnalysisQueue, Place, Visitor
 from screen.limits import Limits
 from screen.uploads import RefusedError
 from screen.viewer import serve_modules
-from tests.space.served import APP, PATIENCE, cells, upload, visit
+from tests.space.served import APP, PATIENCE, cells, upload
 
 
 def test_who_waits_moves_up_and_is_let_through_in_order():
@@ -80,12 +80,12 @@ def busy(models, tmp_path, monkeypatch) -> Iterator[tuple[str, AnalysisQueue]]:
     blocks.close()
 
 
-def test_a_visitor_is_told_in_their_language(browser, busy, smear_file):
+def test_a_visitor_is_told_in_their_language(visitor, busy, smear_file):
     url, line = busy
-    with browser.new_context(locale="fr-FR") as context, ExitStack() as others:
+    with ExitStack() as others:
         for _ in range(Limits().at_once):
             others.enter_context(line.slot())
-        page = visit(context.new_page(), url)
+        page = visitor(url, locale="fr-FR")
         page.set_input_files("#image input[type=file]", smear_file)
         waiting = page.locator("#image .progress-level-inner")
         expect(waiting).to_contain_text("1 avant vous", timeout=PATIENCE)
@@ -93,17 +93,16 @@ def test_a_visitor_is_told_in_their_language(browser, busy, smear_file):
         expect(cells(page)).to_have_count(4, timeout=PATIENCE)
 
 
-def test_a_visitor_before_a_full_line_is_asked_to_come_again(browser, busy, smear_file):
+def test_a_visitor_before_a_full_line_is_asked_to_come_again(visitor, busy, smear_file):
     url, line = busy
     me = [Place(Visitor(), is_through=True) for _ in range(Limits().at_once + Limits().waiting)]
-    with browser.new_context(locale="fr-FR") as context:
-        page = visit(context.new_page(), url)
-        line._waiting.extend(me)  # as if they waited
-        page.set_input_files("#image input[type=file]", smear_file)
-        expect(page.get_by_text("Trop de personnes attendent")).to_be_visible(timeout=PATIENCE)
-        line._waiting.clear()
-        upload(page, smear_file)
-        expect(cells(page)).to_have_count(4)
+    page = visitor(url, locale="fr-FR")
+    line._waiting.extend(me)  # as if they waited
+    page.set_input_files("#image input[type=file]", smear_file)
+    expect(page.get_by_text("Trop de personnes attendent")).to_be_visible(timeout=PATIENCE)
+    line._waiting.clear()
+    upload(page, smear_file)
+    expect(cells(page)).to_have_count(4)
 
 
 @pytest.mark.parametrize("reason", ["tell", "gone", "left"])

@@ -16,7 +16,7 @@ from playwright.sync_api import expect
 
 from screen.uploads import KEPT, RefusedError, Upload, Uploads, uploaded
 from tests.space.known_models import HUB
-from tests.space.served import APP, EXAMPLES, PATIENCE, cells, environment, serve, upload, visit
+from tests.space.served import APP, EXAMPLES, PATIENCE, cells, environment, serve, upload
 
 
 def test_no_file_is_refused():
@@ -96,18 +96,17 @@ SENTENCES = {
 
 
 @pytest.mark.parametrize(("number", "locale"), [(0, "en-GB"), (1, "fr-FR")])
-def test_bad_files_end_in_a_sentence_and_the_next_can_be_chosen(browser, server, smear_file, tmp_path, number, locale):
+def test_bad_files_end_in_a_sentence_and_the_next_can_be_chosen(visitor, server, smear_file, tmp_path, number, locale):
     (tmp_path / "not_an_image.jpg").write_bytes(b"not an image")
     Image.new("1", (20_000, 10_000)).save(tmp_path / "too_large.png")
     Image.new("RGB", (1, 1)).save(tmp_path / "too_small.png")
-    with browser.new_context(locale=locale) as context:
-        page = visit(context.new_page(), server.url)
-        for reason in SENTENCES:
-            (file,) = tmp_path.glob(f"{reason}.*")
-            page.set_input_files("#image input[type=file]", file)
-            expect(page.get_by_text(SENTENCES[reason][number])).to_be_visible(timeout=PATIENCE)
-        upload(page, smear_file)
-        expect(cells(page)).to_have_count(4)
+    page = visitor(locale=locale)
+    for reason in SENTENCES:
+        (file,) = tmp_path.glob(f"{reason}.*")
+        page.set_input_files("#image input[type=file]", file)
+        expect(page.get_by_text(SENTENCES[reason][number])).to_be_visible(timeout=PATIENCE)
+    upload(page, smear_file)
+    expect(cells(page)).to_have_count(4)
     assert "Traceback" not in server.log.read_text()
 
 

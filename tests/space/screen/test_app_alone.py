@@ -18,12 +18,11 @@ from tests.space.served import (
     report_on_screen,
     serve,
     upload,
-    visit,
 )
 
 
 @pytest.mark.slow
-def test_the_folder_is_complete_by_itself(browser, model_folders, smear_file, tmp_path, monkeypatch):
+def test_the_folder_is_complete_by_itself(visitor, model_folders, smear_file, tmp_path, monkeypatch):
     monkeypatch.delenv("PYTHONPATH", raising=False)
     space = shutil.copytree(
         APP.parent, tmp_path / "space", ignore=shutil.ignore_patterns("__pycache__", "*.pyi", "*.egg-info")
@@ -38,11 +37,10 @@ def test_the_folder_is_complete_by_itself(browser, model_folders, smear_file, tm
     assert installed.returncode == 0, installed.stderr
     (tmp_path / "run").mkdir()
     for server in serve(tmp_path / "run", *map(str, model_folders), app=space / "app.py", python=str(python)):
-        with browser.new_context(locale="en-GB") as context:
-            page = visit(context.new_page(), server.url)
-            upload(page, smear_file)
-            assert cells(page).count() == 4
-            look(page, "report")
-            seen = report_on_screen(page)
-            expected = expected_on_screen(read_json(downloaded(page, "json"))["report"])
-            assert {key: seen[key] for key in expected} == expected
+        page = visitor(server.url)
+        upload(page, smear_file)
+        assert cells(page).count() == 4
+        look(page, "report")
+        seen = report_on_screen(page)
+        expected = expected_on_screen(read_json(downloaded(page, "json"))["report"])
+        assert {key: seen[key] for key in expected} == expected

@@ -175,20 +175,19 @@ def test_a_cell_is_added_in_a_box(review, how):
     assert _overlap(added["box"], [cx - radius, cy - radius, cx + radius, cy + radius]) > 0.6
 
 
-def test_a_finger_draws_the_box(browser, server, smear_file):
+def test_a_finger_draws_the_box(visitor, smear_file):
     cx, cy, radius, _ = DISCS[4]
-    with browser.new_context(viewport={"width": 390, "height": 844}, locale="en-GB", has_touch=True) as context:
-        page = visit(context.new_page(), server.url)
-        upload(page, smear_file)
-        look(page, "review")
-        page.locator("#viewer [data-act=add]").tap()
-        page.locator("#viewer .stage").scroll_into_view_if_needed()
-        devtools = context.new_cdp_session(page)
-        for kind, reach in [("touchStart", -radius), ("touchMove", 0), ("touchMove", radius)]:
-            x, y = _on_screen(page, cx + reach, cy + reach)
-            devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
-        devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-        expect(cells(page)).to_have_count(5, timeout=PATIENCE)
+    page = visitor(viewport={"width": 390, "height": 844}, has_touch=True)
+    upload(page, smear_file)
+    look(page, "review")
+    page.locator("#viewer [data-act=add]").tap()
+    page.locator("#viewer .stage").scroll_into_view_if_needed()
+    devtools = page.context.new_cdp_session(page)
+    for kind, reach in [("touchStart", -radius), ("touchMove", 0), ("touchMove", radius)]:
+        x, y = _on_screen(page, cx + reach, cy + reach)
+        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+    devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    expect(cells(page)).to_have_count(5, timeout=PATIENCE)
 
 
 def test_cells_are_merged_and_split(review):

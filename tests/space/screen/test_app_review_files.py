@@ -26,7 +26,6 @@ from tests.space.served import (
     report_on_screen,
     slide,
     upload,
-    visit,
 )
 
 NAMES = {1: "NGS", 2: "LYT", 4: "NGS"}
@@ -100,35 +99,34 @@ def test_the_page_to_print_holds_the_count(reviewed):
     assert "colours" in text and "lymphocyte" in text and "Ana" in text
 
 
-def test_saved_work_is_opened_again_with_its_image(reviewed, browser, server, smear_file, tmp_path):
+def test_saved_work_is_opened_again_with_its_image(reviewed, visitor, smear_file, tmp_path):
     slide(reviewed, 0.35)
     path = _kept(downloaded(reviewed, "json"), tmp_path / "smear.json")
     saved = read_json(path)
-    with browser.new_context(locale="en-GB") as context:
-        page = visit(context.new_page(), server.url)
-        upload(page, smear_file)
-        look(page, "report")
-        page.set_input_files("#viewer [data-open]", path)
-        expect(page.get_by_text("The saved work is open again.")).to_be_visible(timeout=PATIENCE)
-        assert read_json(downloaded(page, "json")) == saved
-        assert page.locator("#viewer input[type=range]").get_attribute("min") == "0.35"
-        expect(page.locator("#viewer [data-act=undo]")).to_be_hidden()
-        look(page, "review")
-        expect(page.locator("#viewer [data-restore='3']")).to_be_visible()
-        # dropped together, and before its image
-        page.get_by_role("button", name="New image").click()
-        expect(page.locator("#image button").first).to_be_visible()
-        _drop(page, "#start", path)
-        expect(page.get_by_text("taken up as soon as you choose its image")).to_be_visible()
-        page.set_input_files("#image input[type=file]", smear_file)
-        expect(page.get_by_text("The saved work is open again.")).to_be_visible(timeout=PATIENCE)
-        expect(cells(page)).to_have_count(3)
-        look(page, "flag")
-        _drop(page, "#viewer .stage", path, smear_file)
-        # a new image is shown with its annotations
-        expect(page.locator("#viewer .legend")).to_be_visible(timeout=PATIENCE)
-        expect(page.get_by_text("The saved work is open again.")).to_be_visible(timeout=PATIENCE)
-        expect(cells(page)).to_have_count(3)
+    page = visitor()
+    upload(page, smear_file)
+    look(page, "report")
+    page.set_input_files("#viewer [data-open]", path)
+    expect(page.get_by_text("The saved work is open again.")).to_be_visible(timeout=PATIENCE)
+    assert read_json(downloaded(page, "json")) == saved
+    assert page.locator("#viewer input[type=range]").get_attribute("min") == "0.35"
+    expect(page.locator("#viewer [data-act=undo]")).to_be_hidden()
+    look(page, "review")
+    expect(page.locator("#viewer [data-restore='3']")).to_be_visible()
+    # dropped together, and before its image
+    page.get_by_role("button", name="New image").click()
+    expect(page.locator("#image button").first).to_be_visible()
+    _drop(page, "#start", path)
+    expect(page.get_by_text("taken up as soon as you choose its image")).to_be_visible()
+    page.set_input_files("#image input[type=file]", smear_file)
+    expect(page.get_by_text("The saved work is open again.")).to_be_visible(timeout=PATIENCE)
+    expect(cells(page)).to_have_count(3)
+    look(page, "flag")
+    _drop(page, "#viewer .stage", path, smear_file)
+    # a new image is shown with its annotations
+    expect(page.locator("#viewer .legend")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("The saved work is open again.")).to_be_visible(timeout=PATIENCE)
+    expect(cells(page)).to_have_count(3)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +149,7 @@ def test_a_json_that_is_not_this_image_ends_in_a_sentence(page, smear_file, tmp_
     expect(cells(page)).to_have_count(4)
 
 
-def test_images_add_up_to_a_case(reviewed, browser, server, smear, smear_file, tmp_path):
+def test_images_add_up_to_a_case(reviewed, visitor, smear, smear_file, tmp_path):
     page = reviewed
     page.get_by_role("button", name="Add to a case").click()
     expect(page.locator("#viewer .sum")).to_contain_text("3 of 500")
@@ -185,29 +183,28 @@ def test_images_add_up_to_a_case(reviewed, browser, server, smear, smear_file, t
         page.click("#viewer [data-case=print]")
     expect(opened.value.locator("body")).to_contain_text("second field", timeout=PATIENCE)
     opened.value.close()
-    _assert_the_case_opens_again(browser, server, path, smear_file, other)
+    _assert_the_case_opens_again(visitor, path, smear_file, other)
 
     page.get_by_role("button", name=re.compile("Take smear.png out of the case")).click()
     expect(page.locator("#viewer .sum")).to_contain_text("4 of 500")
 
 
-def _assert_the_case_opens_again(browser, server, path: Path, first: Path, second: Path) -> None:
+def _assert_the_case_opens_again(visitor, path: Path, first: Path, second: Path) -> None:
     """With one image at hand the other counts all the same, and is there when its image is."""
-    with browser.new_context(locale="en-GB") as context:
-        page = visit(context.new_page(), server.url)
-        upload(page, second)
-        look(page, "report")
-        page.set_input_files("#viewer [data-open]", path)
-        expect(page.locator("#viewer .work.waits")).to_have_count(1, timeout=PATIENCE)
-        expect(page.locator("#viewer .sum")).to_contain_text("7 of 500")
-        page.locator("#viewer .sum").click()
-        with page.expect_download() as download:
-            page.click("#viewer [data-case=json]")
-        assert read_json(download.value.path()) == read_json(path)
-        _drop(page, "#viewer .stage", first)
-        expect(page.locator("#viewer .work.waits")).to_have_count(0, timeout=PATIENCE)
-        expect(cells(page)).to_have_count(3)
-        expect(page.locator("#viewer .sum")).to_contain_text("7 of 500")
+    page = visitor()
+    upload(page, second)
+    look(page, "report")
+    page.set_input_files("#viewer [data-open]", path)
+    expect(page.locator("#viewer .work.waits")).to_have_count(1, timeout=PATIENCE)
+    expect(page.locator("#viewer .sum")).to_contain_text("7 of 500")
+    page.locator("#viewer .sum").click()
+    with page.expect_download() as download:
+        page.click("#viewer [data-case=json]")
+    assert read_json(download.value.path()) == read_json(path)
+    _drop(page, "#viewer .stage", first)
+    expect(page.locator("#viewer .work.waits")).to_have_count(0, timeout=PATIENCE)
+    expect(cells(page)).to_have_count(3)
+    expect(page.locator("#viewer .sum")).to_contain_text("7 of 500")
 
 
 def test_who_leaves_with_unsaved_work_is_asked(page, smear_file):
@@ -234,22 +231,21 @@ def test_who_leaves_with_unsaved_work_is_asked(page, smear_file):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_review_fits_the_screen_in_french(browser, server, smear_file, width):
-    with browser.new_context(viewport={"width": width, "height": 844}, locale="fr-FR") as context:
-        page = visit(context.new_page(), server.url)
-        upload(page, smear_file)
-        _correct(page)
-        page.locator("#viewer .join").click()
-        for view in ("review", "report", "case"):
-            look(page, view)
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, view
-            clipped = page.locator("#viewer .panel").evaluate("panel => panel.scrollWidth - panel.clientWidth")
-            assert clipped <= 0, view
-        look(page, "review")
-        page.locator("#viewer .crops button").first.click()
-        expect(page.locator("#viewer .bench")).to_contain_text("Confirmer")
-        unnamed = "all => all.filter(one => !(one.ariaLabel || one.title || one.textContent.trim())).length"
-        assert page.locator("#viewer button").evaluate_all(unnamed) == 0
+def test_the_review_fits_the_screen_in_french(visitor, smear_file, width):
+    page = visitor(viewport={"width": width, "height": 844}, locale="fr-FR")
+    upload(page, smear_file)
+    _correct(page)
+    page.locator("#viewer .join").click()
+    for view in ("review", "report", "case"):
+        look(page, view)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, view
+        clipped = page.locator("#viewer .panel").evaluate("panel => panel.scrollWidth - panel.clientWidth")
+        assert clipped <= 0, view
+    look(page, "review")
+    page.locator("#viewer .crops button").first.click()
+    expect(page.locator("#viewer .bench")).to_contain_text("Confirmer")
+    unnamed = "all => all.filter(one => !(one.ariaLabel || one.title || one.textContent.trim())).length"
+    assert page.locator("#viewer button").evaluate_all(unnamed) == 0
 
 
 def _correct(page: Page) -> None:

@@ -24,7 +24,6 @@ from tests.space.served import (
     serve,
     slide,
     upload,
-    visit,
 )
 
 
@@ -140,15 +139,14 @@ def test_the_card_shows_what_the_name_rests_on(smear_page):
     assert len(asked) == 2, "a cell is asked about once"
 
 
-def test_a_classifier_without_maps_has_a_card_without(browser, model_folders, smear_file, tmp_path):
+def test_a_classifier_without_maps_has_a_card_without(visitor, model_folders, smear_file, tmp_path):
     mapless = make_classifier(tmp_path / "mapless", maps=False)
     for server in serve(tmp_path, str(model_folders[0]), str(mapless)):
-        with browser.new_context(locale="en-GB") as context:
-            page = visit(context.new_page(), server.url)
-            upload(page, smear_file)
-            _cell(page, 3).click()
-            expect(page.locator("#viewer .card")).to_contain_text("cell 3")
-            expect(page.locator("#viewer .card canvas")).to_have_count(1)
+        page = visitor(server.url)
+        upload(page, smear_file)
+        _cell(page, 3).click()
+        expect(page.locator("#viewer .card")).to_contain_text("cell 3")
+        expect(page.locator("#viewer .card canvas")).to_have_count(1)
 
 
 def test_a_file_dropped_on_the_viewer_is_the_next_image(smear_page, smear):
@@ -203,21 +201,20 @@ def test_wheel_zooms_where_it_points_and_a_drag_moves(smear_page):
     expect(stage).not_to_have_class(re.compile("enlarged"))
 
 
-def test_two_fingers_zoom(browser, server, smear_file):
-    with browser.new_context(viewport={"width": 390, "height": 844}, locale="en-GB", has_touch=True) as context:
-        page = visit(context.new_page(), server.url)
-        upload(page, smear_file)
-        stage = page.locator("#viewer .stage")
-        stage.scroll_into_view_if_needed()
-        box = stage.bounding_box()
-        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-        before = _width(stage)
-        devtools = context.new_cdp_session(page)
-        for kind, reach in [("touchStart", 20), ("touchMove", 40), ("touchMove", 80)]:
-            points = [{"x": x - reach, "y": y, "id": 0}, {"x": x + reach, "y": y, "id": 1}]
-            devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-        devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-        assert _width(stage) < before / 2
+def test_two_fingers_zoom(visitor, smear_file):
+    page = visitor(viewport={"width": 390, "height": 844}, has_touch=True)
+    upload(page, smear_file)
+    stage = page.locator("#viewer .stage")
+    stage.scroll_into_view_if_needed()
+    box = stage.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    before = _width(stage)
+    devtools = page.context.new_cdp_session(page)
+    for kind, reach in [("touchStart", 20), ("touchMove", 40), ("touchMove", 80)]:
+        points = [{"x": x - reach, "y": y, "id": 0}, {"x": x + reach, "y": y, "id": 1}]
+        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    assert _width(stage) < before / 2
 
 
 def test_the_legend_shows_and_hides_classes(smear_page):
@@ -268,51 +265,45 @@ def test_a_flag_needs_consent_and_keeps_nothing_of_the_file_but_its_pixels(page,
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_screen_speaks_french_and_asks_nothing_of_other_hosts(browser, server, smear_file, width):
-    asked: list[str] = []
-    with browser.new_context(viewport={"width": width, "height": 844}, locale="fr-FR") as context:
-        page = context.new_page()
-        page.on("request", lambda request: asked.append(request.url))
-        upload(visit(page, server.url), smear_file)
-        expect(page.locator("h1")).to_have_text("Frottis de moelle osseuse")
-        look(page, "report")
-        saved = read_json(downloaded(page, "json"))
-        seen = report_on_screen(page)
-        assert {key: seen[key] for key in ("figures", "classes")} == expected_on_screen(saved["report"], comma=True)
-        expect(page.locator("#viewer [data-code=NGS] th")).to_contain_text("neutrophile segmenté")
-        expect(page.locator("#viewer .notes li").first).to_contain_text("Décompte insuffisant : 4 cellules")
-        for view in ("segmentation", "annotations", "report", "review", "flag"):
-            look(page, view)
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, view
-            clipped = page.locator("#viewer .panel").evaluate("panel => panel.scrollWidth - panel.clientWidth")
-            assert clipped <= 0, view
-    assert [url for url in asked if not url.startswith((server.url, "data:", "blob:"))] == []
+def test_the_screen_speaks_french_and_asks_nothing_of_other_hosts(visitor, smear_file, width):
+    page = visitor(viewport={"width": width, "height": 844}, locale="fr-FR")  # who watches its requests
+    upload(page, smear_file)
+    expect(page.locator("h1")).to_have_text("Frottis de moelle osseuse")
+    look(page, "report")
+    saved = read_json(downloaded(page, "json"))
+    seen = report_on_screen(page)
+    assert {key: seen[key] for key in ("figures", "classes")} == expected_on_screen(saved["report"], comma=True)
+    expect(page.locator("#viewer [data-code=NGS] th")).to_contain_text("neutrophile segmenté")
+    expect(page.locator("#viewer .notes li").first).to_contain_text("Décompte insuffisant : 4 cellules")
+    for view in ("segmentation", "annotations", "report", "review", "flag"):
+        look(page, view)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, view
+        clipped = page.locator("#viewer .panel").evaluate("panel => panel.scrollWidth - panel.clientWidth")
+        assert clipped <= 0, view
 
 
 @pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])
-def test_the_screen_follows_light_and_dark(browser, server, smear_file, scheme, is_dark):
-    with browser.new_context(color_scheme=scheme, locale="en-GB") as context:
-        page = visit(context.new_page(), server.url)
-        upload(page, smear_file)
-        ink, ground = page.evaluate(
-            """() => ['.legend b', '.figures'].map((name, at) => {
-                 const style = getComputedStyle(document.querySelector('#viewer ' + name));
-                 return (at ? style.backgroundColor : style.color).match(/[0-9.]+/g).slice(0, 3).map(Number) })"""
-        )
+def test_the_screen_follows_light_and_dark(visitor, smear_file, scheme, is_dark):
+    page = visitor(color_scheme=scheme)
+    upload(page, smear_file)
+    ink, ground = page.evaluate(
+        """() => ['.legend b', '.figures'].map((name, at) => {
+             const style = getComputedStyle(document.querySelector('#viewer ' + name));
+             return (at ? style.backgroundColor : style.color).match(/[0-9.]+/g).slice(0, 3).map(Number) })"""
+    )
     assert (sum(ink) > sum(ground)) == is_dark
     assert abs(sum(ink) - sum(ground)) > 300
 
 
-def test_three_hundred_cells_stay_fluent(browser, model_folders, smear_file, tmp_path):
+def test_three_hundred_cells_stay_fluent(visitor, model_folders, smear_file, tmp_path):
     """A step of anything takes less than 100 ms of the browser's time, at its best of ten."""
     discs = [(8 + 16 * (n % 20), 10 + 20 * (n // 20), 7, 0.99 - n / 1000) for n in range(300)]
     crowd = make_segmenter(tmp_path / "crowd", discs)
     for server in serve(tmp_path, str(crowd), str(model_folders[1])):
-        with browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB") as context:
-            page = visit(context.new_page(), server.url)
-            upload(page, smear_file)
-            expect(cells(page)).to_have_count(300)
-            times = page.evaluate(STEPS)
+        page = visitor(server.url)
+        upload(page, smear_file)
+        expect(cells(page)).to_have_count(300)
+        times = page.evaluate(STEPS)
     assert max(times.values()) < 100, times
 
 

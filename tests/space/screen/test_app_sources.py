@@ -20,9 +20,8 @@ COPY = """async ([file]) => {
 
 
 @pytest.fixture
-def clipboard_page(browser, server):
-    with browser.new_context(locale="fr-FR", permissions=["clipboard-read", "clipboard-write"]) as context:
-        yield visit(context.new_page(), server.url)
+def clipboard_page(visitor):
+    return visitor(locale="fr-FR", permissions=["clipboard-read", "clipboard-write"])
 
 
 def test_a_picture_is_pasted_by_its_button(clipboard_page, smear):

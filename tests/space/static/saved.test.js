@@ -27,7 +27,10 @@ test("a case adds up as in Python", () => {
   const { counts, total, found, edited, uncertain } = both.report();
   const { counts: theirs } = caseReport;
   assert.deepEqual(counts, theirs);
-  assert.deepEqual([total, found, edited, uncertain], ["total", "found", "edited", "uncertain"].map((key) => caseReport[key]));
+  assert.deepEqual(
+    [total, found, edited, uncertain],
+    ["total", "found", "edited", "uncertain"].map((key) => caseReport[key]),
+  );
   assert.ok(isSameImage(works[0], works[0]));
 });
 

@@ -16,7 +16,7 @@ from marrow import Analysis, analyze
 from marrow.analysis import filter_cells
 from marrow.case import Case, NamedAnalysis, count_case
 from marrow.report import write_notes
-from screen.viewer import make_settings
+from screen.viewer import MODULES, STATIC, digest_of, make_settings
 
 HERE = Path(__file__).parent
 CONFIDENCES = (0.05, 0.3, 0.5, 0.93, 0.99)
@@ -56,6 +56,22 @@ def test_the_pure_parts_do_as_python_does(node, models, smear, reviewed, tmp_pat
         for key in (*names, "by_model"):
             assert read["report"][key] == made["report"][key], (made["name"], key)
         assert read["cells"] == made["analysis"]["cells"] and read["removed"] == made["analysis"]["removed"]
+
+
+def test_another_address_after_every_change_keeps_old_and_new_files_apart(tmp_path):
+    copy = shutil.copytree(STATIC, tmp_path / "static")
+    names = {digest_of(copy)}
+    assert MODULES == f"/viewer/{digest_of(copy)}"
+    changes = (
+        lambda: (copy / "view" / "card.js").open("a").write("//"),
+        lambda: (copy / "viewer.css").write_text(""),
+        lambda: (copy / "model" / "new.js").touch(),
+        lambda: (copy / "model" / "new.js").rename(copy / "model" / "newer.js"),
+    )
+    for number, change in enumerate(changes, start=2):
+        change()
+        names.add(digest_of(copy))
+        assert len(names) == number
 
 
 def _count(name: str, analysis: Analysis, confidence: float) -> dict[str, object]:

@@ -55,6 +55,12 @@ export class Choice {
     this.chooseAll(this.ids.has(id) ? ids : [...ids, id]);
   }
 
+  /** Let every click choose one cell more, or no longer. */
+  turnSeveral() {
+    this.isSeveral = !this.isSeveral;
+    this.viewer.draw();
+  }
+
   /** @param {MouseEvent} event */
   _isOneMore(event) {
     return this.viewer.view === "review" && (this.isSeveral || event.ctrlKey || event.metaKey);

@@ -4,7 +4,7 @@ import { format } from "../model/count.js";
 import { confirmCells, deleteCells, putCells, relabelCells, resetCells, restoreCell } from "../model/edits.js";
 import { classKeys, keyMeaning } from "../model/order.js";
 
-/** @import { Box } from "../types.d.ts" */
+/** @import { Box, Stamp } from "../types.d.ts" */
 /** @import { State } from "../model/edits.js" */
 /** @import { Viewer } from "./viewer.js" */
 
@@ -21,19 +21,19 @@ export class Commands {
   name(code) {
     const { choice, context } = this.viewer;
     const sentence = format(this.words.did_name, { n: choice.ids.size, name: context.nameOf(code) });
-    return this._edit((now) => relabelCells(now, choice.ids, this.viewer.stamp(), code), sentence);
+    return this._edit(relabelCells, sentence, code);
   }
 
   confirm() {
-    return this._edit((now) => confirmCells(now, this.viewer.choice.ids, this.viewer.stamp()), this.words.did_confirm);
+    return this._edit(confirmCells, this.words.did_confirm);
   }
 
   reset() {
-    return this._edit((now) => resetCells(now, this.viewer.choice.ids, this.viewer.stamp()), this.words.did_reset);
+    return this._edit(resetCells, this.words.did_reset);
   }
 
   remove() {
-    return this._edit((now) => deleteCells(now, this.viewer.choice.ids, this.viewer.stamp()), this.words.did_remove);
+    return this._edit(deleteCells, this.words.did_remove);
   }
 
   merge() {
@@ -80,13 +80,14 @@ export class Commands {
 
   /**
    * Change the chosen cells.
-   * @param {(now: State) => State} change
+   * @param {(now: State, ids: Set<number>, stamp: Stamp, code: string) => State} change
    * @param {string} sentence
+   * @param {string} code of the class, for a change that names one
    */
-  _edit(change, sentence) {
+  _edit(change, sentence, code = "") {
     const { work, choice } = this.viewer;
     if (!choice.ids.size) return false;
-    work.go(change(work.now));
+    work.go(change(work.now, choice.ids, this.viewer.stamp(), code));
     return this._show(true, sentence);
   }
 
@@ -121,7 +122,7 @@ export class Commands {
     const { next } = work.now;
     work.go(putCells(work.now, cells, viewer.stamp(), shape, from));
     viewer.say(words[`did_${shape}`]);
-    if (viewer.isShown(work)) viewer.choice.chooseAll(cells.map((_, at) => next + at));
+    if (work === viewer.current) viewer.choice.chooseAll(cells.map((_, at) => next + at));
   }
 
   /**

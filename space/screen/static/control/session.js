@@ -125,7 +125,7 @@ export class Session {
   /** @param {Work} work */
   removeFromCase(work) {
     const { viewer } = this;
-    if (!viewer.isShown(work) && work.isUnsaved && !confirm(this.words.leave)) return;
+    if (work !== viewer.current && work.isUnsaved && !confirm(this.words.leave)) return;
     viewer.currentCase.replace(work, null);
     if (viewer.view === "case" && !viewer.currentCase.works.length) viewer.view = "report";
     viewer.draw();
@@ -135,10 +135,20 @@ export class Session {
   async download(kind) {
     const { work } = this.viewer;
     const { now } = work;
-    const asking = this.viewer.ask("export_file", { format: kind, analysis: work.analysis() });
-    const error = await (kind === "print" ? printFile(asking) : asking.then(saveFile));
-    if (kind === "json" && !error) work.saved = now;
+    if (await this._takeAway(kind, "export_file", { analysis: work.analysis() })) work.saved = now;
+  }
+
+  /**
+   * Save or print what the server makes; return whether all the work is in a file now.
+   * @param {string} format
+   * @param {string} what
+   * @param {object} values
+   */
+  async _takeAway(format, what, values) {
+    const asking = this.viewer.ask(what, { ...values, format });
+    const error = await (format === "print" ? printFile(asking) : asking.then(saveFile));
     this.viewer.say(error, true);
+    return format === "json" && !error;
   }
 
   /**
@@ -147,13 +157,13 @@ export class Session {
    */
   async takeCase(kind) {
     const { currentCase } = this.viewer;
-    const analyses = currentCase.works.map((work) => ({ key: work.value.key, file: work.value.file, analysis: work.analysis() }));
-    const asking = this.viewer.ask("print_case", { analyses, format: kind });
-    const error = await (kind === "print" ? printFile(asking) : asking.then(saveFile));
-    if (kind === "json" && !error) {
-      for (const work of currentCase.works) work.saved = work.now;
-      currentCase.isSaved = true;
-    }
-    this.viewer.say(error, true);
+    const { works } = currentCase;
+    const states = works.map((work) => work.now);
+    const analyses = works.map((work) => ({ key: work.value.key, file: work.value.file, analysis: work.analysis() }));
+    if (!(await this._takeAway(kind, "print_case", { analyses }))) return;
+    works.forEach((work, at) => {
+      work.saved = states[at];
+    });
+    currentCase.isSaved = true;
   }
 }

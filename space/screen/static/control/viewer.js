@@ -4,6 +4,7 @@ import { Case } from "../model/case.js";
 import { groupOf } from "../model/count.js";
 import { Work } from "../model/work.js";
 import { BoxTool } from "../view/box.js";
+import { caseStrip } from "../view/case.js";
 import { Context } from "../view/context.js";
 import { renew } from "../view/dom.js";
 import { Layout } from "../view/layout.js";
@@ -50,8 +51,15 @@ export class Viewer {
       onZoom: (unit) => this.overlay?.place(unit),
     });
     this.overlay = new Overlay(this.context, this.stage);
-    this.boxTool = new BoxTool(this.stage, (box) => this.commands.addInBox(box), () => this.draw());
-    this.layout = this._makeLayout();
+    this.boxTool = new BoxTool(
+      this.stage,
+      (box) => this.commands.addInBox(box),
+      () => this.draw(),
+    );
+    this.layout = new Layout(this);
+    const { reviewer } = this.layout;
+    reviewer.value = readReviewer();
+    reviewer.addEventListener("input", () => rememberReviewer(reviewer.value.trim()));
     element.classList.add("marrow-viewer");
     element.replaceChildren(this.layout.element);
     this.closing = new AbortController(); // ends what listens beyond the element
@@ -77,14 +85,6 @@ export class Viewer {
     this.session.resume(work);
   }
 
-  /**
-   * Keep a saved file for the image that is opened next.
-   * @param {File} file
-   */
-  takeNext(file) {
-    this.session.pending = file;
-  }
-
   /** Take the viewer off the page. */
   close() {
     this.closing.abort();
@@ -105,11 +105,6 @@ export class Viewer {
     this.draw();
   }
 
-  /** @param {Work} work */
-  isShown(work) {
-    return work === this.current;
-  }
-
   /** @param {string} text */
   say(text, isWrong = false) {
     this.layout.say(text, isWrong);
@@ -126,6 +121,15 @@ export class Viewer {
     this.say("");
     if (view !== "review" && this.boxTool.active) this.boxTool.use(false);
     if (view !== "review" && this.choice.ids.size > 1) this.choice.clear();
+    this.draw();
+  }
+
+  /**
+   * Leave out the cells that the segmenter is less sure of.
+   * @param {number} confidence 0 to 1
+   */
+  filter(confidence) {
+    this.work.confidence = confidence;
     this.draw();
   }
 
@@ -162,40 +166,14 @@ export class Viewer {
     choice.ids = new Set([...choice.ids].filter((id) => shown.has(id)));
     overlay.open(work.now.cells);
     overlay.draw(this._outlineView(), (/** @type {Cell} */ cell) => shown.has(cell.id), choice.ids);
-    layout.draw({
-      view: this.view,
-      confidence: work.confidence,
-      canUndo: work.past.length > 0,
-      canRedo: work.future.length > 0,
-      isAdding: this.boxTool.active,
-      isSeveral: choice.isSeveral,
-    });
-    renew(layout.strip, [this.panels.strip()]);
+    layout.draw(this);
+    renew(layout.strip, [caseStrip(this)]);
     renew(layout.panel, this.panels.contents());
   }
 
   /** Return how the outlines are drawn: report, review and flag stand beside the annotations. */
   _outlineView() {
     return this.view === "segmentation" ? "segmentation" : "annotations";
-  }
-
-  _makeLayout() {
-    const layout = new Layout(this.context, this.stage, {
-      onView: (view) => this.turnTo(view),
-      onRestart: () => this.restart(),
-      onSeveral: () => {
-        this.choice.isSeveral = !this.choice.isSeveral;
-        this.draw();
-      },
-      onConfidence: (confidence) => {
-        this.work.confidence = confidence;
-        this.draw();
-      },
-      commands: { undo: () => this.commands.undo(), redo: () => this.commands.redo(), add: () => this.commands.add() },
-    });
-    layout.reviewer.value = readReviewer();
-    layout.reviewer.addEventListener("input", () => rememberReviewer(layout.reviewer.value.trim()));
-    return layout;
   }
 
   _listen() {

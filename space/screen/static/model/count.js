@@ -112,7 +112,8 @@ export function writeNotes(report, rules, text) {
   const notes = [];
   if (report.total < floor) notes.push(format(text.below_count, { total: report.total, floor, target }));
   else if (report.total < target) notes.push(format(text.below_target, { total: report.total, target }));
-  if (report.me_ratio !== null && ratioCodes.length) notes.push(format(text.me_ratio, { codes: ratioCodes.join(", ") }));
+  if (report.me_ratio !== null && ratioCodes.length)
+    notes.push(format(text.me_ratio, { codes: ratioCodes.join(", ") }));
   if (elsewhere.length) notes.push(format(text.not_from_marrow, { codes: elsewhere.join(", ") }));
   if (rules.unknown.length) notes.push(format(text.unknown, { codes: rules.unknown.join(", ") }));
   return notes;

@@ -145,6 +145,8 @@ export function restoreCell(state, id) {
  */
 export function putCells(state, cells, stamp, shape, from = []) {
   const rest = takeAway(state, new Set(from), stamp, shape);
-  const made = cells.map((cell, at) => noteEdit({ ...cell, id: state.next + at, edited: null }, stamp, { shape, from }));
+  const made = cells.map((cell, at) =>
+    noteEdit({ ...cell, id: state.next + at, edited: null }, stamp, { shape, from }),
+  );
   return { ...rest, cells: [...rest.cells, ...made], next: state.next + made.length };
 }

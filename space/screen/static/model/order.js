@@ -28,7 +28,8 @@ export function orderCodes({ labels, rules }) {
 export function classKeys(classes) {
   const keys = new Map();
   orderCodes(classes).forEach((code, at) => {
-    const own = at < 9 ? String(at + 1) : [...code.toLowerCase()].find((letter) => !keys.has(letter) && !TOOL_KEYS[letter]);
+    const own =
+      at < 9 ? String(at + 1) : [...code.toLowerCase()].find((letter) => !keys.has(letter) && !TOOL_KEYS[letter]);
     if (own) keys.set(own, code);
   });
   return keys;

@@ -49,18 +49,22 @@ export class Work {
 
   /** Go one step back; return whether there was one. */
   undo() {
-    const state = this.past.pop();
-    if (!state) return false;
-    this.future.push(this.now);
-    this.now = state;
-    return true;
+    return this._step(this.past, this.future);
   }
 
   /** Go one step forth again; return whether there was one. */
   redo() {
-    const state = this.future.pop();
+    return this._step(this.future, this.past);
+  }
+
+  /**
+   * @param {State[]} from
+   * @param {State[]} to
+   */
+  _step(from, to) {
+    const state = from.pop();
     if (!state) return false;
-    this.past.push(this.now);
+    to.push(this.now);
     this.now = state;
     return true;
   }

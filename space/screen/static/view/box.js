@@ -23,13 +23,13 @@ export class BoxTool {
     this.start = null;
     /** @type {Box | null} */
     this.box = null;
-    this.rect = vector("rect", { class: "box", hidden: true });
+    this.rect = vector("rect.box", { hidden: true });
     stage.svg.append(this.rect);
     const { svg } = stage;
     // caught on the way down, before the stage moves the picture
     svg.addEventListener("pointerdown", (event) => this.active && this._use(event, this._down(event)), true);
     svg.addEventListener("pointermove", (event) => this.active && this._use(event, this._move(event)), true);
-    svg.addEventListener("pointerup", (event) => this.active && this._use(event, this._up()), true);
+    svg.addEventListener("pointerup", (event) => this.active && this._use(event, this._finish()), true);
     svg.addEventListener("pointercancel", (event) => this.active && this._use(event, this._draw(null)), true);
     svg.addEventListener("keydown", (event) => this.active && this._use(event, this._key(event)), true);
   }
@@ -82,12 +82,9 @@ export class BoxTool {
     this._draw([Math.min(x, x0), Math.min(y, y0), Math.max(x, x0), Math.max(y, y0)]);
   }
 
-  _up() {
-    this.start = null;
-    this._finish();
-  }
-
+  /** Take the box as it is, unless it is too small to be meant. */
   _finish() {
+    this.start = null;
     const box = this.box;
     if (!box || box[2] - box[0] < SMALLEST || box[3] - box[1] < SMALLEST) return this._draw(null);
     this.use(false);

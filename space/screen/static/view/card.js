@@ -7,41 +7,32 @@ import { fill, icon, make, signButton } from "./dom.js";
 import { penOf } from "./pictures.js";
 
 /** @import { Answer, Cell, NewCell } from "../types.d.ts" */
-/** @import { Work } from "../model/work.js" */
+/** @import { Choice } from "../control/choice.js" */
+/** @import { Viewer } from "../control/viewer.js" */
 /** @import { Context } from "./context.js" */
-/** @import { Pictures } from "./pictures.js" */
 
 /** @typedef {{image?: HTMLImageElement, error?: string}} Heat what a name rests on; neither while it is not there yet */
-/** @typedef {{onClose: () => void, onStep: (by: number) => void}} CardListeners */
 
 const CROP = 104; // side in pixels
 
 /**
  * Make the card of a cell: crop, three best classes, size, and what its name rests on.
- * @param {Context} context
- * @param {Pictures} pictures
- * @param {{work: Work, cell: Cell, heat: Heat | null, tools: HTMLElement}} shown `tools` correct the cell
- * @param {CardListeners} listeners
+ * @param {Viewer} viewer
+ * @param {Cell} cell
+ * @param {Heat | null} heat
+ * @param {HTMLElement} tools that correct the cell
  */
-export function cellCard(context, pictures, { work, cell, heat, tools }, listeners) {
+export function cellCard({ context, pictures, work, choice }, cell, heat, tools) {
   const best = bestClasses(cell);
+  const crop = () => pictures.crop(work, cell, CROP);
+  const classes = best.map(([code, share]) => classBar(context, code, share));
   return make(
-    "section",
-    { class: "card", "data-id": cell.id },
-    cardHead(context, cell, listeners),
-    make(
-      "div",
-      { class: "facts" },
-      pictures.crop(work, cell, CROP),
-      make("div", { class: "classes" }, ...best.map(([code, share]) => classBar(context, code, share))),
-    ),
+    "section.card",
+    { "data-id": cell.id },
+    cardHead(context, cell, choice),
+    make("div.facts", crop(), make("div.classes", classes)),
     tools,
-    make(
-      "div",
-      { class: "facts" },
-      heat ? heatOver(context, pictures.crop(work, cell, CROP), heat) : null,
-      make("div", { class: "why" }, ...reasons(context, cell, best, heat)),
-    ),
+    make("div.facts", heat && heatOver(context, crop(), heat), make("div.why", reasons(context, cell, best, heat))),
     measures(context, cell),
   );
 }
@@ -50,19 +41,18 @@ export function cellCard(context, pictures, { work, cell, heat, tools }, listene
  * Make the card's head: number, name, and the ways to other cells.
  * @param {Context} context
  * @param {Cell} cell
- * @param {CardListeners} listeners
+ * @param {Choice} choice
  */
-export function cardHead(context, cell, { onClose, onStep }) {
+export function cardHead(context, cell, choice) {
   const { words, rules } = context;
   return make(
     "header",
-    {},
-    make("h3", { text: `${words.cell} ${cell.id}` }),
+    make("h3", `${words.cell} ${cell.id}`),
     chip(context, groupOf(cell, rules), cell.label + (isUncertain(cell, rules) ? "?" : "")),
-    make("span", { class: "space" }),
-    signButton("‹", words.previous, () => onStep(-1), "quiet"),
-    signButton("›", words.next, () => onStep(1), "quiet"),
-    signButton("×", words.close, onClose, "quiet"),
+    make("span.space"),
+    signButton("‹", words.previous, () => choice.step(-1)),
+    signButton("›", words.next, () => choice.step(1)),
+    signButton("×", words.close, () => choice.choose(null)),
   );
 }
 
@@ -71,9 +61,8 @@ export function cardHead(context, cell, { onClose, onStep }) {
  * @param {NewCell} cell
  */
 export function bestClasses(cell) {
-  return Object.entries(cell.probabilities)
-    .sort((a, b) => b[1] - a[1])
-    .slice(0, 3);
+  const classes = Object.entries(cell.probabilities).sort((a, b) => b[1] - a[1]);
+  return classes.slice(0, 3);
 }
 
 /**
@@ -87,10 +76,19 @@ export function writeEdit(context, cell) {
   if (!edited) return "";
   const at = context.timeFormat.format(new Date(edited.at));
   const model = modelLabel(cell);
-  const what = [edited.label && words.named, edited.shape && words[`${edited.shape}_by_hand`]].filter(Boolean).join(", ");
-  const who = [what, edited.by, at].filter(Boolean).join(" · ");
+  const acts = [edited.label && words.named, edited.shape && words[`${edited.shape}_by_hand`]].filter(Boolean);
+  const who = [acts.join(", "), edited.by, at].filter(Boolean).join(" · ");
   const values = { name: context.nameOf(model), share: context.percent(probabilities[model]) };
   return `${capital(who)}. ${format(words.model_said, values)}`;
+}
+
+/**
+ * Make the line that says what a person did to a cell.
+ * @param {Context} context
+ * @param {Cell} cell
+ */
+export function editLine(context, cell, name = "p.edit") {
+  return make(name, icon("pen"), make("span", writeEdit(context, cell)));
 }
 
 /**
@@ -113,7 +111,8 @@ export async function loadHeat({ heat, error }) {
  * @param {Heat} heat
  */
 function heatOver({ words }, canvas, { image }) {
-  fill(canvas, { class: "heat", role: "img", "aria-label": words.heat, title: words.heat, "data-ready": Boolean(image) });
+  const { heat: title } = words;
+  fill(canvas, { class: "heat", role: "img", title, "aria-label": title, "data-ready": Boolean(image) });
   if (image) penOf(canvas).drawImage(image, 0, 0, canvas.width, canvas.height);
   return canvas;
 }
@@ -124,13 +123,9 @@ function heatOver({ words }, canvas, { image }) {
  * @param {number} share
  */
 function classBar(context, code, share) {
-  return make(
-    "div",
-    { class: "class" },
-    make("span", { text: context.nameOf(code), title: code }),
-    make("b", { text: context.percent(share) }),
-    make("div", { class: "bar" }, make("i", { style: `width:${100 * share}%;background:${context.styleOf(code).colour}` })),
-  );
+  const style = `width:${100 * share}%;background:${context.styleOf(code).colour}`;
+  const name = make("span", { title: code }, context.nameOf(code));
+  return make("div.class", name, make("b", context.percent(share)), make("div.bar", make("i", { style })));
 }
 
 /**
@@ -144,10 +139,10 @@ function reasons(context, cell, best, heat) {
   const origins = context.originsOf(best[0][0]);
   const heatText = heat && (heat.error || format(context.words.why_heat, { name: context.nameOf(cell.label) }));
   return [
-    cell.edited ? make("p", { class: "edit" }, icon("pen"), make("span", { text: writeEdit(context, cell) })) : null,
-    make("p", { text: explain(context, cell, best) }),
-    origins ? make("p", { class: "small origins", text: `${best[0][0]}: ${origins}` }) : null,
-    heatText ? make("p", { class: "small", text: heatText }) : null,
+    cell.edited && editLine(context, cell),
+    make("p", explain(context, cell, best)),
+    origins && make("p.small.origins", `${best[0][0]}: ${origins}`),
+    heatText && make("p.small", heatText),
   ];
 }
 
@@ -161,11 +156,13 @@ function explain(context, cell, best) {
   const { words, rules } = context;
   const [[code, share], [second, next]] = best;
   const sentences = [];
-  if (isUncertain(cell, rules)) sentences.push(format(words.why_uncertain, { bound: context.percent(rules.uncertain_below) }));
-  else if (next < 0.01) sentences.push(words.why_alone);
+  if (isUncertain(cell, rules)) {
+    sentences.push(format(words.why_uncertain, { bound: context.percent(rules.uncertain_below) }));
+  } else if (next < 0.01) sentences.push(words.why_alone);
   else {
     const times = context.number(share / next, share / next < 10 ? 1 : 0);
-    sentences.push(format(words.why_certain, { first: capital(context.nameOf(code)), second: context.nameOf(second), times }));
+    const names = { first: capital(context.nameOf(code)), second: context.nameOf(second) };
+    sentences.push(format(words.why_certain, { ...names, times }));
   }
   if (rules.left_out.includes(code)) sentences.push(words.why_left_out);
   if (rules.not_from_marrow.includes(code)) sentences.push(words.why_not_marrow);
@@ -179,12 +176,7 @@ function explain(context, cell, best) {
 function measures(context, cell) {
   const { words } = context;
   const diameter = context.number(2 * Math.sqrt(cell.area / Math.PI));
-  return make(
-    "dl",
-    {},
-    make("dt", { text: words.size }),
-    make("dd", { text: format(words.size_value, { diameter, area: context.number(cell.area) }) }),
-    make("dt", { text: words.score }),
-    make("dd", { text: context.number(cell.score, 2) }),
-  );
+  const size = format(words.size_value, { diameter, area: context.number(cell.area) });
+  const score = context.number(cell.score, 2);
+  return make("dl", make("dt", words.size), make("dd", size), make("dt", words.score), make("dd", score));
 }

@@ -1,116 +1,88 @@
 // The case on the screen: the strip of its images, and its report.
 
 import { format } from "../model/count.js";
-import { icon, make, makeButton } from "./dom.js";
+import { icon, make, signButton } from "./dom.js";
 import { openButton } from "./files.js";
 import { differentialWithNotes, figures, progress } from "./report.js";
 
-/** @import { Case } from "../model/case.js" */
+/** @import { Viewer } from "../control/viewer.js" */
 /** @import { Work } from "../model/work.js" */
-/** @import { Context } from "./context.js" */
-/** @import { Pictures } from "./pictures.js" */
-
-/**
- * @typedef {object} StripListeners
- * @property {(work: Work) => void} onOpen
- * @property {() => void} onAdd
- * @property {(work: Work) => void} onRemove
- * @property {() => void} onTotal
- * @property {() => void} onNext
- */
 
 /**
  * Make the strip of the case's images; nothing while there are none.
- * @param {Context} context
- * @param {Pictures} pictures
- * @param {{currentCase: Case, work: Work, isTotal: boolean}} shown
- * @param {StripListeners} listeners
+ * @param {Viewer} viewer
  */
-export function caseStrip(context, pictures, { currentCase, work, isTotal }, listeners) {
-  if (!currentCase.works.length) return null;
+export function caseStrip(viewer) {
+  const { context, currentCase, work, session } = viewer;
   const { words, rules } = context;
+  if (!currentCase.works.length) return null;
   const total = format(words.of_target, { total: context.number(currentCase.report().total), target: rules.target });
-  const sum = makeButton(
-    { class: "sum", "data-view": "case", title: words.case_info, "aria-pressed": String(isTotal), onclick: listeners.onTotal },
-    icon("case"),
-    make("b", { text: words.case }),
-    make("span", { class: "n", text: total }),
-  );
-  const works = currentCase.works.map((one) => workButton(context, pictures, one, one === work, listeners));
+  const isTotal = String(viewer.view === "case");
+  const named = { "data-view": "case", title: words.case_info, "aria-pressed": isTotal };
+  const turn = { onclick: () => viewer.turnTo("case") };
+  const works = currentCase.works.map((one) => workButton(viewer, one));
   const join = currentCase.has(work)
-    ? makeButton({ class: "join", text: `+ ${words.next_image}`, onclick: listeners.onNext })
-    : makeButton({ class: "join", onclick: listeners.onAdd }, make("span", { text: `+ ${words.add_this}` }));
-  return make("section", { class: "strip", "aria-label": words.case }, sum, make("div", { class: "works" }, ...works), join);
+    ? make("button.join", { onclick: () => viewer.restart() }, `+ ${words.next_image}`)
+    : make("button.join", { onclick: () => session.addToCase() }, make("span", `+ ${words.add_this}`));
+  return make(
+    "section.strip",
+    { "aria-label": words.case },
+    make("button.sum", named, turn, icon("case"), make("b", words.case), make("span.n", total)),
+    make("div.works", works),
+    join,
+  );
 }
 
 /**
- * @param {Context} context
- * @param {Pictures} pictures
+ * @param {Viewer} viewer
  * @param {Work} work
- * @param {boolean} isCurrent
- * @param {StripListeners} listeners
  */
-function workButton(context, pictures, work, isCurrent, { onOpen, onRemove }) {
+function workButton(viewer, work) {
+  const { context, pictures, session } = viewer;
   const { words } = context;
   const { file, key } = work.value;
   const counted = format(words.n_counted, { n: context.number(work.report().total) });
-  const waits = !key;
-  const show = makeButton(
-    {
-      title: waits ? format(words.waits, { file }) : `${file}: ${counted}`,
-      "aria-current": isCurrent ? "true" : null,
-      disabled: waits,
-      onclick: () => onOpen(work),
-    },
-    pictures.middle(work),
-    make("span", { class: "file", text: file }),
-    make("span", { class: "n", text: counted }),
+  const attributes = {
+    title: key ? `${file}: ${counted}` : format(words.waits, { file }),
+    "aria-current": work === viewer.current && "true",
+    disabled: !key,
+    onclick: () => viewer.show(work),
+  };
+  return make(
+    key ? "div.work" : "div.work.waits",
+    { "data-file": file },
+    make("button", attributes, pictures.middle(work), make("span.file", file), make("span.n", counted)),
+    signButton("×", format(words.case_remove, { file }), () => session.removeFromCase(work)),
   );
-  const title = format(words.case_remove, { file });
-  const remove = makeButton({ class: "quiet", text: "×", title, "aria-label": title, onclick: () => onRemove(work) });
-  return make("div", { class: waits ? "work waits" : "work", "data-file": file }, show, remove);
 }
 
 /**
- * @typedef {object} CaseListeners
- * @property {(work: Work) => void} onOpen
- * @property {() => void} onPrint
- * @property {() => void} onSave
- * @property {(file: File) => void} onOpenSaved
- */
-
-/**
  * Make the case's own report: the total, image by image, and the ways to take it away.
- * @param {Context} context
- * @param {Case} currentCase
- * @param {CaseListeners} listeners
+ * @param {Viewer} viewer
  */
-export function casePanel(context, currentCase, { onOpen, onPrint, onSave, onOpenSaved }) {
+export function casePanel(viewer) {
+  const { context, currentCase, session } = viewer;
   const { words } = context;
   const report = currentCase.report();
   const row = (/** @type {Work} */ work) => {
-    const own = work.report();
+    const { found, total, uncertain, edited } = work.report();
     const { key, file } = work.value;
-    const cells = [own.found, own.total, own.uncertain, own.edited].map((n) => make("td", { text: context.number(n) }));
-    const name = key ? makeButton({ class: "quiet link", text: file, onclick: () => onOpen(work) }) : file;
-    return make("tr", { "data-file": file }, make("th", { scope: "row" }, name), ...cells);
+    const name = key ? make("button.quiet.link", { onclick: () => viewer.show(work) }, file) : file;
+    const numbers = [found, total, uncertain, edited].map((n) => make("td", context.number(n)));
+    return make("tr", { "data-file": file }, make("th", { scope: "row" }, name), numbers);
   };
-  const head = ["", words.found, words.counted, words.uncertain, words.edited].map((text) => make("th", { text, scope: "col" }));
-  const rows = currentCase.works.map(row);
+  const titles = ["", words.found, words.counted, words.uncertain, words.edited];
+  const head = titles.map((title) => make("th", { scope: "col" }, title));
+  const print = { "data-case": "print", title: words.format_print_info, onclick: () => session.takeCase("print") };
+  const save = { "data-case": "json", title: words.save_case_info, onclick: () => session.takeCase("json") };
+  const takeAways = [make("button", print, words.format_print), make("button", save, words.save_case)];
   return make(
-    "section",
-    { class: "report case" },
-    make("h3", { text: format(words.case_total, { n: context.number(rows.length) }) }),
+    "section.report.case",
+    make("h3", format(words.case_total, { n: context.number(currentCase.works.length) })),
     figures(context, report),
     progress(context, report.total),
-    make("table", { class: "images" }, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows)),
-    ...differentialWithNotes(context, report),
-    make(
-      "p",
-      { class: "files" },
-      makeButton({ "data-case": "print", text: words.format_print, title: words.format_print_info, onclick: onPrint }),
-      makeButton({ "data-case": "json", text: words.save_case, title: words.save_case_info, onclick: onSave }),
-      openButton(words, onOpenSaved),
-    ),
+    make("table.images", make("thead", make("tr", head)), make("tbody", currentCase.works.map(row))),
+    differentialWithNotes(context, report),
+    make("p.files", takeAways, openButton(words, session)),
   );
 }

@@ -74,7 +74,8 @@ export class Context {
     const kinds = Object.entries(this.settings.trained_on[code] || {}).map(([origin, laboratories]) => {
       const counts = Object.entries(laboratories).filter(([, n]) => n > 0);
       // who drew the cells says nothing of a stain
-      const write = (/** @type {[string, number]} */ [name, n]) => (origin === "drawn" ? this.number(n) : `${name} ${this.number(n)}`);
+      const write = (/** @type {[string, number]} */ [name, n]) =>
+        origin === "drawn" ? this.number(n) : `${name} ${this.number(n)}`;
       return counts.length ? `${words[`origin_${origin}`] || origin} (${counts.map(write).join(", ")})` : null;
     });
     const known = kinds.filter((kind) => kind !== null);
@@ -90,12 +91,8 @@ export class Context {
 export function swatch(context, group) {
   const { colour, edge, dashes } = context.styleOf(group);
   const line = { x1: 1, y1: 7, x2: 25, y2: 7, "stroke-dasharray": dashes };
-  return vector(
-    "svg",
-    { class: "swatch", viewBox: "0 0 26 14", "aria-hidden": "true" },
-    vector("line", { ...line, stroke: edge, class: "halo" }),
-    vector("line", { ...line, stroke: colour }),
-  );
+  const lines = [vector("line.halo", { ...line, stroke: edge }), vector("line", { ...line, stroke: colour })];
+  return vector("svg.swatch", { viewBox: "0 0 26 14", "aria-hidden": "true" }, lines);
 }
 
 /**
@@ -105,7 +102,7 @@ export function swatch(context, group) {
  */
 export function chip(context, group, text = group) {
   const { colour, ink } = context.styleOf(group);
-  return make("span", { class: "chip", style: `background:${colour};color:${ink}`, text });
+  return make("span.chip", { style: `background:${colour};color:${ink}` }, text);
 }
 
 /** @param {string} text */

@@ -2,16 +2,15 @@
 
 import { UNCERTAIN, format, groupOf, isHumanLabelled, isUncertain } from "../model/count.js";
 import { classKeys, orderCodes } from "../model/order.js";
-import { bestClasses, cardHead, writeEdit } from "./card.js";
+import { bestClasses, cardHead, editLine } from "./card.js";
 import { capital, chip } from "./context.js";
-import { icon, make, makeButton, signButton } from "./dom.js";
+import { make, signButton } from "./dom.js";
 
 /** @import { Cell } from "../types.d.ts" */
-/** @import { Work } from "../model/work.js" */
+/** @import { Choice } from "../control/choice.js" */
 /** @import { Commands } from "../control/commands.js" */
-/** @import { CardListeners } from "./card.js" */
+/** @import { Viewer } from "../control/viewer.js" */
 /** @import { Context } from "./context.js" */
-/** @import { Pictures } from "./pictures.js" */
 
 /**
  * Make the tools for cells.
@@ -24,111 +23,85 @@ function correctionTools(context, cells, commands) {
   const keys = new Map([...classKeys(settings)].map(([key, code]) => [code, key.toUpperCase()]));
   const [first] = cells;
   const isOne = first && cells.every((cell) => cell.label === first.label && !isUncertain(cell, rules));
-  const classButton = (/** @type {string} */ code) =>
-    makeButton(
-      {
-        "data-name": code,
-        title: `${capital(context.nameOf(code))}${keys.has(code) ? ` (${keys.get(code)})` : ""}`,
-        "aria-pressed": String(isOne && code === first.label),
-        disabled: !cells.length,
-        onclick: () => commands.name(code),
-      },
-      chip(context, code),
-      make("kbd", { text: keys.get(code) || "", "aria-hidden": "true" }),
-    );
-  const tool = (
-    /** @type {"confirm" | "merge" | "split" | "remove" | "reset"} */ name,
-    /** @type {string} */ key,
-    /** @type {boolean} */ isUsable,
-  ) =>
-    makeButton({
-      "data-act": name,
-      text: words[name],
-      title: `${words[`${name}_info`]}${key ? ` (${key})` : ""}`,
-      disabled: !isUsable,
-      onclick: () => commands[name](),
-    });
-  return make(
-    "div",
-    { class: "correct" },
-    make("div", { class: "pad", role: "group", "aria-label": words.correct }, ...orderCodes(settings).map(classButton)),
-    make(
-      "div",
-      { class: "acts" },
-      tool("confirm", "C", cells.some((cell) => !isHumanLabelled(cell))),
-      tool("merge", "M", cells.length > 1),
-      tool("split", "S", cells.length === 1),
-      tool("remove", words.delete_key, cells.length > 0),
-      tool("reset", "", cells.some(isHumanLabelled)),
-    ),
-  );
+  const classButton = (/** @type {string} */ code) => {
+    const key = keys.get(code);
+    const attributes = {
+      "data-name": code,
+      title: capital(context.nameOf(code)) + (key ? ` (${key})` : ""),
+      "aria-pressed": String(isOne && code === first.label),
+      disabled: !cells.length,
+      onclick: () => commands.name(code),
+    };
+    return make("button", attributes, chip(context, code), make("kbd", { "aria-hidden": "true" }, key));
+  };
+  /** @type {["confirm" | "merge" | "split" | "remove" | "reset", string, boolean][]} name, key, whether it is usable */
+  const tools = [
+    ["confirm", "C", cells.some((cell) => !isHumanLabelled(cell))],
+    ["merge", "M", cells.length > 1],
+    ["split", "S", cells.length === 1],
+    ["remove", words.delete_key, cells.length > 0],
+    ["reset", "", cells.some(isHumanLabelled)],
+  ];
+  const acts = tools.map(([name, key, isUsable]) => {
+    const title = words[`${name}_info`] + (key ? ` (${key})` : "");
+    const attributes = { "data-act": name, title, disabled: !isUsable, onclick: () => commands[name]() };
+    return make("button", attributes, words[name]);
+  });
+  const pad = make("div.pad", { role: "group", "aria-label": words.correct }, orderCodes(settings).map(classButton));
+  return make("div.correct", pad, make("div.acts", acts));
 }
 
 /**
  * Make the tools as they stand in a card: folded, until somebody wants to correct.
- * @param {Context} context
- * @param {Cell[]} cells
- * @param {Commands} commands
- * @param {boolean} isOpen
- * @param {(isOpen: boolean) => void} onToggle
+ * @param {Viewer} viewer
+ * @param {Cell} cell
  */
-export function foldedTools(context, cells, commands, isOpen, onToggle) {
-  const details = make(
-    "details",
-    { class: "folded", open: isOpen },
-    make("summary", { text: context.words.correct }),
-    isOpen ? correctionTools(context, cells, commands) : null,
-  );
-  details.addEventListener("toggle", () => onToggle(details.open));
+export function foldedTools(viewer, cell) {
+  const { context, commands, isCorrecting } = viewer;
+  const tools = isCorrecting && correctionTools(context, [cell], commands);
+  const details = make("details.folded", { open: isCorrecting }, make("summary", context.words.correct), tools);
+  details.addEventListener("toggle", () => {
+    if (viewer.isCorrecting === details.open) return;
+    viewer.isCorrecting = details.open;
+    viewer.draw();
+  });
   return details;
 }
 
 /**
  * Make the review's bench: what is chosen, and the tools for it.
- * @param {Context} context
- * @param {Pictures} pictures
- * @param {{work: Work, cells: Cell[]}} chosen
- * @param {Commands} commands
- * @param {CardListeners} listeners
+ * @param {Viewer} viewer
  */
-export function bench(context, pictures, { work, cells }, commands, listeners) {
-  const facts =
-    cells.length === 1 ? oneChosen(context, pictures.crop(work, cells[0], 64), cells[0], listeners) : manyChosen(context, cells, listeners);
-  return make("section", { class: "bench" }, facts, correctionTools(context, cells, commands));
+export function bench(viewer) {
+  const { context, choice, commands } = viewer;
+  const cells = choice.cells();
+  const facts = cells.length === 1 ? oneChosen(viewer, cells[0]) : manyChosen(context, cells, choice);
+  return make("section.bench", facts, correctionTools(context, cells, commands));
 }
 
 /**
- * @param {Context} context
- * @param {HTMLCanvasElement} crop
+ * @param {Viewer} viewer
  * @param {Cell} cell
- * @param {CardListeners} listeners
  */
-function oneChosen(context, crop, cell, listeners) {
+function oneChosen({ context, pictures, work, choice }, cell) {
   const classes = bestClasses(cell).map(([code, share]) => `${code} ${context.percent(share)}`);
-  const text = cell.edited
-    ? make("p", { class: "edit small" }, icon("pen"), make("span", { text: writeEdit(context, cell) }))
-    : make("p", { class: "small", text: format(context.words.model_says, { classes: classes.join(" · ") }) });
-  return make("div", { class: "chosen" }, crop, make("div", {}, cardHead(context, cell, listeners), text));
+  const said = make("p.small", format(context.words.model_says, { classes: classes.join(" · ") }));
+  const line = cell.edited ? editLine(context, cell, "p.edit.small") : said;
+  return make("div.chosen", pictures.crop(work, cell, 64), make("div", cardHead(context, cell, choice), line));
 }
 
 /**
  * @param {Context} context
  * @param {Cell[]} cells
- * @param {CardListeners} listeners
+ * @param {Choice} choice
  */
-function manyChosen(context, cells, { onClose }) {
+function manyChosen(context, cells, choice) {
   const { words, rules } = context;
-  /** @type {Map<string, number>} */
-  const counts = new Map();
-  for (const cell of cells) counts.set(groupOf(cell, rules), (counts.get(groupOf(cell, rules)) || 0) + 1);
-  const parts = [...counts].map(([group, n]) => `${group === UNCERTAIN ? words.uncertain : group} ${context.number(n)}`);
-  const head = make(
-    "header",
-    {},
-    make("h3", { text: cells.length ? format(words.chosen, { n: context.number(cells.length) }) : words.none_chosen }),
-    make("span", { class: "space" }),
-    cells.length ? signButton("×", words.close, onClose, "quiet") : null,
-  );
-  const text = make("p", { class: "small", text: cells.length ? parts.join(" · ") : words.review_info });
-  return make("div", { class: "chosen" }, make("div", {}, head, text));
+  const groups = Map.groupBy(cells, (cell) => groupOf(cell, rules));
+  const name = (/** @type {string} */ group) => (group === UNCERTAIN ? words.uncertain : group);
+  const parts = [...groups].map(([group, { length }]) => `${name(group)} ${context.number(length)}`);
+  const title = cells.length ? format(words.chosen, { n: context.number(cells.length) }) : words.none_chosen;
+  const close = cells.length > 0 && signButton("×", words.close, () => choice.choose(null));
+  const head = make("header", make("h3", title), make("span.space"), close);
+  return make("div.chosen", make("div", head, make("p.small", parts.join(" · ") || words.review_info)));
 }

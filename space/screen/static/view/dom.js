@@ -1,69 +1,83 @@
 // Elements: made, filled with attributes and children, and made anew under the focus.
 
-/** @typedef {Record<string, any>} Attributes `text`, `on…` listeners, and attributes by name */
-/** @typedef {Node | string | null | undefined} Child */
+/** @import { ElementOf } from "../types.d.ts" */
+/** @typedef {Record<string, any>} Attributes by name, and listeners as `on…`; null and false stand for none */
+/** @typedef {Node | string | null | undefined | false} Child */
+/** @typedef {Attributes | Child | Child[]} Part of an element: its attributes, a child, or several */
 
 /**
- * Make an element.
- * @template {keyof HTMLElementTagNameMap} Tag
- * @param {Tag} tag
- * @param {Attributes} attributes
- * @param {...Child} children
- * @returns {HTMLElementTagNameMap[Tag]}
+ * Make an element, named with its classes as in `"p.small"`; a button submits nothing unless its `type` says so.
+ * @template {string} Name
+ * @param {Name} name
+ * @param {...Part} parts
+ * @returns {ElementOf<Name, HTMLElementTagNameMap>}
  */
-export function make(tag, attributes = {}, ...children) {
-  return fill(document.createElement(tag), attributes, children);
+export function make(name, ...parts) {
+  const [tag, ...classes] = name.split(".");
+  const node = document.createElement(tag);
+  if (node instanceof HTMLButtonElement) node.type = "button";
+  if (classes.length) node.className = classes.join(" ");
+  return /** @type {ElementOf<Name, HTMLElementTagNameMap>} */ (fill(node, ...parts));
 }
 
 /**
  * Make an SVG element in the same way.
- * @template {keyof SVGElementTagNameMap} Tag
- * @param {Tag} tag
- * @param {Attributes} attributes
- * @param {...Child} children
- * @returns {SVGElementTagNameMap[Tag]}
+ * @template {string} Name
+ * @param {Name} name
+ * @param {...Part} parts
+ * @returns {ElementOf<Name, SVGElementTagNameMap>}
  */
-export function vector(tag, attributes = {}, ...children) {
-  return fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+export function vector(name, ...parts) {
+  const [tag, ...classes] = name.split(".");
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  if (classes.length) node.setAttribute("class", classes.join(" "));
+  return /** @type {ElementOf<Name, SVGElementTagNameMap>} */ (fill(node, ...parts));
 }
 
 /**
  * Set attributes of an element and add children.
  * @template {Element} Kind
  * @param {Kind} node
- * @param {Attributes} attributes
- * @param {Child[]} children
+ * @param {...Part} parts
  * @returns {Kind}
  */
-export function fill(node, attributes, children = []) {
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined || value === false) continue;
-    if (name === "text") node.textContent = String(value).replace(/ (?=[;:?!%»])|(?<=«) /g, "\u00a0"); // as French wants it
-    else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else node.setAttribute(name, value === true ? "" : value);
+export function fill(node, ...parts) {
+  for (const part of parts.flat()) {
+    if (part === null || part === undefined || part === false) continue;
+    if (part instanceof Node) node.append(part);
+    else if (typeof part === "string") node.append(spaced(part));
+    else for (const [name, value] of Object.entries(part)) setAttribute(node, name, value);
   }
-  node.append(...children.filter((child) => child !== null && child !== undefined));
   return node;
 }
 
 /**
- * Make a button; without a `text`, it shows its children.
- * @param {Attributes} attributes
- * @param {...Child} children
+ * @param {Element} node
+ * @param {string} name
+ * @param {any} value
  */
-export function makeButton(attributes, ...children) {
-  return make("button", { type: "button", ...attributes }, ...children);
+function setAttribute(node, name, value) {
+  if (value === null || value === undefined || value === false) return;
+  if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+  else node.setAttribute(name, value === true ? "" : value);
+}
+
+/**
+ * Keep signs from the start of a line, as French wants it.
+ * @param {string} text
+ */
+function spaced(text) {
+  return text.replace(/ (?=[;:?!%»])|(?<=«) /g, "\u00a0");
 }
 
 /**
  * Make a button that shows a sign, and is named by its title.
- * @param {string} text
+ * @param {string} sign
  * @param {string} title
  * @param {() => void} onclick
- * @param {string | null} kind class of the button
  */
-export function signButton(text, title, onclick, kind = null) {
-  return makeButton({ class: kind, text, title, "aria-label": title, onclick });
+export function signButton(sign, title, onclick, name = "button.quiet") {
+  return make(name, { title, "aria-label": title, onclick }, sign);
 }
 
 /**
@@ -76,8 +90,7 @@ export function renew(part, children) {
   const focused = active instanceof HTMLElement && part.contains(active) ? keyOf(active) : null;
   part.replaceChildren(...children.filter((child) => child !== null));
   if (!focused) return;
-  /** @type {HTMLElement[]} */
-  const controls = [...part.querySelectorAll("button, textarea, input, summary")].filter((node) => node instanceof HTMLElement);
+  const controls = /** @type {HTMLElement[]} */ ([...part.querySelectorAll("button, textarea, input, summary")]);
   controls.find((node) => keyOf(node) === focused)?.focus({ preventScroll: true });
 }
 
@@ -107,5 +120,5 @@ export const PEN = ICONS.pen;
  * @param {string} name
  */
 export function icon(name) {
-  return vector("svg", { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" }, vector("path", { d: ICONS[name] }));
+  return vector("svg.icon", { viewBox: "0 0 16 16", "aria-hidden": "true" }, vector("path", { d: ICONS[name] }));
 }

@@ -1,10 +1,10 @@
 // Files: those that the server makes, saved or printed by the browser; and the way back in.
 
-import { make, makeButton } from "./dom.js";
+import { make } from "./dom.js";
 
 /** @import { Answer } from "../types.d.ts" */
+/** @import { Session } from "../control/session.js" */
 /** @import { Context } from "./context.js" */
-/** @typedef {{onDownload: (format: string) => void, onOpenSaved: (file: File) => void}} FileListeners */
 
 /**
  * Save a file that the server made; return the sentence to show when it did not.
@@ -42,31 +42,28 @@ function fileUrl(content, type = "application/octet-stream") {
 /**
  * Make the row of what can be taken away, and of the way back in.
  * @param {Context} context
- * @param {FileListeners} listeners
+ * @param {Session} session
  */
-export function filesRow({ words, settings }, { onDownload, onOpenSaved }) {
-  const button = (/** @type {string} */ kind) =>
-    makeButton({
-      text: words[`format_${kind}`] || kind.toUpperCase(),
-      title: words[`format_${kind}_info`],
-      "data-format": kind,
-      onclick: () => onDownload(kind),
-    });
-  const download = make("span", { text: words.download });
-  return make("p", { class: "files" }, download, ...settings.formats.map(button), openButton(words, onOpenSaved));
+export function filesRow({ words, settings }, session) {
+  const button = (/** @type {string} */ kind) => {
+    const title = words[`format_${kind}_info`];
+    const attributes = { title, "data-format": kind, onclick: () => session.download(kind) };
+    return make("button", attributes, words[`format_${kind}`] || kind.toUpperCase());
+  };
+  return make("p.files", make("span", words.download), settings.formats.map(button), openButton(words, session));
 }
 
 /**
  * Make the button that opens saved work.
  * @param {Record<string, string>} words
- * @param {(file: File) => void} onOpen
+ * @param {Session} session
  */
-export function openButton(words, onOpen) {
+export function openButton(words, session) {
   const input = make("input", { type: "file", accept: ".json,application/json", hidden: true, "data-open": "" });
   input.addEventListener("change", () => {
-    if (input.files?.[0]) onOpen(input.files[0]);
+    if (input.files?.[0]) session.openSaved(input.files[0]);
     input.value = ""; // so that the same file can be chosen again
   });
-  const choose = { class: "open", text: words.open_saved, title: words.open_saved_info, onclick: () => input.click() };
-  return make("span", {}, makeButton(choose), input);
+  const choose = { title: words.open_saved_info, onclick: () => input.click() };
+  return make("span", make("button.open", choose, words.open_saved), input);
 }

@@ -13,9 +13,9 @@ import { make } from "./dom.js";
 export function flagPanel({ words, settings }, onSend) {
   const comment = make("textarea", { name: "comment", rows: 4, maxlength: settings.max_comment });
   const consent = make("input", { type: "checkbox", name: "consent" });
-  const answer = make("p", { class: "answer", role: "status" });
-  const send = make("button", { type: "submit", class: "primary", text: words.send });
-  const submit = async (/** @type {Event} */ event) => {
+  const answer = make("p.answer", { role: "status" });
+  const send = make("button.primary", { type: "submit" }, words.send);
+  const onsubmit = async (/** @type {Event} */ event) => {
     event.preventDefault();
     send.disabled = true;
     const { thanks, error } = await onSend({ comment: comment.value, consent: consent.checked });
@@ -25,11 +25,11 @@ export function flagPanel({ words, settings }, onSend) {
     if (thanks) [comment.value, consent.checked] = ["", false];
   };
   return make(
-    "form",
-    { class: "flag", onsubmit: submit },
-    make("p", { class: "small", text: words.flag_info }),
-    make("label", {}, make("span", { text: words.comment }), comment),
-    make("label", { class: "tick" }, consent, make("span", { text: words.consent })),
+    "form.flag",
+    { onsubmit },
+    make("p.small", words.flag_info),
+    make("label", make("span", words.comment), comment),
+    make("label.tick", consent, make("span", words.consent)),
     send,
     answer,
   );

@@ -1,67 +1,45 @@
 // The frame of the viewer: what stays while everything in it changes.
 
-import { icon, make, makeButton } from "./dom.js";
+import { icon, make } from "./dom.js";
 
-/** @import { Context } from "./context.js" */
-/** @import { Stage } from "./stage.js" */
+/** @import { Viewer } from "../control/viewer.js" */
 
 const VIEWS = ["segmentation", "annotations", "report", "review", "flag"];
 
-/**
- * @typedef {object} LayoutListeners
- * @property {(view: string) => void} onView
- * @property {() => void} onRestart
- * @property {() => void} onSeveral
- * @property {(confidence: number) => void} onConfidence
- * @property {Record<"undo" | "redo" | "add", () => void>} commands
- */
-
 export class Layout {
-  /**
-   * @param {Context} context
-   * @param {Stage} stage
-   * @param {LayoutListeners} listeners
-   */
-  constructor(context, stage, listeners) {
+  /** @param {Viewer} viewer */
+  constructor(viewer) {
+    const { context, commands, choice, stage } = viewer;
     const { words, settings } = context;
     this.context = context;
     this.tabs = VIEWS.map((view) => {
-      const kind = view === "flag" ? "flagging" : null;
-      return makeButton({ class: kind, "data-view": view, text: words[view], onclick: () => listeners.onView(view) });
+      const attributes = { "data-view": view, onclick: () => viewer.turnTo(view) };
+      return make(view === "flag" ? "button.flagging" : "button", attributes, words[view]);
     });
     this.slider = make("input", { type: "range", min: settings.min_confidence, max: 0.95, step: 0.01 });
-    this.slider.addEventListener("input", () => listeners.onConfidence(Number(this.slider.value)));
+    this.slider.addEventListener("input", () => viewer.filter(Number(this.slider.value)));
     this.shownConfidence = make("output");
-    this.panel = make("div", { class: "panel" });
-    this.message = make("p", { class: "message", role: "status" });
-    this.strip = make("div", { class: "case-strip" });
+    this.panel = make("div.panel");
+    this.message = make("p.message", { role: "status" });
+    this.strip = make("div.case-strip");
     this.edits = {
-      undo: editButton(context, "undo", words.undo_keys, listeners.commands.undo),
-      redo: editButton(context, "redo", words.redo_keys, listeners.commands.redo),
-      add: editButton(context, "add", "A", listeners.commands.add),
+      undo: editButton(words, "undo", words.undo_keys, () => commands.undo()),
+      redo: editButton(words, "redo", words.redo_keys, () => commands.redo()),
+      add: editButton(words, "add", "A", () => commands.add()),
     };
-    this.edits.add.append(make("span", { text: words.add }));
-    this.editRow = make("div", { class: "edits" }, ...Object.values(this.edits));
-    this.several = makeButton({ class: "several", text: words.several, title: words.several_info, onclick: listeners.onSeveral });
-    this.reviewer = make("input", { name: "reviewer", maxlength: 100, placeholder: words.optional, autocomplete: "name" });
-    this.element = make("div", { class: "mv" }, this._head(listeners.onRestart), this.strip, this._body(stage));
-  }
+    this.edits.add.append(make("span", words.add));
+    this.editRow = make("div.edits", Object.values(this.edits));
+    const turn = { title: words.several_info, onclick: () => choice.turnSeveral() };
+    this.several = make("button.several", turn, words.several);
+    const typed = { name: "reviewer", maxlength: 100, placeholder: words.optional, autocomplete: "name" };
+    this.reviewer = make("input", typed);
 
-  /** @param {() => void} onRestart */
-  _head(onRestart) {
-    const { words } = this.context;
-    const restart = makeButton({ class: "quiet restart", text: words.new_image, onclick: onRestart });
-    return make("div", { class: "tools" }, make("nav", { "aria-label": words.views }, ...this.tabs), restart);
-  }
-
-  /** @param {Stage} stage */
-  _body(stage) {
-    const { words } = this.context;
-    const label = make("span", { text: words.confidence });
-    const confidence = make("label", { class: "confidence", title: words.confidence_info }, label, this.slider, this.shownConfidence);
-    const under = make("div", { class: "under" }, confidence, this.editRow, stage.buttons);
-    const look = make("div", { class: "look" }, stage.element, under, this.message);
-    return make("div", { class: "body" }, look, this.panel);
+    const restart = make("button.quiet.restart", { onclick: () => viewer.restart() }, words.new_image);
+    const head = make("div.tools", make("nav", { "aria-label": words.views }, this.tabs), restart);
+    const title = { title: words.confidence_info };
+    const slider = make("label.confidence", title, make("span", words.confidence), this.slider, this.shownConfidence);
+    const look = make("div.look", stage.element, make("div.under", slider, this.editRow, stage.buttons), this.message);
+    this.element = make("div.mv", head, this.strip, make("div.body", look, this.panel));
   }
 
   /**
@@ -85,37 +63,36 @@ export class Layout {
 
   /**
    * Show which view is on, the confidence, and what can be done.
-   * @param {{view: string, confidence: number, canUndo: boolean, canRedo: boolean, isAdding: boolean, isSeveral: boolean}} state
+   * @param {Viewer} viewer
    */
-  draw({ view, confidence, canUndo, canRedo, isAdding, isSeveral }) {
+  draw({ view, work, boxTool, choice }) {
     const { slider, edits } = this;
     for (const tab of this.tabs) tab.setAttribute("aria-pressed", String(tab.dataset.view === view));
-    this.shownConfidence.textContent = this.context.number(confidence, 2);
+    this.shownConfidence.textContent = this.context.number(work.confidence, 2);
     const [low, high] = [Number(slider.min), Number(slider.max)];
-    slider.style.setProperty("--share", `${(100 * (confidence - low)) / (high - low)}%`);
+    slider.style.setProperty("--share", `${(100 * (work.confidence - low)) / (high - low)}%`);
     this.element.dataset.view = view;
-    edits.undo.disabled = !canUndo;
-    edits.redo.disabled = !canRedo;
+    edits.undo.disabled = !work.past.length;
+    edits.redo.disabled = !work.future.length;
     edits.add.hidden = view !== "review";
-    edits.add.setAttribute("aria-pressed", String(isAdding));
-    this.several.setAttribute("aria-pressed", String(isSeveral));
-    this.editRow.hidden = edits.add.hidden && !canUndo && !canRedo;
+    edits.add.setAttribute("aria-pressed", String(boxTool.active));
+    this.several.setAttribute("aria-pressed", String(choice.isSeveral));
+    this.editRow.hidden = edits.add.hidden && edits.undo.disabled && edits.redo.disabled;
   }
 
   /** Make the row above the gallery: choose several, and who reviews. */
   reviewRow() {
-    const name = make("label", {}, make("span", { text: this.context.words.reviewer }), this.reviewer);
-    return make("div", { class: "reviewer" }, this.several, name);
+    return make("div.reviewer", this.several, make("label", make("span", this.context.words.reviewer), this.reviewer));
   }
 }
 
 /**
- * @param {Context} context
+ * @param {Record<string, string>} words
  * @param {string} name
  * @param {string} keys
  * @param {() => void} onclick
  */
-function editButton({ words }, name, keys, onclick) {
+function editButton(words, name, keys, onclick) {
   const title = `${words[`${name}_info`]} (${keys})`;
-  return makeButton({ "data-act": name, title, "aria-label": title, onclick }, icon(name));
+  return make("button", { "data-act": name, title, "aria-label": title, onclick }, icon(name));
 }

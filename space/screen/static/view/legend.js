@@ -2,46 +2,41 @@
 
 import { UNCERTAIN } from "../model/count.js";
 import { swatch } from "./context.js";
-import { make, makeButton } from "./dom.js";
+import { make } from "./dom.js";
 
-/** @import { Report } from "../types.d.ts" */
-/** @import { Context } from "./context.js" */
+/** @import { Viewer } from "../control/viewer.js" */
 
-/**
- * @param {Context} context
- * @param {Report} report
- * @param {Set<string>} hidden groups
- * @param {{onToggle: (group: string) => void, onHide: (groups: string[]) => void}} listeners
- */
-export function legend(context, report, hidden, { onToggle, onHide }) {
+/** @param {Viewer} viewer */
+export function legend(viewer) {
+  const { context, hidden } = viewer;
   const { words } = context;
+  const report = viewer.work.report();
   const groups = context.settings.labels.filter((code) => report.counts[code]);
   if (report.uncertain) groups.push(UNCERTAIN);
-  if (!groups.length) return make("p", { class: "empty", text: words.none });
+  if (!groups.length) return make("p.empty", words.none);
+  const hide = (/** @type {Iterable<string>} */ wanted) => {
+    viewer.hidden = new Set(wanted);
+    viewer.draw();
+  };
+  const row = (/** @type {string} */ group) => {
+    const isShown = !hidden.has(group);
+    const attributes = {
+      "data-group": group,
+      title: context.originsOf(group) || null,
+      "aria-pressed": String(isShown),
+      onclick: () => hide(isShown ? [...hidden, group] : [...hidden].filter((other) => other !== group)),
+    };
+    const name = make("span", context.nameOf(group) + context.starOf(group));
+    const n = make("span.n", context.number(group === UNCERTAIN ? report.uncertain : report.counts[group]));
+    return make("button", attributes, swatch(context, group), make("b", group), name, n);
+  };
   const anyHidden = groups.some((group) => hidden.has(group));
-  const row = (/** @type {string} */ group) =>
-    makeButton(
-      {
-        "data-group": group,
-        title: context.originsOf(group) || null,
-        "aria-pressed": String(!hidden.has(group)),
-        onclick: () => onToggle(group),
-      },
-      swatch(context, group),
-      make("b", { text: group }),
-      make("span", { text: context.nameOf(group) + context.starOf(group) }),
-      make("span", { class: "n", text: context.number(group === UNCERTAIN ? report.uncertain : report.counts[group]) }),
-    );
-  const all = makeButton({
-    class: "quiet all",
-    text: anyHidden ? words.show_all : words.hide_all,
-    onclick: () => onHide(anyHidden ? [] : groups),
-  });
+  const onclick = () => hide(anyHidden ? [] : groups);
+  const all = make("button.quiet.all", { onclick }, anyHidden ? words.show_all : words.hide_all);
   return make(
-    "section",
-    { class: "legend" },
-    make("header", {}, make("h3", { text: words.classes }), all),
-    ...groups.map(row),
-    groups.some((group) => context.starOf(group)) ? make("p", { class: "small", text: words.not_from_marrow }) : null,
+    "section.legend",
+    make("header", make("h3", words.classes), all),
+    groups.map(row),
+    groups.some((group) => context.starOf(group)) && make("p.small", words.not_from_marrow),
   );
 }

@@ -19,7 +19,7 @@ export class Overlay {
   constructor(context, stage) {
     this.context = context;
     this.stage = stage;
-    this.tooltip = make("div", { class: "tooltip", hidden: true });
+    this.tooltip = make("div.tooltip", { hidden: true });
     stage.element.append(this.tooltip);
     /** @type {Map<number, Mark>} */
     this.marks = new Map();
@@ -154,11 +154,11 @@ export class Overlay {
     const { context } = this;
     const { words, rules } = context;
     if (view === "segmentation") {
-      return [make("span", { text: `${words.cell} ${cell.id} · ${context.number(cell.score, 2)}` })];
+      return [make("span", `${words.cell} ${cell.id} · ${context.number(cell.score, 2)}`)];
     }
     const share = isHumanLabelled(cell) ? `· ${words.by_hand}` : context.percent(cell.probability);
     const doubt = isUncertain(cell, rules) ? ` · ${words.uncertain}` : "";
-    const name = make("span", { text: `${context.nameOf(cell.label)} ${share}${doubt}` });
+    const name = make("span", `${context.nameOf(cell.label)} ${share}${doubt}`);
     return [chip(context, groupOf(cell, rules), cell.label), name];
   }
 }
@@ -166,13 +166,13 @@ export class Overlay {
 /** @param {Cell} cell */
 function makeMark(cell) {
   const path = `M${cell.polygon.map((point) => point.join(" ")).join("L")}Z`;
-  const halo = vector("path", { d: path, class: "halo" });
-  const line = vector("path", { d: path, class: "line" });
+  const halo = vector("path.halo", { d: path });
+  const line = vector("path.line", { d: path });
   const text = vector("text", { x: 0, y: -4 });
   const plate = vector("rect", { y: -15, height: 15, rx: 3 });
-  const pen = vector("path", { class: "pen", d: PEN });
-  const label = vector("g", { class: "label" }, plate, text, pen);
-  const group = vector("g", { class: "cell", "data-id": cell.id }, halo, line, label);
+  const pen = vector("path.pen", { d: PEN });
+  const label = vector("g.label", plate, text, pen);
+  const group = vector("g.cell", { "data-id": cell.id }, halo, line, label);
   const view = /** @type {string | null} */ (null); // for which it is drawn
   return { cell, view, group, halo, line, text, plate, pen, label, width: 29 };
 }

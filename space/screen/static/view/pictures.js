@@ -28,17 +28,15 @@ export class Pictures {
    * @param {Work} work
    */
   of(work) {
-    let image = this.images.get(work);
-    if (!image) {
-      image = new Image();
+    return once(this.images, work, () => {
+      const image = new Image();
       image.addEventListener("load", () => {
         this.thumbnails = new WeakMap();
         this.onLoad(work);
       });
       if (work.value.picture) image.src = work.value.picture.url;
-      this.images.set(work, image);
-    }
-    return image;
+      return image;
+    });
   }
 
   /**
@@ -62,16 +60,13 @@ export class Pictures {
   middle(work) {
     const picture = this.of(work);
     const { naturalWidth: width, naturalHeight: height } = picture;
-    if (!width) return make("i", { class: "blank", text: work.value.key ? "" : "?" });
-    let canvas = this.middles.get(work);
-    if (!canvas) {
+    if (!width) return make("i.blank", work.value.key ? "" : "?");
+    return once(this.middles, work, () => {
       const side = Math.min(width, height);
-      canvas = make("canvas", { width: SMALL, height: SMALL });
-      const pen = penOf(canvas);
-      pen.drawImage(picture, (width - side) / 2, (height - side) / 2, side, side, 0, 0, SMALL, SMALL);
-      this.middles.set(work, canvas);
-    }
-    return canvas;
+      const canvas = make("canvas", { width: SMALL, height: SMALL });
+      penOf(canvas).drawImage(picture, (width - side) / 2, (height - side) / 2, side, side, 0, 0, SMALL, SMALL);
+      return canvas;
+    });
   }
 
   /**
@@ -97,10 +92,22 @@ export class Pictures {
    * @param {NewCell} cell
    */
   thumbnail(work, cell) {
-    const made = this.thumbnails.get(cell.box) || this.crop(work, cell, 64);
-    this.thumbnails.set(cell.box, made);
-    return made;
+    return once(this.thumbnails, cell.box, () => this.crop(work, cell, 64));
   }
+}
+
+/**
+ * Return what is kept for a key, made at the first call.
+ * @template {WeakKey} Key
+ * @template Kept
+ * @param {WeakMap<Key, Kept>} kept
+ * @param {Key} key
+ * @param {() => Kept} makeIt
+ */
+function once(kept, key, makeIt) {
+  const known = kept.get(key) || makeIt();
+  kept.set(key, known);
+  return known;
 }
 
 /**

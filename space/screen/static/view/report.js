@@ -2,32 +2,29 @@
 
 import { format, ratioRestsOn, wilson, writeNotes } from "../model/count.js";
 import { capital, chip } from "./context.js";
-import { make, makeButton } from "./dom.js";
+import { make } from "./dom.js";
 import { filesRow } from "./files.js";
 
 /** @import { Report } from "../types.d.ts" */
+/** @import { Viewer } from "../control/viewer.js" */
 /** @import { Context } from "./context.js" */
-/** @import { FileListeners } from "./files.js" */
 
 /**
  * Make the report of a count.
- * @param {Context} context
- * @param {Report} report
- * @param {FileListeners & {onAdd: (() => void) | null}} listeners
+ * @param {Viewer} viewer
  */
-export function reportPanel(context, report, listeners) {
+export function reportPanel({ context, work, currentCase, session }) {
   const { words, settings } = context;
-  const { onAdd } = listeners;
-  const join = onAdd && makeButton({ class: "join", text: `+ ${words.add_to_case}`, title: words.case_info, onclick: onAdd });
+  const report = work.report();
+  const add = { title: words.case_info, onclick: () => session.addToCase() };
   return make(
-    "section",
-    { class: "report" },
+    "section.report",
     figures(context, report),
     progress(context, report.total),
-    join ? make("p", {}, join) : null,
-    ...differentialWithNotes(context, report),
-    filesRow(context, listeners),
-    make("p", { class: "small", text: format(words.models, { names: settings.models.join(" · ") }) }),
+    !currentCase.has(work) && make("p", make("button.join", add, `+ ${words.add_to_case}`)),
+    differentialWithNotes(context, report),
+    filesRow(context, session),
+    make("p.small", format(words.models, { names: settings.models.join(" · ") })),
   );
 }
 
@@ -38,13 +35,13 @@ export function reportPanel(context, report, listeners) {
  */
 export function differentialWithNotes(context, report) {
   const { words, rules, settings, language } = context;
-  const notes = writeNotes(report, rules, settings.notes[language]);
+  const notes = writeNotes(report, rules, settings.notes[language]).map((note) => make("li", note));
   return [
     differential(context, report),
-    make("p", { class: "small", text: words.bars }),
-    make("p", { class: "small definition", text: meDefinition(context) }),
-    make("ul", { class: "notes" }, ...notes.map((text) => make("li", { text }))),
-    rules.not_from_marrow.length ? make("p", { class: "small", text: words.not_from_marrow }) : null,
+    make("p.small", words.bars),
+    make("p.small.definition", meDefinition(context)),
+    make("ul.notes", notes),
+    rules.not_from_marrow.length > 0 && make("p.small", words.not_from_marrow),
   ];
 }
 
@@ -56,20 +53,23 @@ export function differentialWithNotes(context, report) {
 export function figures(context, report) {
   const { words } = context;
   const isShaky = report.me_ratio !== null && ratioRestsOn(report, context.rules).length > 0;
-  const all = [
-    ["found", context.number(report.found), words.found],
-    ["total", context.number(report.total), words.counted],
-    ["uncertain", context.number(report.uncertain), words.uncertain],
-    ["me_ratio", report.me_ratio === null ? "–" : context.number(report.me_ratio, 1), words.me_ratio],
-  ];
-  const figure = (/** @type {string[]} */ [name, value, label]) =>
-    make(
-      "div",
-      { "data-figure": name },
-      make("b", { text: value }),
-      make("span", { text: label }, name === "me_ratio" && isShaky ? make("i", { class: "shaky", text: words.unreliable }) : null),
-    );
-  return make("div", { class: "figures" }, ...all.map(figure));
+  const ratio = report.me_ratio === null ? "–" : context.number(report.me_ratio, 1);
+  return make(
+    "div.figures",
+    figure("found", context.number(report.found), words.found),
+    figure("total", context.number(report.total), words.counted),
+    figure("uncertain", context.number(report.uncertain), words.uncertain),
+    figure("me_ratio", ratio, words.me_ratio, isShaky && make("i.shaky", words.unreliable)),
+  );
+}
+
+/**
+ * @param {string} name
+ * @param {string} value
+ * @param {...(Node | string | false)} label
+ */
+function figure(name, value, ...label) {
+  return make("div", { "data-figure": name }, make("b", value), make("span", label));
 }
 
 /**
@@ -80,9 +80,9 @@ export function figures(context, report) {
 export function progress(context, total) {
   const { floor, target } = context.rules;
   const share = (/** @type {number} */ n) => `${Math.min(100, (100 * n) / target)}%`;
-  const bar = make("div", { class: "bar" }, make("i", { style: `width:${share(total)}` }), make("u", { style: `left:${share(floor)}` }));
+  const [done, least] = [make("i", { style: `width:${share(total)}` }), make("u", { style: `left:${share(floor)}` })];
   const text = format(context.words.of_floor, { total: context.number(total), floor, target });
-  return make("div", { class: "progress" }, bar, make("span", { class: "small", text }));
+  return make("div.progress", make("div.bar", done, least), make("span.small", text));
 }
 
 /**
@@ -91,21 +91,16 @@ export function progress(context, total) {
  */
 function differential(context, report) {
   const { words, rules, settings } = context;
+  const isHere = (/** @type {string} */ code) => settings.labels.includes(code);
   const most = Math.max(1, ...Object.values(report.intervals).map(([, high]) => (report.total ? high : 1)));
-  const body = [];
-  for (const { name, codes } of rules.lineages) {
-    const here = codes.filter((code) => settings.labels.includes(code));
-    if (!here.length) continue;
-    body.push(lineageRow(context, name, report.lineages[name], report.total));
-    for (const code of here) body.push(classRow(context, code, report, most));
-  }
-  for (const code of rules.left_out.filter((left) => settings.labels.includes(left))) {
-    body.push(classRow(context, code, report, most));
-  }
-  const head = ["", "", "n", "%", words.interval].map((text, at) =>
-    make("th", { text, scope: "col", title: at === 4 ? words.interval_long : null }),
-  );
-  return make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...body));
+  const row = (/** @type {string} */ code) => classRow(context, code, report, most);
+  const body = rules.lineages.flatMap(({ name, codes }) => {
+    const rows = codes.filter(isHere).map(row);
+    return rows.length ? [lineageRow(context, name, report.lineages[name], report.total), ...rows] : [];
+  });
+  const head = ["", "", "n", "%"].map((text) => make("th", { scope: "col" }, text));
+  head.push(make("th", { scope: "col", title: words.interval_long }, words.interval));
+  return make("table", make("thead", make("tr", head)), make("tbody", body, rules.left_out.filter(isHere).map(row)));
 }
 
 /**
@@ -115,14 +110,12 @@ function differential(context, report) {
  * @param {number} total
  */
 function lineageRow(context, name, n, total) {
-  const [low, high] = wilson(n, total, context.rules.z95);
+  const interval = wilson(n, total, context.rules.z95);
   return make(
-    "tr",
-    { class: "lineage", "data-lineage": name },
-    make("th", { colspan: 2, scope: "rowgroup", text: capital(context.words[name]) }),
-    make("td", { text: context.number(n) }),
-    make("td", { text: total ? context.number((100 * n) / total, 1) : "–" }),
-    make("td", { text: total ? `${context.number(low)}–${context.number(high)}` : "–" }),
+    "tr.lineage",
+    { "data-lineage": name },
+    make("th", { colspan: 2, scope: "rowgroup" }, capital(context.words[name])),
+    numbers(context, n, total ? { percent: (100 * n) / total, interval } : null),
   );
 }
 
@@ -133,27 +126,43 @@ function lineageRow(context, name, n, total) {
  * @param {number} most percent that fill the bar
  */
 function classRow(context, code, report, most) {
-  const n = report.counts[code];
-  const inCount = code in report.percent && report.total > 0;
-  const [low, high] = inCount ? report.intervals[code] : [0, 0];
-  const share = (/** @type {number} */ value) => `${(100 * value) / most}%`;
-  const bar = make(
-    "div",
-    { class: "bar wide" },
-    make("i", { style: `width:${share(report.percent[code])};background:${context.styleOf(code).colour}` }),
-    make("s", { style: `left:${share(low)};width:${share(high - low)}` }),
-  );
-  const leftOut = make("span", { class: "small", text: code in report.percent ? "" : context.words.left_out });
-  const name = make("span", { text: ` ${context.nameOf(code)}${context.starOf(code)}` });
+  const isCounted = code in report.percent;
+  const [percent, interval] = [report.percent[code], report.intervals[code]];
+  const share = isCounted && report.total ? { percent, interval } : null;
+  const name = make("span", ` ${context.nameOf(code)}${context.starOf(code)}`);
+  const drawn = share ? bar(context, code, share, most) : make("span.small", isCounted ? "" : context.words.left_out);
   return make(
-    "tr",
-    { "data-code": code, class: n ? null : "zero" },
+    report.counts[code] ? "tr" : "tr.zero",
+    { "data-code": code },
     make("th", { scope: "row", title: context.originsOf(code) || null }, chip(context, code), name),
-    make("td", { class: "bars" }, inCount ? bar : leftOut),
-    make("td", { text: context.number(n) }),
-    make("td", { text: inCount ? context.number(report.percent[code], 1) : "–" }),
-    make("td", { text: inCount ? `${context.number(low)}–${context.number(high)}` : "–" }),
+    make("td.bars", drawn),
+    numbers(context, report.counts[code], share),
   );
+}
+
+/** @typedef {{percent: number, interval: [number, number]}} Share of the count, 0 to 100 */
+
+/**
+ * @param {Context} context
+ * @param {string} code
+ * @param {Share} share
+ * @param {number} most percent that fill the bar
+ */
+function bar(context, code, { percent, interval: [low, high] }, most) {
+  const css = (/** @type {number} */ value) => `${(100 * value) / most}%`;
+  const filled = make("i", { style: `width:${css(percent)};background:${context.styleOf(code).colour}` });
+  return make("div.bar.wide", filled, make("s", { style: `left:${css(low)};width:${css(high - low)}` }));
+}
+
+/**
+ * Make the cells of a row's number, its percentage, and the interval.
+ * @param {Context} context
+ * @param {number} n
+ * @param {Share | null} share
+ */
+function numbers(context, n, share) {
+  const interval = share ? share.interval.map((bound) => context.number(bound)).join("–") : "–";
+  return [context.number(n), share ? context.number(share.percent, 1) : "–", interval].map((text) => make("td", text));
 }
 
 /** @param {Context} context */

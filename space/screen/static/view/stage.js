@@ -25,29 +25,28 @@ export class Stage {
     this.listeners = listeners;
     this.image = vector("image", { x: 0, y: 0, preserveAspectRatio: "none" });
     this.layer = vector("g");
-    const kind = { class: "stage", tabindex: 0, role: "application", "aria-label": words.picture };
-    this.svg = vector("svg", kind, this.image, this.layer);
+    const kind = { tabindex: 0, role: "application", "aria-label": words.picture };
+    this.svg = vector("svg.stage", kind, this.image, this.layer);
     this.buttons = make(
-      "div",
-      { class: "zoom" },
-      signButton("+", words.zoom_in, () => this.zoom(STEP)),
-      signButton("−", words.zoom_out, () => this.zoom(1 / STEP)),
-      signButton("⤢", words.whole, () => this.fit()),
+      "div.zoom",
+      signButton("+", words.zoom_in, () => this.zoom(STEP), "button"),
+      signButton("−", words.zoom_out, () => this.zoom(1 / STEP), "button"),
+      signButton("⤢", words.whole, () => this.fit(), "button"),
     );
-    this.element = make("div", { class: "frame" }, this.svg);
+    this.element = make("div.frame", this.svg);
     /** @type {Point} */
     this.size = [1, 1];
     /** @type {Point} */
     this.centre = [0.5, 0.5];
     this.unit = 1;
     this.fitted = true;
-    /** @type {Map<number, Point>} */
+    /** @type {Map<number, Point>} what each pointer took hold of */
     this.pointers = new Map();
     /** @type {Element | null} */
     this.pressed = null;
     this.dragged = false;
     this._listen();
-    this.observer = new ResizeObserver(() => (this.fitted ? this.fit() : this._show()));
+    this.observer = new ResizeObserver(() => (this.fitted ? this.fit() : this._lookAt(this.centre)));
     this.observer.observe(this.svg);
   }
 
@@ -70,19 +69,18 @@ export class Stage {
 
   fit() {
     this.unit = this._whole();
-    this.centre = half(this.size);
-    this._show();
+    this._lookAt([this.size[0] / 2, this.size[1] / 2]);
   }
 
   /**
-   * Zoom by a factor around a point of the screen, the middle by default.
+   * Zoom by a factor around a point of the image, the middle of what is looked at by default.
    * @param {number} factor
    */
-  zoom(factor, point = half(this._screen())) {
-    const before = this._at(point);
-    this.unit = Math.min(this._whole(), Math.max(1 / CLOSEST, this.unit / factor));
-    const after = this._at(point);
-    this._move(before[0] - after[0], before[1] - after[1]);
+  zoom(factor, [x, y] = this.centre) {
+    const unit = Math.min(this._whole(), Math.max(1 / CLOSEST, this.unit / factor));
+    const share = unit / this.unit;
+    this.unit = unit;
+    this._lookAt([x + (this.centre[0] - x) * share, y + (this.centre[1] - y) * share]);
   }
 
   /**
@@ -90,20 +88,20 @@ export class Stage {
    * @param {Box} box
    */
   reveal([x0, y0, x1, y1]) {
-    const [width, height] = this._screen();
-    const [left, top] = this._at([0, 0]);
-    const inside = x0 >= left && y0 >= top && x1 <= left + width * this.unit && y1 <= top + height * this.unit;
-    if (inside) return;
-    this.centre = [(x0 + x1) / 2, (y0 + y1) / 2];
-    this._move(0, 0);
+    const { x, y, width, height } = this.svg.viewBox.baseVal;
+    const isInside = x0 >= x && y0 >= y && x1 <= x + width && y1 <= y + height;
+    if (!isInside) this._lookAt([(x0 + x1) / 2, (y0 + y1) / 2]);
   }
 
   /**
    * Return the point of the image under the pointer.
    * @param {MouseEvent} event
+   * @returns {Point}
    */
   pointOf(event) {
-    return this._at(this._point(event));
+    const { left, top, width, height } = this.svg.getBoundingClientRect();
+    const [x, y] = [event.clientX - left - width / 2, event.clientY - top - height / 2];
+    return [this.centre[0] + x * this.unit, this.centre[1] + y * this.unit];
   }
 
   /**
@@ -116,7 +114,7 @@ export class Stage {
     return [x - side / 2, y - side / 2, x + side / 2, y + side / 2];
   }
 
-  /** @returns {Point} */
+  /** @returns {Point} width and height in screen pixels */
   _screen() {
     return [this.svg.clientWidth || 1, this.svg.clientHeight || 1];
   }
@@ -128,45 +126,17 @@ export class Stage {
   }
 
   /**
-   * @param {Point} point of the screen
-   * @returns {Point} of the image
+   * Look at a point of the image, or as near to it as the picture, which never leaves the view, allows.
+   * @param {Point} point
    */
-  _at([x, y]) {
-    const [width, height] = this._screen();
-    return [this.centre[0] + (x - width / 2) * this.unit, this.centre[1] + (y - height / 2) * this.unit];
-  }
-
-  /**
-   * @param {MouseEvent} event
-   * @returns {Point}
-   */
-  _point(event) {
-    const frame = this.svg.getBoundingClientRect();
-    return [event.clientX - frame.left, event.clientY - frame.top];
-  }
-
-  /**
-   * Move the view by image pixels; the picture never leaves it.
-   * @param {number} dx
-   * @param {number} dy
-   */
-  _move(dx, dy) {
-    const screen = this._screen();
-    const place = (/** @type {0 | 1} */ axis, /** @type {number} */ by) => {
-      const reach = (screen[axis] * this.unit) / 2;
-      const length = this.size[axis];
-      const within = Math.min(length - reach, Math.max(reach, this.centre[axis] + by));
-      return 2 * reach >= length ? length / 2 : within;
-    };
-    this.centre = [place(0, dx), place(1, dy)];
-    this._show();
-  }
-
-  _show() {
-    const [width, height] = this._screen();
-    const [left, top] = this._at([0, 0]);
+  _lookAt(point) {
+    const [width, height] = this._screen().map((length) => length * this.unit);
+    const within = (/** @type {number} */ at, /** @type {number} */ length, /** @type {number} */ seen) =>
+      seen >= length ? length / 2 : Math.min(length - seen / 2, Math.max(seen / 2, at));
+    this.centre = [within(point[0], this.size[0], width), within(point[1], this.size[1], height)];
     this.fitted = this.unit >= this._whole() * 0.999;
-    this.svg.setAttribute("viewBox", `${left} ${top} ${width * this.unit} ${height * this.unit}`);
+    const corner = `${this.centre[0] - width / 2} ${this.centre[1] - height / 2}`;
+    this.svg.setAttribute("viewBox", `${corner} ${width} ${height}`);
     // a finger on the whole image scrolls the page; on an enlarged one it moves the image
     this.svg.style.touchAction = this.fitted ? "pan-y" : "none";
     this.svg.classList.toggle("enlarged", !this.fitted);
@@ -180,12 +150,12 @@ export class Stage {
       (event) => {
         if (this.fitted && event.deltaY > 0) return; // nothing to zoom out of: the page scrolls
         event.preventDefault();
-        this.zoom(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.002)), this._point(event));
+        this.zoom(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.002)), this.pointOf(event));
       },
       { passive: false },
     );
     svg.addEventListener("pointerdown", (event) => {
-      pointers.set(event.pointerId, this._point(event));
+      pointers.set(event.pointerId, this.pointOf(event));
       this.pressed = elementOf(event);
       this.dragged = pointers.size > 1;
     });
@@ -215,38 +185,34 @@ export class Stage {
     return true;
   }
 
-  /** @param {PointerEvent} event */
+  /**
+   * Keep what was taken hold of under the pointer, or under both.
+   * @param {PointerEvent} event
+   */
   _drag(event) {
-    const before = this.pointers.get(event.pointerId);
-    const now = this._point(event);
-    if (!before) {
+    const held = this.pointers.get(event.pointerId);
+    if (!held) {
       if (event.pointerType !== "touch") this.listeners.onHover(elementOf(event), event);
       return;
     }
-    const moved = Math.hypot(now[0] - before[0], now[1] - before[1]);
-    if (this.pointers.size === 1) {
-      if (!this.dragged && moved < 4) return;
-      if (!this.dragged) this.svg.setPointerCapture(event.pointerId);
-      this.dragged = true;
-      this.svg.classList.add("dragging");
-      this.listeners.onHover(null, event);
-      this._move((before[0] - now[0]) * this.unit, (before[1] - now[1]) * this.unit);
-    } else {
-      const other = [...this.pointers].filter(([id]) => id !== event.pointerId)[0][1];
-      const distance = (/** @type {Point} */ point) => Math.hypot(point[0] - other[0], point[1] - other[1]);
-      this._move(((before[0] - now[0]) * this.unit) / 2, ((before[1] - now[1]) * this.unit) / 2);
-      this.zoom(distance(now) / (distance(before) || 1), [(now[0] + other[0]) / 2, (now[1] + other[1]) / 2]);
-    }
-    this.pointers.set(event.pointerId, now);
+    const now = this.pointOf(event);
+    const [other] = [...this.pointers.values()].filter((point) => point !== held);
+    if (other) return this.zoom(distance(now, other) / (distance(held, other) || 1), other);
+    if (!this.dragged && distance(now, held) < 4 * this.unit) return;
+    if (!this.dragged) this.svg.setPointerCapture(event.pointerId);
+    this.dragged = true;
+    this.svg.classList.add("dragging");
+    this.listeners.onHover(null, event);
+    this._lookAt([this.centre[0] + held[0] - now[0], this.centre[1] + held[1] - now[1]]);
   }
 }
 
 /**
- * @param {Point} size
- * @returns {Point}
+ * @param {Point} one
+ * @param {Point} other
  */
-function half([width, height]) {
-  return [width / 2, height / 2];
+function distance(one, other) {
+  return Math.hypot(one[0] - other[0], one[1] - other[1]);
 }
 
 /** @param {Event} event */
