@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import cv2
 import gradio as gr
 import numpy as np
 from gradio.data_classes import FileData
@@ -61,13 +62,13 @@ class Shown:
     """What the viewer shows.
 
     Attributes:
-        image: ``(height, width, 3)`` uint8 RGB, the image that was analyzed.
+        picture: the image that was analyzed, as :func:`encode_shown` returns it.
         analysis: its analysis at ``MIN_CONFIDENCE``.
         key: key of the upload.
         file: name of its file.
     """
 
-    image: np.ndarray
+    picture: bytes
     analysis: Analysis
     key: str
     file: str
@@ -102,7 +103,7 @@ class Viewer(gr.HTML):
         for cell, row in zip(value.analysis.cells, plain["cells"], strict=True):
             # rounded, a score could lie on the other side of the slider
             row |= {"score": cell.score, "probability": cell.probability, "probabilities": cell.probabilities}
-        picture = save_bytes_to_cache(_encode(value.image), "smear.jpg", self.GRADIO_CACHE)
+        picture = save_bytes_to_cache(value.picture, "smear.jpg", self.GRADIO_CACHE)
         return {
             "key": value.key,
             "file": value.file,
@@ -180,11 +181,11 @@ def _cell_style(colour: Colour, dashes: tuple[int, ...]) -> dict[str, str]:
     return in_css | {"dashes": " ".join(map(str, dashes)) or "none"}
 
 
-def _encode(image: np.ndarray) -> bytes:
-    picture = Image.fromarray(image)
-    size = shown_size(*picture.size)
-    if size != picture.size:
-        picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+def encode_shown(image: np.ndarray) -> bytes:
+    """Return the JPEG that is sent to the browser, smaller than the image where that is large."""
+    size = shown_size(image.shape[1], image.shape[0])
+    if size != image.shape[1::-1]:
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     file = io.BytesIO()
-    picture.save(file, "jpeg", quality=90)
+    Image.fromarray(image).save(file, "jpeg", quality=90)
     return file.getvalue()
