@@ -53,6 +53,9 @@ def build(actions: Actions) -> gr.Blocks:
     ) -> Shown | Any:
         return actions.show(uploaded(event.path), request, progress) or gr.skip()
 
+    def leave(event: gr.EventData) -> tuple[Any, ...]:
+        return None, None, *turn_to_work(False), gr.Button(visible=event.canReturn)
+
     def turn_to_work(is_work: bool) -> tuple[gr.Column, gr.Column]:
         # hidden, not taken out: the browser alone knows what was done in the viewer, and keeps it
         return gr.Column(visible=not is_work), gr.Column(visible=True if is_work else "hidden")
@@ -91,7 +94,7 @@ def build(actions: Actions) -> gr.Blocks:
         )
         viewer.dropped(show_dropped, None, viewer, api_visibility="private")
         viewer.restart(
-            lambda: (None, None, *turn_to_work(False), gr.Button(visible=True)),
+            leave,
             None,
             [image, viewer, start, work, back],
             show_progress="hidden",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ SUFFIXES = {
     "print": ".html",
 }
 """Ending of each format's file."""
+
+FORMULA = re.compile(r"^[\s=+\-@＝＋－＠﹦﹢﹣﹫−]+")
+"""What a spreadsheet would take for a formula at the start of a text, wherever it looks past blanks."""
 
 
 def export(
@@ -133,7 +137,6 @@ def _provenance(cell: Cell | None) -> dict[str, str]:
     return {
         "model_label": cell.model_label if cell else "",
         "edited": "+".join(did),
-        # a spreadsheet would take a name that starts so for a formula
-        "edited_by": (edit.by or "").lstrip("=+-@") if edit else "",
+        "edited_by": FORMULA.sub("", edit.by or "", count=1) if edit else "",
         "edited_at": edit.at if edit else "",
     }

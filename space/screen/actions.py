@@ -19,7 +19,7 @@ from screen.analysis_queue import AnalysisQueue
 from screen.language import language_of, say
 from screen.review import Review, share
 from screen.uploads import RefusedError, Upload, Uploads, open_upload
-from screen.viewer import MIN_CONFIDENCE, Shown, shown_size
+from screen.viewer import MIN_CONFIDENCE, Shown, save_picture, shown_size
 from screen.words import SCREEN
 
 
@@ -66,7 +66,8 @@ class Actions:
         if shown_size(width, height) != (width, height):
             size = dict(zip(("width", "height"), shown_size(width, height), strict=True))
             gr.Info(words["shown_smaller"].format(**size))
-        return Shown(image, analysis, self.uploads.keep(Upload(Path(path), analysis)), Path(path).name)
+        picture = save_picture(image)
+        return Shown(analysis, picture, self.uploads.keep(Upload(Path(path), analysis, picture)), Path(path))
 
     def analyze(self, image: str | None, confidence: float, request: gr.Request) -> dict[str, Any]:
         """Find, outline, name and count every nucleated cell of a bone-marrow smear image.

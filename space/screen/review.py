@@ -66,6 +66,7 @@ class Review:
             self.export_file,
             self.print_case,
             self.send_flag,
+            self.forget,
         )
         return [_answering(function) for function in functions]
 
@@ -148,6 +149,13 @@ class Review:
         analysis = self._read(upload, asked.get("analysis"))
         share(self._flags, upload.image(), analysis, str(asked.get("comment", "")), asked.get("consent") is True)
         return {"thanks": SCREEN[language]["flagged"]}
+
+    def forget(self, asked: Request, language: str) -> Response:
+        """Forget the uploads whose ``keys`` are named, and delete their pictures."""
+        keys = asked.get("keys")
+        for key in keys if isinstance(keys, list) else ():
+            self._uploads.forget(str(key))
+        return {}
 
     def _name(self, image: np.ndarray, outlines: list[Detection]) -> list[dict[str, Any]]:
         rows = [cell_to_dict(cell) for cell in classify_detections(image, outlines, self._models.classifier)]
@@ -233,7 +241,7 @@ def _answering(function: Callable[[Request, str], Response]) -> Callable[..., Re
         try:
             return function(asked, language_of(request))
         except RefusedError as error:
-            return {"error": say(error, request)}
+            return {"error": say(error, request), "reason": error.reason}
 
     answer.__name__ = function.__name__  # by which the browser calls it
     return answer
