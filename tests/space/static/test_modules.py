@@ -85,7 +85,7 @@ def _count(name: str, analysis: Analysis, confidence: float) -> dict[str, object
 
 
 def _write_exports(path: Path, settings: object, analyses: dict[str, Analysis], case: Case) -> None:
-    """Write analyses as the viewer has them, and the files that Python makes of them; the second reviewer is hostile."""
+    """Write analyses as the viewer has them, and the files that Python makes of them, some with hostile names."""
     names = iter((" =1+1", "＝2", "-3", "@x", "＋1", "\"a\", b; 'c' <b>é😀"))
     hostile = analyses["reviewed"]
     cells = tuple(
@@ -108,25 +108,9 @@ def _floats() -> list[dict[str, object]]:
     """Values as they are and as they are rounded; every other one lies between two decimals, or very near to that."""
     chance = np.random.default_rng(0)
     whole = chance.integers(0, 20_000, 500)
-    values = [
-        *chance.random(500),
-        *(whole / 16),
-        *(whole / 20_000),
-        *(1000 * chance.random(200)),
-        1e-5,
-        1e16,
-        1e22,
-        0.0,
-    ]
-    return [
-        {
-            "value": float(value),
-            "digits": digits,
-            "text": repr(float(value) if digits is None else round(float(value), digits)),
-        }
-        for value in values
-        for digits in (None, 1, 4)
-    ]
+    values = [*chance.random(500), *(whole / 16), *(whole / 20_000), *(1000 * chance.random(200)), 1e-5, 1e16, 0.0]
+    pairs = [(float(value), digits) for value in values for digits in (None, 1, 4)]
+    return [{"value": v, "digits": d, "text": repr(v if d is None else round(v, d))} for v, d in pairs]
 
 
 def _exact(analysis: Analysis) -> dict[str, object]:

@@ -99,6 +99,7 @@ export class Keeper {
     const work = works.find((one) => value.digest && one.value.digest === value.digest && this.noted.has(one));
     if (!work) return null;
     work.value = { ...value, models: work.value.models };
+    if (value.key) work.keys.push(value.key);
     viewer.pictures.renew(work);
     return work;
   }
@@ -128,10 +129,11 @@ export class Keeper {
    * @param {Work} work
    * @param {Kept} kept
    */
-  _takeUp(work, { analysis, minConfidence, at, version, caseId }) {
+  _takeUp(work, { analysis, minConfidence, keys, at, version, caseId }) {
     const { viewer } = this;
     const state = openState(analysis.cells, analysis.removed);
     work.version = version;
+    work.keys = [...new Set([...keys, ...work.keys])];
     work.minConfidence = minConfidence;
     work.confidence = analysis.confidence;
     work.value.models = analysis.models;
@@ -261,7 +263,7 @@ export class Keeper {
     for (const work of works) this.noted.delete(work);
     await this.writing;
     await this.forgetKept(works.map(({ value }) => value.digest || ""));
-    const { error } = await viewer.ask("forget", { keys: works.map(({ value }) => value.key) });
+    const { error } = await viewer.ask("forget", { keys: works.flatMap(({ keys }) => keys) });
     return error || "";
   }
 

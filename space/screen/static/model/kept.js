@@ -13,6 +13,7 @@ import { isAnalysis } from "./saved.js";
  * @property {string} file
  * @property {Analysis} analysis with every cell, also those under its confidence
  * @property {number} minConfidence
+ * @property {string[]} keys under which a server knows the picture, or knew it
  * @property {string | null} caseId of the case that it belongs to
  * @property {number} place in that case
  * @property {string} at when it was kept, ISO 8601
@@ -26,13 +27,13 @@ import { isAnalysis } from "./saved.js";
  * @returns {Kept}
  */
 export function keptOf(work, currentCase) {
-  const { value, now, confidence, minConfidence } = work;
+  const { value, now, confidence, minConfidence, keys } = work;
   const { digest = "", file, image, models } = value;
   const analysis = { image, models, confidence, cells: now.cells, removed: now.removed };
   const place = currentCase.works.indexOf(work);
   const caseId = place < 0 ? null : currentCase.id;
   const at = new Date().toISOString();
-  return { digest, file, analysis, minConfidence, caseId, place, at, version: `${at} ${Math.random()}` };
+  return { digest, file, analysis, minConfidence, keys, caseId, place, at, version: `${at} ${Math.random()}` };
 }
 
 /**

@@ -14,6 +14,8 @@ export class Work {
   constructor(value, settings) {
     this.value = value;
     this.settings = settings;
+    /** @type {string[]} under which a server knows the image, or knew it */
+    this.keys = value.key ? [value.key] : [];
     /** @type {string | null} of what the browser keeps, as it was read or written last */
     this.version = null;
     this.minConfidence = settings.min_confidence;
