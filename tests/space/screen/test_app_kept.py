@@ -26,11 +26,16 @@ KEPT = """async (drawer) => {
 }"""
 
 
-def correct(page: Page, number: int = 2, code: str = "LYT") -> None:
-    """Name a cell by hand; ends in the report."""
+def rename(page: Page, number: int, code: str) -> None:
+    """Name a cell by hand, in the review."""
     look(page, "review")
     page.locator(f"#viewer .crops button[data-id='{number}']").click()
     page.locator(f"#viewer .bench [data-name={code}]").click()
+
+
+def correct(page: Page, number: int = 2, code: str = "LYT") -> None:
+    """Name a cell by hand, and see that it is done; ends in the report."""
+    rename(page, number, code)
     expect(page.locator("#viewer .message")).to_contain_text("Cells now called")
     look(page, "report")
 
@@ -193,14 +198,18 @@ def forget_on_server(server: Server) -> None:
         path.unlink()
 
 
-def test_a_full_disk_is_said_and_loses_nothing_on_the_page(page, smear_file):
+def test_a_full_disk_is_said_and_loses_nothing_on_the_page(page, server, smear_file):
     upload(page, smear_file)
-    page.evaluate(
-        "() => { IDBObjectStore.prototype.put = () => { throw new DOMException('no room', 'QuotaExceededError') } }"
-    )
-    correct(page)
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Storage.overrideQuotaForOrigin", {"origin": server.url, "quotaSize": 1})
+    rename(page, 2, "LYT")
+    expect(page.locator("#viewer .message.wrong")).to_contain_text("storage is full")
     expect(page.locator("#viewer .kept")).to_contain_text("storage is full")
-    assert labels(page) == {2: "LYT"}
+    assert labels(page) == {2: "LYT"} and kept(page, 0) == []
+    devtools.send("Storage.overrideQuotaForOrigin", {"origin": server.url})
+    correct(page, 3, "PLM")
+    expect(page.locator("#viewer .kept")).to_contain_text("the picture is not")
+    assert len(kept(page, 1)[0]["analysis"]["cells"]) == 6
 
 
 def test_a_browser_that_keeps_nothing_says_so(visitor, server, smear_file):
@@ -208,7 +217,8 @@ def test_a_browser_that_keeps_nothing_says_so(visitor, server, smear_file):
     page.add_init_script("Object.defineProperty(window, 'indexedDB', { value: undefined })")
     visit(page, server.url)
     upload(page, smear_file)
-    correct(page)
+    rename(page, 2, "LYT")
+    expect(page.locator("#viewer .message.wrong")).to_contain_text("keeps nothing for this page")
     expect(page.locator("#viewer .kept")).to_contain_text("keeps nothing for this page")
     assert labels(page) == {2: "LYT"}
 
@@ -227,9 +237,7 @@ def test_two_tabs_do_not_overwrite_each_other_without_a_word(page, server, smear
     correct(page, 2, "LYT")
     kept(page, 1)
     other.on("dialog", answer)
-    look(other, "review")
-    other.locator("#viewer .crops button[data-id='3']").click()
-    other.locator("#viewer .bench [data-name=PLM]").click()
+    rename(other, 3, "PLM")
     expect(other.locator("#viewer .message")).to_contain_text(RESTORED if takes_other else "Cells now called")
     other.wait_for_timeout(300)
     assert len(asked) == 1 and "Another tab has changed the corrections of smear.png" in asked[0]
