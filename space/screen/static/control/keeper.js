@@ -25,6 +25,7 @@ export class Keeper {
     this.words = viewer.context.words;
     /** @type {"kept" | "full" | "none"} whether the browser keeps what it is given, or why not */
     this.state = "kept";
+    this.told = this.state;
     this.keepsPictures = false;
     /** @type {Kept[]} what is kept, as of the last look */
     this.found = [];
@@ -206,12 +207,12 @@ export class Keeper {
     const { viewer } = this;
     if (!this.noted.has(work)) return; // forgotten meanwhile
     const kept = keptOf(work, viewer.currentCase);
-    const before = this.state;
     this.state = "kept";
     const other = await this._try(() => this.store.put(kept, seen()), null);
     if (other) return this._settle(work, other);
     if (this.state === "kept") work.version = kept.version;
-    if (this.state === before) return;
+    if (this.state === this.told) return;
+    this.told = this.state;
     viewer.draw();
     if (this.state !== "kept") viewer.say(this.words[`kept_${this.state}`], true);
   }
