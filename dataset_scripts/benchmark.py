@@ -7,9 +7,8 @@ Each section prints its figures and keeps them in benchmarks/results.json.
     python -m dataset_scripts.benchmark large_input [--archive DIR]
 """
 
-from __future__ import annotations
-
 import argparse
+import contextlib
 import json
 import math
 import random
@@ -20,6 +19,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,20 +29,12 @@ import numpy as np
 import psutil
 from PIL import Image, ImageOps
 
-from dataset_scripts.bone_marrow_12 import (
-    CODES_21,
-    SIMILARITY,
-    BoneMarrowConfig,
-    Build,
-    Row,
-    build_rows,
-    compare_all,
-)
+from dataset_scripts.bone_marrow_12 import CODES_21, SIMILARITY, BoneMarrowConfig, Row, build_rows, compare_all
 from dataset_scripts.drawing.pictures import CODES, draw_single
 from dataset_scripts.fields.outline_metrics import outline_metrics
 from marrow.command import Command
 from marrow.errors import MarrowError
-from marrow.files import atomic_path
+from marrow.files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results.json"
@@ -60,16 +52,14 @@ def _shifted(pixels: int) -> Change:
     """Another cut of the same cell: moved, with the edge repeated where nothing is known."""
 
     def change(image: Image.Image, rng: random.Random) -> Image.Image:
-        dx, dy = rng.choice((-pixels, pixels)), rng.choice((-pixels, 0, pixels))
-        wide = np.pad(np.asarray(image), ((pixels, pixels), (pixels, pixels), (0, 0)), mode="edge")
-        top, left = pixels + dy, pixels + dx
-        return Image.fromarray(wide[top : top + image.height, left : left + image.width])
+        shift = np.array([[1, 0, rng.choice((-pixels, pixels))], [0, 1, rng.choice((-pixels, 0, pixels))]], float)
+        return Image.fromarray(cv2.warpAffine(np.asarray(image), shift, image.size, borderMode=cv2.BORDER_REPLICATE))
 
     return change
 
 
 def _scaled(factor: float) -> Change:
-    return lambda image, _: image.resize((round(image.width * factor), round(image.height * factor)))
+    return lambda image, _: ImageOps.scale(image, factor)
 
 
 CHANGES: dict[str, Change] = {
@@ -96,32 +86,33 @@ def plant(row: Row, out: Path, change: str) -> None:
     copy.save(target, quality=rng.randint(40, 90))
 
 
-def near_duplicates(data: Path, copies: int) -> dict[str, Any]:
+def near_duplicates(options: argparse.Namespace) -> dict[str, Any]:
     """Plant changed copies of real images and see which are found, and which strangers are joined.
-
-    Args:
-        data: folder with ``marrow`` and ``blood``.
-        copies: images to copy in each of the ways of ``CHANGES``.
 
     Returns:
         Shares caught; wrong joins among the real images, by count, by the upper 95 % bound where none is seen (rule
         of three), and by the tail of the similarity of strangers; and what each means at 171,374 images.
     """
-    sources = (str(data / "marrow"), str(data / "blood"))
-    options = {"classes": CODES_21, "per_class": None, "allow_short": True, "workers": 2}
+    sources = tuple(str(_folder(options.data / name)) for name in ("marrow", "blood"))
+    wanted = BoneMarrowConfig(data_dirs=sources, classes=CODES_21, per_class=None, allow_short=True, workers=2)
     with tempfile.TemporaryDirectory() as scratch:
-        real = build_rows(BoneMarrowConfig(data_dirs=sources, **options), Path(scratch, "real"))
+        planted = Path(scratch, "planted")
+        real = build_rows(wanted, Path(scratch, "real"))
         similarities = np.array([score for *_, score in compare_all(real.scan, real.rows, 2)])
         rng = random.Random(0)
         for change in CHANGES:
-            for row in rng.sample(sorted(real.rows, key=lambda row: (row.source, row.path)), copies):
-                plant(row, Path(scratch, "planted"), change)
-        config = BoneMarrowConfig(data_dirs=(*sources, str(Path(scratch, "planted"))), **options)
-        caught = _caught(build_rows(config, Path(scratch, "mixed")))
+            for row in rng.sample(sorted(real.rows, key=lambda row: (row.source, row.path)), options.copies):
+                plant(row, planted, change)
+        mixed = replace(wanted, data_dirs=(*sources, str(planted)))
+        caught = _caught(build_rows(mixed, Path(scratch, "mixed")).rows)
     pairs, wrong = real.audit["near_duplicates"]["pairs_compared"], int((similarities > SIMILARITY).sum())
+    rates = {
+        "upper_95": max(3 / pairs, (wrong + 2 * math.sqrt(wrong)) / pairs),
+        "from_tail": wrong_join_rate(similarities, pairs),
+    }
     return {
         "images": len(real.rows),
-        "copies_planted": copies * len(CHANGES),
+        "copies_planted": options.copies * len(CHANGES),
         "caught": sum(caught.values()) / len(caught),
         "caught_by_change": caught,
         "pairs_of_strangers": pairs,
@@ -129,16 +120,23 @@ def near_duplicates(data: Path, copies: int) -> dict[str, Any]:
         "most_alike_strangers": float(similarities.max()),
         "similarity_needed": SIMILARITY,
         "wrong_joins": wrong,
-        "rate_upper_95": max(3 / pairs, (wrong + 2 * math.sqrt(wrong)) / pairs),
-        "rate_from_tail": wrong_join_rate(similarities, pairs),
+        **{f"rate_{bound}": rate for bound, rate in rates.items()},
+        # two images for each join
+        **{f"images_wrongly_joined_{bound}": rate * (ARCHIVE_SIZE - 1) for bound, rate in rates.items()},
     }
 
 
-def _caught(build: Build) -> dict[str, float]:
+def _folder(path: Path) -> Path:
+    if not path.is_dir():
+        raise MarrowError(f"There is no {path.name} in {path.parent}: name the folder with --data.")
+    return path
+
+
+def _caught(rows: Sequence[Row]) -> dict[str, float]:
     """Share of the planted copies that are in the group of their original, by kind of change."""
-    groups = {(row.source, Path(row.path).stem): row.group for row in build.rows if row.source != "planted"}
+    groups = {(row.source, Path(row.path).stem): row.group for row in rows if row.source != "planted"}
     hits = defaultdict(list)
-    for row in build.rows:
+    for row in rows:
         if row.source == "planted":
             number, source, stem = Path(row.path).stem.split("_", 2)
             hits[list(CHANGES)[int(number)]].append(groups[source, stem] == row.group)
@@ -164,26 +162,27 @@ def wrong_join_rate(similarities: np.ndarray, pairs: int) -> float:
     return float(len(excess) * math.exp(-(math.atanh(SIMILARITY) - start) / excess.mean()) / pairs)
 
 
-def images_wrongly_joined(rate: float, images: int = ARCHIVE_SIZE) -> float:
-    """Return the share of images that are joined with a stranger, at a rate per pair (two images for each join)."""
-    return 2 * rate * (images * (images - 1) / 2) / images
+def masks(options: argparse.Namespace) -> dict[str, Any]:
+    """Compare the outlines of single white cells, by colour and with a segmenter, with masks drawn by hand."""
+    models = {"nucleus and colour": None, "segmenter": options.outlines}
+    return {name: outline_metrics(_folder(options.data / "wbc_masks"), model) for name, model in models.items()}
 
 
 # An archive of full size
 
 
-def make_archive(out: Path, scale: float = 1.0) -> int:
+def make_archive(out: Path, scale: float = 1.0) -> Path:
     """Write tiny images in the true number of each class: blends of drawn cells that resemble each other as cells do.
 
     Returns:
-        The number of images.
+        The folder.
     """
     rng = np.random.default_rng(0)
     cells = [cv2.resize(draw_single(code, rng), (64, 64), interpolation=cv2.INTER_AREA) for code in CODES * 12]
     counts = {code: max(1, round(count * scale)) for code, count in ARCHIVE_COUNTS.items()}
     with ProcessPoolExecutor(2) as pool:
         list(pool.map(partial(_write_class, out=out, cells=np.stack(cells)), counts, counts.values()))
-    return sum(counts.values())
+    return out
 
 
 def _write_class(code: str, count: int, out: Path, cells: np.ndarray) -> None:
@@ -206,7 +205,7 @@ BASELINE = """
 import sys
 from datasets import DatasetDict, concatenate_datasets, load_dataset
 if __name__ == "__main__":
-    archive, cache, out, codes = *sys.argv[1:4], sys.argv[4].split()
+    cache, out, archive, codes = *sys.argv[1:4], sys.argv[4].split()
     data = load_dataset("imagefolder", data_dir=archive, split="train", cache_dir=cache, num_proc=2)
     names = data.features["label"].names
     kept = []
@@ -221,35 +220,36 @@ if __name__ == "__main__":
 """
 
 
-def large_input(archive: Path | None, scale: float) -> dict[str, Any]:
+def large_input(options: argparse.Namespace) -> dict[str, Any]:
     """Build both sets of an archive of full size, stop one half way, and compare with ``imagefolder``.
 
     Returns:
         For each run: seconds, peak memory of all its processes in MB, and images of the archive per second.
     """
-    with tempfile.TemporaryDirectory(dir=archive.parent if archive else None) as scratch:
+    with tempfile.TemporaryDirectory(dir=options.archive.parent if options.archive else None) as scratch:
         work = Path(scratch)
-        folder = archive or work / "archive"
-        images = sum(1 for _ in folder.rglob("*.jpg")) if archive else make_archive(folder, scale)
+        folder = options.archive or make_archive(work / "archive", options.scale)
+        images = sum(1 for _ in folder.rglob("*.jpg"))
         script = ["dataset_scripts/bone_marrow_12.py", "--data-dir", str(folder), "--num-proc", "2"]
-        script += ["--allow-short"] if scale < 1 else []
+        script += ["--allow-short"] if options.scale < 1 else []
+        balanced, full, again = (
+            [*script, "--config", config, "--out", str(work / out)]
+            for config, out in (("balanced-12", "balanced"), ("full-21", "full"), ("full-21", "again"))
+        )
         (work / "baseline.py").write_text(BASELINE)
         (work / "plain").mkdir()
-        arguments = [str(folder), str(work / "cache"), str(work / "plain"), " ".join(CODES)]
-        figures = {
-            "balanced-12": watch([*script, "--out", str(work / "balanced")]),
-            "imagefolder, filtered to the same": watch([str(work / "baseline.py"), *arguments]),
-            "full-21": watch([*script, "--config", "full-21", "--out", str(work / "full")]),
+        baseline = [str(work / name) for name in ("baseline.py", "cache", "plain")]
+        runs = {
+            "balanced-12": watch(balanced),
+            "imagefolder, filtered to the same": watch([*baseline, str(folder), " ".join(CODES)]),
+            "full-21": watch(full),
         }
-        half = figures["full-21"]["seconds"] / 2
-        watch([*script, "--config", "full-21", "--out", str(work / "again")], stop_after=half)
-        figures["full-21, going on after a stop half way"] = watch(
-            [*script, "--config", "full-21", "--out", str(work / "again")]
-        )
-        same = (work / "full" / "manifest.csv").read_bytes() == (work / "again" / "manifest.csv").read_bytes()
-    for run in figures.values():
+        watch(again, stop_after=runs["full-21"]["seconds"] / 2)
+        runs["full-21, going on after a stop half way"] = watch(again)
+        manifests = [(work / out / "manifest.csv").read_bytes() for out in ("full", "again")]
+    for run in runs.values():
         run["images_per_second"] = images / run["seconds"]
-    return {"images": images, "runs": figures, "same_set_after_the_stop": same}
+    return {"images": images, "runs": runs, "same_set_after_the_stop": manifests[0] == manifests[1]}
 
 
 def watch(command: Sequence[str], stop_after: float | None = None) -> dict[str, float]:
@@ -278,57 +278,39 @@ def watch(command: Sequence[str], stop_after: float | None = None) -> dict[str, 
 
 
 def _memory(pid: int) -> int:
-    total = 0
-    try:
-        for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
-            total += process.memory_full_info().pss
-    except psutil.NoSuchProcess:  # one ended meanwhile
-        pass
-    return total
-
-
-def save(section: str, figures: dict[str, Any]) -> None:
-    """Keep the figures of one section in ``benchmarks/results.json``."""
-    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
-    with atomic_path(RESULTS) as beside:
-        text = json.dumps(results | {section: figures}, indent=1, ensure_ascii=False)
-        beside.write_text(text + "\n", encoding="utf-8")
+    with contextlib.suppress(psutil.NoSuchProcess):  # one ended meanwhile
+        process = psutil.Process(pid)
+        return sum(one.memory_full_info().pss for one in [process, *process.children(recursive=True)])
+    return 0
 
 
 def measure(options: argparse.Namespace) -> None:
-    """Measure the section that the command line asks for, print its figures and keep them.
+    """Measure the section that the command line asks for, print its metrics and keep them.
 
     Raises:
         MarrowError: the images to measure on are missing.
     """
-    needed = {"near_duplicates": ("marrow", "blood"), "masks": ("wbc_masks",), "large_input": ()}[options.section]
-    missing = [name for name in needed if not (options.data / name).is_dir()]
-    if missing:
-        raise MarrowError(f"There is no {' or '.join(missing)} in {options.data}: name the folder with --data.")
-    if options.section == "near_duplicates":
-        figures = near_duplicates(options.data, options.copies)
-        for bound in ("upper_95", "from_tail"):
-            figures[f"images_wrongly_joined_{bound}"] = images_wrongly_joined(figures[f"rate_{bound}"])
-    elif options.section == "masks":
-        models = {"nucleus and colour": None, "segmenter": options.outlines}
-        figures = {name: outline_metrics(options.data / "wbc_masks", model) for name, model in models.items()}
-    else:
-        figures = large_input(options.archive, options.scale)
-    save(options.section, figures)
-    print(json.dumps(figures, indent=1, ensure_ascii=False))
+    metrics = options.section(options)
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
+    text = json.dumps(results | {options.section.__name__: metrics}, indent=1, ensure_ascii=False)
+    write_whole(RESULTS, f"{text}\n".encode())
+    print(json.dumps(metrics, indent=1, ensure_ascii=False))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code (2 for bad input)."""
     command = Command("benchmark", __doc__)
-    sections = command.add_subparsers(dest="section", required=True)
-    duplicates = sections.add_parser("near_duplicates")
+    sections = command.add_subparsers(required=True)
+    duplicates, outlines, large = (
+        sections.add_parser(section.__name__, doc=section.__doc__) for section in (near_duplicates, masks, large_input)
+    )
+    duplicates.set_defaults(section=near_duplicates)
     duplicates.add_argument("--data", type=Path, required=True, help="folder with the real images marrow and blood")
     duplicates.add_argument("--copies", type=int, default=400, help="images to copy in each way")
-    masks = sections.add_parser("masks")
-    masks.add_argument("--data", type=Path, required=True, help="folder with wbc_masks")
-    masks.add_argument("--outlines", default="hub/bone-marrow-yolov8-seg", help="segmenter to compare with")
-    large = sections.add_parser("large_input")
+    outlines.set_defaults(section=masks)
+    outlines.add_argument("--data", type=Path, required=True, help="folder with wbc_masks")
+    outlines.add_argument("--outlines", default="hub/bone-marrow-yolov8-seg", help="segmenter to compare with")
+    large.set_defaults(section=large_input)
     large.add_argument("--archive", type=Path, help="use this folder instead of a made-up archive")
     large.add_argument("--scale", type=float, default=1.0, help="share of the true class counts")
     return command.run(measure, arguments)

@@ -74,9 +74,13 @@ MARKER = "origin.json"  # in a folder of cells, {"origin": …, "laboratory": �
 MANIFEST = ("split", "label", "origin", "sha256")
 OLD_MANIFEST = ("split", "label", "sha256")  # before version 2.1.0
 ARCHIVE = "https://doi.org/10.7937/TCIA.AXH3-T579"
-LAYOUT = "DATA_DIR/CODE/…/*.jpg, where CODE is the class (" + " ".join(CODES_12) + "), a zip of that, or a CSV"
+LAYOUT = (
+    f"DATA_DIR/CODE/…/*.jpg, where CODE is the class ({' '.join(CODES_12)}), a zip of that, or a CSV; "
+    f"the public archive is at {ARCHIVE}"
+)
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp"}
+NO_CLASS = "no class"
 NO_CELLS = {"thumbs.db", "desktop.ini"}
 FLAG_FILES = {"image.png", "mask.png"}  # of a flagged field, beside its crops
 UNFINISHED = ".part"  # ending of the folder of a flag that is still being written
@@ -116,14 +120,14 @@ class Row:
         sha256: digest of the stored bytes.
         group: number of its near-duplicate group.
         split: ``train``, ``validation`` or ``test``.
-        origin: one of ``ORIGINS``.
+        origin: one of ``ORIGINS``, or empty until that is known.
         laboratory: who stained and photographed it; the source where nobody said.
     """
 
     root: str
     path: str
-    code: str
-    source: str
+    code: str = ""
+    source: str = ""
     source_index: int = 0
     fingerprint: tuple[int, int] = (0, 0)
     number: int = -1
@@ -131,7 +135,7 @@ class Row:
     sha256: str = ""
     group: int = 0
     split: str = ""
-    origin: str = "unknown"
+    origin: str = ""
     laboratory: str = ""
 
 
@@ -173,13 +177,12 @@ class BoneMarrowConfig(datasets.BuilderConfig):
             DatasetError: there are more or fewer than sources, or an origin is not known.
         """
         number = len(self.sources())
-        lists = [list(values or [None] * number) for values in (self.origins, self.laboratories)]
-        for name, values in zip(("origins", "laboratories"), lists, strict=True):
+        origins, laboratories = self.origins or [None] * number, self.laboratories or [None] * number
+        for name, values in (("origins", origins), ("laboratories", laboratories)):
             if len(values) != number:
                 raise DatasetError(f"{len(values)} {name} for {number} sources: give one, or None, for each source.")
-        return [
-            (_checked_origin(origin, "origins"), laboratory or "") for origin, laboratory in zip(*lists, strict=True)
-        ]
+        checked = [_checked_origin(origin, "origins") for origin in origins]
+        return [(origin, laboratory or "") for origin, laboratory in zip(checked, laboratories, strict=True)]
 
     def create_config_id(self, config_kwargs: dict, custom_features: datasets.Features | None = None) -> str:
         """Name the cache after the files too, so that a source that changed is built anew."""
@@ -211,12 +214,8 @@ class BoneMarrow12(datasets.GeneratorBasedBuilder):
     DEFAULT_CONFIG_NAME = "balanced-12"
 
     def _info(self) -> datasets.DatasetInfo:
-        return datasets.DatasetInfo(
-            description=__doc__,
-            features=features(self.config.classes),
-            homepage=ARCHIVE,
-            version=self.VERSION,
-        )
+        shape = features(self.config.classes)
+        return datasets.DatasetInfo(description=__doc__, features=shape, homepage=ARCHIVE, version=self.VERSION)
 
     def _split_generators(self, dl_manager: datasets.DownloadManager) -> list[datasets.SplitGenerator]:
         with tempfile.TemporaryDirectory() as scratch:
@@ -229,9 +228,7 @@ class BoneMarrow12(datasets.GeneratorBasedBuilder):
 
     def _generate_examples(self, rows: list[Row]) -> Iterator[tuple[str, dict]]:
         for index, row in enumerate(rows):
-            if row.stored_as_is and not os.path.isfile(
-                row.root
-            ):  # the cache holds a path, where a file can be used as it is
+            if row.stored_as_is and os.path.isdir(row.root):  # the cache holds a path, where a file serves as it is
                 image = {"path": str(Path(row.root, row.path)), "bytes": None}
             else:  # no path: datasets would store that and forget the bytes
                 image = {"path": None, "bytes": stored_bytes(read_bytes(row))[0]}
@@ -240,17 +237,9 @@ class BoneMarrow12(datasets.GeneratorBasedBuilder):
 
 def features(classes: Sequence[str]) -> datasets.Features:
     """Return the columns of the set for these class codes."""
-    return datasets.Features(
-        {
-            "image": datasets.Image(),
-            "label": datasets.ClassLabel(names=list(classes)),
-            "source": datasets.Value("string"),
-            "origin": datasets.Value("string"),
-            "laboratory": datasets.Value("string"),
-            "path": datasets.Value("string"),
-            "group": datasets.Value("int64"),
-        }
-    )
+    told = dict.fromkeys(("source", "origin", "laboratory", "path"), datasets.Value("string"))
+    label = datasets.ClassLabel(names=list(classes))
+    return datasets.Features({"image": datasets.Image(), "label": label} | told | {"group": datasets.Value("int64")})
 
 
 def columns(row: Row) -> dict:
@@ -383,54 +372,35 @@ def find_images(
         unique = name if names.count(name) == 1 else f"{source.resolve().parent.name}-{name}"
         found = list(_listing(source))
         known = known_origins(source, found)
-        for root, path, label, fingerprint, told in found:
-            code = next((codes[part] for part in map(_plain_name, reversed(label)) if part in codes), None)
-            image = PurePosixPath(path).suffix.lower() in SUFFIXES
-            if code is None and (not image or PurePosixPath(path).name in FLAG_FILES):
+        for row in found:
+            path = PurePosixPath(row.path)
+            words = [row.code] if row.code else reversed(path.parts[:-1])
+            code = next((codes[word] for word in map(_plain_name, words) if word in codes), "")
+            image = path.suffix.lower() in SUFFIXES
+            row = replace(row, code=code, source=unique, source_index=source_index)
+            if not code and (not image or path.name in FLAG_FILES):
                 continue
             if code not in classes:
-                other[code or "no class"] += 1
+                other[code or NO_CLASS] += 1
             elif not image:
-                skipped[_name(Row(root, path, code, unique))] = "not the name of an image"
+                skipped[_name(row)] = "not the name of an image"
             else:
-                row = Row(root, path, code, unique, source_index, fingerprint)
-                rows.append(_with_origin(row, told, said[source_index], known))
+                rows.append(_with_origin(row, said[source_index], known))
     if not rows:
-        raise NoImagesError(
-            f"No images in {', '.join(map(str, sources)) or 'no source'}: expected {LAYOUT}; "
-            f"the public archive is at {ARCHIVE}."
-        )
+        raise NoImagesError(f"No images in {', '.join(map(str, sources)) or 'no source'}: expected {LAYOUT}.")
     return list(dict.fromkeys(rows)), skipped, other
-
-
-class Found(NamedTuple):
-    """A file of a source.
-
-    Attributes:
-        root: folder or zip that it lies in.
-        path: its path in there.
-        label: words that may name its class, the last one first.
-        fingerprint: as :class:`Row` has it.
-        told: its origin and laboratory as a table says them, empty where it does not.
-    """
-
-    root: str
-    path: str
-    label: Sequence[str]
-    fingerprint: tuple[int, int]
-    told: tuple[str, str] = ("", "")
 
 
 def _plain_name(name: str) -> str:
     return name.strip().casefold().replace("_", " ")
 
 
-def _listing(source: Path) -> Iterator[Found]:
-    """List every file of a source."""
+def _listing(source: Path) -> Iterator[Row]:
+    """List every file of a source; ``code`` is what a table calls it, and empty where there is none."""
     if source.is_dir():
         yield from _list_folder(source)
     elif not source.is_file():
-        raise DatasetError(f"There is no source {source}: expected {LAYOUT}; the public archive is at {ARCHIVE}.")
+        raise DatasetError(f"There is no source {source}: expected {LAYOUT}.")
     elif source.suffix.lower() == ".csv":
         yield from _list_csv(source)
     elif zipfile.is_zipfile(source):
@@ -441,26 +411,25 @@ def _listing(source: Path) -> Iterator[Found]:
             raise DatasetError(f"The zip {source} is damaged ({error}): fetch it again.") from error
         for member in members:
             if not member.is_dir() and not _hidden(member.filename):
-                parents = PurePosixPath(member.filename).parts[:-1]
-                yield Found(str(source), member.filename, parents, (member.file_size, member.CRC))
+                yield Row(str(source), member.filename, fingerprint=(member.file_size, member.CRC))
     else:
-        raise DatasetError(f"{source} is no folder, zip or CSV: expected {LAYOUT}; the public archive is at {ARCHIVE}.")
+        raise DatasetError(f"{source} is no folder, zip or CSV: expected {LAYOUT}.")
 
 
-def _list_folder(source: Path) -> Iterator[Found]:
+def _list_folder(source: Path) -> Iterator[Row]:
     for folder, _, files in os.walk(source, onerror=_raise, followlinks=True):
         inside = Path(folder).relative_to(source)
         for file in files:
             path = (inside / file).as_posix()
             if not _hidden(path):
-                yield Found(str(source), path, inside.parts, _fingerprint(Path(folder, file)))
+                yield Row(str(source), path, fingerprint=_fingerprint(Path(folder, file)))
 
 
 def _raise(error: OSError) -> None:
     raise error
 
 
-def _list_csv(source: Path) -> Iterator[Found]:
+def _list_csv(source: Path) -> Iterator[Row]:
     try:
         with source.open(newline="", encoding="utf-8-sig") as file:
             table = list(csv.DictReader(file))
@@ -475,8 +444,9 @@ def _list_csv(source: Path) -> Iterator[Found]:
         if line[path]:
             file = line[path].strip().replace("\\", "/")
             origin, laboratory = (_words(line.get(names.get(name, ""))) for name in ("origin", "laboratory"))
-            told = (_checked_origin(origin, f"line {number} of {source}"), laboratory)
-            yield Found(str(source.parent), file, (line[label] or "",), _fingerprint(source.parent / file), told)
+            _checked_origin(origin, f"line {number} of {source}")
+            row = Row(str(source.parent), file, line[label] or NO_CLASS, fingerprint=_fingerprint(source.parent / file))
+            yield replace(row, origin=origin, laboratory=laboratory)
 
 
 def _hidden(path: str) -> bool:
@@ -510,8 +480,7 @@ def _draw(seed: int, what: str = "rows"):
 # Where the cells are from
 
 
-@dataclass(frozen=True)
-class Archive:
+class Archive(NamedTuple):
     """A public archive, known by its layout as a whole.
 
     Attributes:
@@ -523,32 +492,20 @@ class Archive:
     """
 
     name: str
-    folders: frozenset[str]
-    file: re.Pattern[str]
+    folders: Sequence[str]
+    file: str
     origin: str
     laboratory: str
 
 
-PBC = "basophil eosinophil erythroblast ig lymphocyte monocyte neutrophil platelet"
-ARCHIVES = (
-    Archive(  # Matek et al. 2021
-        "BM_cytomorphology_data",
-        frozenset(CODES_21),
-        re.compile(r"([A-Z]{3})/(?:[^/]+/)*\1_\d{5}\.jpg"),
-        "bone_marrow",
-        "MLL",
-    ),
-    Archive(  # Acevedo et al. 2020
-        "PBC_dataset_normal_DIB",
-        frozenset(PBC.split()),
-        re.compile(r"([a-z]+)/[A-Z]+_\d+\.jpg"),
-        "blood",
-        "Barcelona",
-    ),
+PBC = ("basophil", "eosinophil", "erythroblast", "ig", "lymphocyte", "monocyte", "neutrophil", "platelet")
+ARCHIVES = (  # of Matek et al. 2021 and Acevedo et al. 2020
+    Archive("BM_cytomorphology_data", CODES_21, r"([A-Z]{3})/(?:[^/]+/)*\1_\d{5}\.jpg", "bone_marrow", "MLL"),
+    Archive("PBC_dataset_normal_DIB", PBC, r"([a-z]+)/[A-Z]+_\d+\.jpg", "blood", "Barcelona"),
 )
 
 
-def known_origins(source: Path, found: Sequence[Found]) -> dict[str, tuple[str, str]]:
+def known_origins(source: Path, rows: Sequence[Row]) -> dict[str, tuple[str, str]]:
     """Tell origin and laboratory of the images of a source by what lies beside them.
 
     A flag's ``metadata.jsonl`` and a ``MARKER`` hold for what lies below their folder, the nearest first; the layout of
@@ -559,11 +516,11 @@ def known_origins(source: Path, found: Sequence[Found]) -> dict[str, tuple[str, 
     """
     if source.suffix.lower() == ".csv" and source.is_file():
         return {}
-    paths = [PurePosixPath(file.path) for file in found]
+    paths = [PurePosixPath(row.path) for row in rows]
     notes = {
         path.parent: told
-        for file, path in zip(found, paths, strict=True)
-        if (path.name == MARKER or path.name == "metadata.jsonl") and any(told := _note(file))
+        for row, path in zip(rows, paths, strict=True)
+        if path.name in (MARKER, "metadata.jsonl") and any(told := _note(row))
     }
     known = _of_archives(source, paths)
     for path in paths if notes else []:
@@ -573,16 +530,16 @@ def known_origins(source: Path, found: Sequence[Found]) -> dict[str, tuple[str, 
     return known
 
 
-def _note(file: Found) -> tuple[str, str]:
+def _note(row: Row) -> tuple[str, str]:
     """Read origin and laboratory from a ``MARKER`` or a flag's metadata, empty where it holds none."""
     try:
-        first = read_bytes(Row(file.root, file.path, "", "")).decode("utf-8").strip()
-        note = json.loads(first if file.path.endswith(MARKER) else first.split("\n")[0])
+        first = read_bytes(row).decode("utf-8").strip()
+        note = json.loads(first if row.path.endswith(MARKER) else first.split("\n")[0])
     except (OSError, ValueError, zipfile.BadZipFile):
         return "", ""
     if not isinstance(note, dict):
         return "", ""
-    return _checked_origin(_words(note.get("origin")), str(Path(file.root, file.path))), _words(note.get("laboratory"))
+    return _checked_origin(_words(note.get("origin")), str(Path(row.root, row.path))), _words(note.get("laboratory"))
 
 
 def _of_archives(source: Path, paths: Sequence[PurePosixPath]) -> dict[str, tuple[str, str]]:
@@ -594,25 +551,21 @@ def _of_archives(source: Path, paths: Sequence[PurePosixPath]) -> dict[str, tupl
             children[folder.parent].add(folder.name)
     known = {}
     for archive in ARCHIVES:
-        tops = [
-            folder
-            for folder, names in children.items()
-            if archive.folders <= names and archive.name in (top, *folder.parts)
-        ]
-        for path in paths:
-            for folder in tops:
-                inner = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else ""
-                match = archive.file.fullmatch(inner)
-                if match and match[1] in archive.folders:
-                    known[str(path)] = (archive.origin, archive.laboratory)
+        for folder, names in children.items():
+            if names.issuperset(archive.folders) and archive.name in (top, *folder.parts):
+                for path in paths:
+                    inner = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else ""
+                    match = re.fullmatch(archive.file, inner)
+                    if match and match[1] in archive.folders:
+                        known[str(path)] = (archive.origin, archive.laboratory)
     return known
 
 
-def _with_origin(row: Row, told: tuple[str, str], said: tuple[str, str], known: dict[str, tuple[str, str]]) -> Row:
-    """Fill in origin and laboratory: as told of the image in a table, said of the source, or known of the file."""
+def _with_origin(row: Row, said: tuple[str, str], known: dict[str, tuple[str, str]]) -> Row:
+    """Fill in origin and laboratory that no table told: as said of the source, or known of the file."""
     by_layout = known.get(str(PurePosixPath(row.path)), ("", ""))
-    origin = told[0] or said[0] or by_layout[0] or "unknown"
-    laboratory = told[1] or said[1] or (by_layout[1] if origin == by_layout[0] else "") or row.source
+    origin = row.origin or said[0] or by_layout[0] or "unknown"
+    laboratory = row.laboratory or said[1] or (by_layout[1] if origin == by_layout[0] else "") or row.source
     return replace(row, origin=origin, laboratory=laboratory)
 
 
@@ -635,16 +588,11 @@ def read_bytes(row: Row) -> bytes:
     Raises:
         ValueError: it is empty or absurdly large; other errors as the file system or zip gives them.
     """
-    if os.path.isfile(row.root):
-        archive = _open_zip(row.root, os.getpid())
-        if archive.getinfo(row.path).file_size > MAX_BYTES:
-            raise ValueError(f"more than {MAX_BYTES // 1_000_000} MB")
-        data = archive.read(row.path)
-    else:
-        file = Path(row.root, row.path)
-        if file.stat().st_size > MAX_BYTES:
-            raise ValueError(f"more than {MAX_BYTES // 1_000_000} MB")
-        data = file.read_bytes()
+    archive = _open_zip(row.root, os.getpid()) if os.path.isfile(row.root) else None
+    file = Path(row.root, row.path)
+    if (archive.getinfo(row.path).file_size if archive else file.stat().st_size) > MAX_BYTES:
+        raise ValueError(f"more than {MAX_BYTES // 1_000_000} MB")
+    data = archive.read(row.path) if archive else file.read_bytes()
     if not data:
         raise ValueError("an empty file")
     return data
@@ -855,16 +803,21 @@ def group_duplicates(scan: Scan, rows: Sequence[Row], workers: int) -> tuple[lis
         if score > SIMILARITY:
             matched += 1
             joined.append((unlike[a], unlike[b]))
-    a, b = np.array(joined).T
-    _, groups = connected_components(coo_array((np.ones(len(a)), (a, b)), shape=(len(rows),) * 2), directed=False)
     figures = {
         "same_bytes": len(rows) - len(unlike),
         "pairs_compared": len(unlike) * (len(unlike) - 1) // 2,
         "pairs_compared_on_pixels": looked_at,
         "pairs_joined": matched,
     }
-    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups.tolist()))}
-    return [numbers[group] for group in groups.tolist()], figures
+    return _components(joined, len(rows)), figures
+
+
+def _components(joined: Sequence[tuple[int, int]], size: int) -> list[int]:
+    """Return the number of the connected component of each of ``size`` nodes, numbered in the order of the nodes."""
+    a, b = np.array(joined).T
+    _, parts = connected_components(coo_array((np.ones(len(a)), (a, b)), shape=(size, size)), directed=False)
+    numbers: dict[int, int] = {}
+    return [numbers.setdefault(part, len(numbers)) for part in parts.tolist()]
 
 
 def join_flagged(rows: Sequence[Row]) -> list[Row]:
@@ -874,10 +827,8 @@ def join_flagged(rows: Sequence[Row]) -> list[Row]:
     joined = [(group, first.setdefault(entry, group)) for group, entry in ends]
     if not joined:
         return list(rows)
-    size = 1 + max(row.group for row in rows)
-    _, parts = connected_components(coo_array((np.ones(len(joined)), np.array(joined).T), (size, size)), directed=False)
-    numbers: dict[int, int] = {}
-    return [replace(row, group=numbers.setdefault(int(parts[row.group]), len(numbers))) for row in rows]
+    parts = _components(joined, 1 + max(row.group for row in rows))
+    return [replace(row, group=parts[row.group]) for row in rows]
 
 
 def _flag_entry(row: Row) -> str | None:
@@ -1090,7 +1041,7 @@ def set_rows(folder: Path) -> Iterator[Row]:
                     for row in batch.to_pylist():
                         digest = hashlib.sha256(row["image"]["bytes"]).hexdigest()
                         origin = row.get("origin", "unknown")  # of a set of before version 2.1.0
-                        yield Row("", "", names[row["label"]], "", sha256=digest, split=split, origin=origin)
+                        yield Row("", "", names[row["label"]], sha256=digest, split=split, origin=origin)
             except (pa.ArrowException, OSError) as error:
                 raise DatasetError(f"{file} cannot be read: {error}") from error
 
@@ -1133,18 +1084,17 @@ def write_set(build: Build, config: BoneMarrowConfig, out: Path) -> None:
     """
     beside = build.scan.store / "set"
     (beside / "data").mkdir(parents=True, exist_ok=True)
-    schema = features(config.classes).arrow_schema
     with tqdm(total=len(build.rows), desc="writing", unit=" images", disable=None) as bar:
         for split in SPLITS:
             shards = list(_shards([row for row in build.rows if row.split == split], build.scan))
             for number, shard in enumerate(shards):
                 target = beside / "data" / f"{split}-{number:05d}-of-{len(shards):05d}.parquet"
                 if not target.is_file():
-                    _write_shard(shard, build.scan, schema, config.classes, target)
+                    _write_shard(shard, build.scan, config.classes, target)
                 bar.update(len(shard))
     (beside / "manifest.csv").write_text("\n".join(manifest_lines(build.rows)) + "\n", encoding="utf-8")
-    audit = json.dumps(build.audit, indent=1, ensure_ascii=False)
-    (beside / "audit.json").write_text(audit + "\n", encoding="utf-8")
+    audit = json.dumps(build.audit, indent=1, ensure_ascii=False) + "\n"
+    (beside / "audit.json").write_text(audit, encoding="utf-8")
     _write_card(beside, build.audit["origins"])
     shutil.rmtree(out, ignore_errors=True)
     os.replace(beside, out)
@@ -1188,8 +1138,8 @@ def _shards(rows: Sequence[Row], scan: Scan) -> Iterator[list[Row]]:
         yield shard
 
 
-def _write_shard(rows: Sequence[Row], scan: Scan, schema: pa.Schema, classes: Sequence[str], target: Path) -> None:
-    beside = target.with_suffix(".partial")
+def _write_shard(rows: Sequence[Row], scan: Scan, classes: Sequence[str], target: Path) -> None:
+    beside, schema = target.with_suffix(".partial"), features(classes).arrow_schema
     with pq.ParquetWriter(beside, schema, compression="snappy") as writer:
         for start in range(0, len(rows), 100):
             part = [
@@ -1301,17 +1251,16 @@ def audit_table(audit: dict) -> str:
 
 
 class _AboutSource(argparse.Action):
-    """Note what ``--origin`` or ``--laboratory`` says of the ``--data-dir`` before it, in a list as long as theirs."""
+    """Note what ``--origin`` or ``--laboratory`` says of the ``--data-dir`` before it, by the number of that."""
 
     def __call__(self, parser, namespace, value, option_string=None) -> None:
-        values = list(getattr(namespace, self.dest) or [])
-        values += [None] * (len(namespace.data_dir) - len(values))
-        if not values:
+        number = len(namespace.data_dir) - 1
+        said = getattr(namespace, self.dest)
+        if number < 0:
             parser.error(f"{option_string} says something of the --data-dir before it: give it after one")
-        if values[-1] is not None:
+        if number in said:
             parser.error(f"{option_string} is given twice for --data-dir {namespace.data_dir[-1]}: give it once")
-        values[-1] = value
-        setattr(namespace, self.dest, values)
+        setattr(namespace, self.dest, said | {number: value})
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -1319,9 +1268,9 @@ def _parser() -> argparse.ArgumentParser:
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=description, epilog=more, formatter_class=layout)
     parser.add_argument("--data-dir", action="append", default=[], help="source folder, zip or CSV; repeatable")
-    about = "of the --data-dir before it: "
-    parser.add_argument("--origin", action=_AboutSource, choices=ORIGINS, help=f"{about}where the cells are from")
-    parser.add_argument("--laboratory", action=_AboutSource, type=_laboratory, help=f"{about}who photographed them")
+    about = {"action": _AboutSource, "default": {}}
+    parser.add_argument("--origin", choices=ORIGINS, help="where the cells of that --data-dir are from", **about)
+    parser.add_argument("--laboratory", type=_laboratory, help="who photographed the cells of that one", **about)
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--config", choices=CONFIGS, default="balanced-12")
     parser.add_argument("--classes", nargs="+", type=str.upper, metavar="CODE")
@@ -1342,37 +1291,31 @@ def _laboratory(text: str) -> str:
     return _words(text)
 
 
-def _count(text: str) -> int | str:
-    if text != "all" and (not text.isdigit() or int(text) == 0):
-        raise argparse.ArgumentTypeError("give a number above 0, or 'all'")
-    return text if text == "all" else int(text)
-
-
 def _processes(text: str) -> int:
-    if not text.isdigit() or int(text) == 0:
+    if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError("give a number above 0")
     return int(text)
 
 
+def _count(text: str) -> int | str:
+    return text if text == "all" else _processes(text)
+
+
 def _shares(text: str) -> tuple[int, ...]:
     parts = text.split("/")
-    if len(parts) != 3 or not all(part.isdigit() for part in parts) or sum(map(int, parts)) != 100:
+    if len(parts) != 3 or not all(map(str.isdecimal, parts)) or sum(map(int, parts)) != 100:
         raise argparse.ArgumentTypeError("give three percentages that add up to 100, as in 80/10/10")
     return tuple(map(int, parts))
 
 
 def _config(args: argparse.Namespace) -> BoneMarrowConfig:
-    config = CONFIGS[args.config]
-    per_class = config.per_class if args.per_class is None else None if args.per_class == "all" else args.per_class
-    origins, laboratories = (
-        tuple(values + [None] * (len(args.data_dir) - len(values)))
-        for values in (args.origin or [], args.laboratory or [])
-    )
+    config, sources = CONFIGS[args.config], range(len(args.data_dir))
+    per_class = {None: config.per_class, "all": None}.get(args.per_class, args.per_class)
     return replace(
         config,
         data_dirs=tuple(args.data_dir),
-        origins=origins,
-        laboratories=laboratories,
+        origins=tuple(map(args.origin.get, sources)),
+        laboratories=tuple(map(args.laboratory.get, sources)),
         classes=tuple(dict.fromkeys(args.classes or config.classes)),
         per_class=per_class,
         seed=args.seed,

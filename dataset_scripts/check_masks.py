@@ -6,8 +6,6 @@ The folder holds N.jpg and N_mask.png (0 outside the cell, brighter than 64 insi
     python dataset_scripts/check_masks.py --masks FOLDER [--outlines MODEL] [--json]
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

@@ -7,9 +7,8 @@ layout (images/SPLIT, labels/SPLIT, data.yaml) and COCO (annotations/instances_S
     python dataset_scripts/smear_fields.py --data set --out fields --train 800 --validation 80 --test 80
 """
 
-from __future__ import annotations
-
 import argparse
+import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +16,6 @@ from pathlib import Path
 import cv2
 
 from dataset_scripts.fields.field_set import FieldSet, write_field_set
-from dataset_scripts.fields.splits import SPLITS
 from marrow.command import Command
 from marrow.errors import MarrowError
 from marrow.files import atomic_path
@@ -37,17 +35,7 @@ def compose(options: argparse.Namespace) -> None:
         raise MarrowError("Two folders of --fields have the same name: rename one.")
     if options.outlines:
         resolve(options.outlines)  # pulled once, before the workers ask for it
-    wanted = FieldSet(
-        data=options.data,
-        numbers={split: getattr(options, split) for split in SPLITS},
-        size=options.size,
-        cells=options.cells,
-        overlap=options.overlap,
-        empty=options.empty,
-        outlines=options.outlines,
-        fields=tuple(options.fields),
-        seed=options.seed,
-    )
+    wanted = FieldSet(**{setting.name: getattr(options, setting.name) for setting in dataclasses.fields(FieldSet)})
     try:
         with atomic_path(options.out) as beside:
             write_field_set(wanted, beside)

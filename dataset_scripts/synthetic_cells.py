@@ -9,8 +9,6 @@ drawn.
     python dataset_scripts/synthetic_cells.py --plate dataset_scripts/figures/plate.jpg --seed 5
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

@@ -3,8 +3,6 @@
 python -m loopback_hub --port 8900 --user you
 """
 
-from __future__ import annotations
-
 import argparse
 import signal
 import threading

@@ -1,14 +1,12 @@
 """Routes: who one is, making repos, their settings, and the variables of Spaces."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 
 import yaml
 
 from loopback_hub.handler import API, Handler, page, route
-from loopback_hub.replies import HubError, Reply
+from loopback_hub.replies import Reply
 from loopback_hub.repos import Repo
 
 LFS_SUFFIXES = (".bin", ".h5", ".keras", ".onnx", ".parquet", ".pt", ".safetensors", ".zip")
@@ -28,13 +26,10 @@ def card_data(readme: str) -> dict[str, Any]:
 
 @route("GET", r"/api/whoami-v2")
 def whoami(request: Handler) -> Any:
-    if request.user is None:
-        raise HubError(401, "Invalid username or password.")
-    token = request.headers["Authorization"].removeprefix("Bearer ")
-    role = "read" if token in request.hub.readers else "write"
+    user, role = request.signed_in(), "read" if request.token in request.hub.readers else "write"
     orgs = [{"type": "org", "name": name} for name in request.hub.organisations]
     auth = {"type": "access_token", "accessToken": {"displayName": "loopback", "role": role}}
-    return {"type": "user", "id": request.user, "name": request.user, "orgs": orgs, "auth": auth}
+    return {"type": "user", "id": user, "name": user, "orgs": orgs, "auth": auth}
 
 
 @route("POST", r"/api/validate-yaml")
@@ -60,7 +55,7 @@ def create_repo(request: Handler) -> Any:
     private = asked.get("private") is True or asked.get("visibility") == "private"
     repo = hub.repos[kind, repo_id] = Repo(kind, repo_id, private, sdk=asked.get("sdk"))
     repo.variables = {item["key"]: item for item in asked.get("variables", [])}
-    repo.commit("main", {".gitattributes": hub.blobs.store(GIT_ATTRIBUTES)}, "initial commit")
+    repo.commit("main", {".gitattributes": hub.store(GIT_ATTRIBUTES)}, "initial commit")
     return answer
 
 
@@ -73,22 +68,15 @@ def change_settings(request: Handler, kind: str, repo: str) -> Any:
 
 
 @route("GET", VARIABLES)
-def get_variables(request: Handler, repo: str) -> Any:
-    return request.repo("spaces", repo, write=True).variables
-
-
 @route("POST", VARIABLES)
-def set_variable(request: Handler, repo: str) -> Any:
-    variables = request.repo("spaces", repo, write=True).variables
-    variables[request.json()["key"]] = request.json()
-    return variables
-
-
 @route("DELETE", VARIABLES)
-def delete_variable(request: Handler, repo: str) -> Any:
-    variables = request.repo("spaces", repo, write=True).variables
-    variables.pop(request.json()["key"], None)
-    return variables
+def variables(request: Handler, repo: str) -> Any:
+    known = request.repo("spaces", repo, write=True).variables
+    if request.command == "POST":
+        known[request.json()["key"]] = request.json()
+    elif request.command == "DELETE":
+        known.pop(request.json()["key"], None)
+    return known
 
 
 @route("GET", r"/api/spaces/(?P<repo>[^/]+/[^/]+)/runtime")

@@ -1,7 +1,5 @@
 """Routes: discussions and pull requests, and merging these."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from loopback_hub.handler import API, Handler, route
@@ -29,11 +27,9 @@ def list_discussions(request: Handler, kind: str, repo: str) -> Any:
 
 @route("POST", DISCUSSIONS)
 def create_discussion(request: Handler, kind: str, repo: str) -> Any:
-    if request.user is None:
-        raise HubError(401, "Invalid username or password.")
-    found, asked = request.repo(kind, repo), request.json()
+    user, found, asked = request.signed_in(), request.repo(kind, repo), request.json()
     pull_request = bool(asked.get("pullRequest"))
-    new = found.discuss(asked["title"], request.user, asked.get("description", ""), pull_request, found.at("main").id)
+    new = found.discuss(asked["title"], user, asked.get("description", ""), pull_request, found.at("main").id)
     new.status = "draft" if pull_request else "open"
     return {"num": new.num, "pullRequest": pull_request}
 
@@ -43,13 +39,11 @@ def discussion_details(request: Handler, kind: str, repo: str, num: str) -> Any:
     found = request.repo(kind, repo)
     one = _find(found, num)
     comment = {"edited": False, "hidden": False, "latest": {"raw": one.description}}
-    first = {"id": f"{one.num}-0", "type": "comment", "createdAt": one.created, "data": comment}
-    events = [first | {"author": {"name": one.author}}]
-    details = _summary(found, one) | {"events": events}
-    if one.is_pull_request:
-        changes = {"base": "refs/heads/main"} | ({"mergeCommitId": one.merged_as} if one.merged_as else {})
-        details |= {"changes": changes, "filesWithConflicts": _conflicts(found, one), "diff": ""}
-    return details
+    details = _summary(found, one) | {"events": [_event(one, 0, "comment", one.author, comment)]}
+    if not one.is_pull_request:
+        return details
+    changes = {"base": "refs/heads/main"} | ({"mergeCommitId": one.merged_as} if one.merged_as else {})
+    return details | {"changes": changes, "filesWithConflicts": _conflicts(found, one), "diff": ""}
 
 
 @route("POST", rf"{DISCUSSIONS}/(?P<num>\d+)/merge")
@@ -61,11 +55,9 @@ def merge(request: Handler, kind: str, repo: str, num: str) -> Any:
     if conflicts := _conflicts(found, one):
         raise HubError(409, f"Conflicts in {', '.join(conflicts)}")
     base, theirs = found.commits[one.base].files, found.at(one.ref).files
-    merged = dict(found.at("main").files)
-    for path in _changed(base, theirs):
-        merged.pop(path, None)
-        if path in theirs:
-            merged[path] = theirs[path]
+    changed = _changed(base, theirs)
+    kept = {path: file for path, file in found.at("main").files.items() if path not in changed}
+    merged = kept | {path: theirs[path] for path in changed & theirs.keys()}
     one.merged_as = found.commit("main", merged, f"{one.title} (#{one.num})").id
     one.status = "merged"
     return {}
@@ -75,9 +67,12 @@ def merge(request: Handler, kind: str, repo: str, num: str) -> Any:
 def change_status(request: Handler, kind: str, repo: str, num: str) -> Any:
     one = _find(request.repo(kind, repo), num)
     one.status = request.json()["status"]
-    data = {"status": one.status}
-    event = {"id": f"{one.num}-1", "type": "status-change", "createdAt": one.created, "data": data}
-    return {"newStatus": event | {"author": {"name": request.user}}}
+    return {"newStatus": _event(one, 1, "status-change", request.user, {"status": one.status})}
+
+
+def _event(one: Discussion, number: int, kind: str, author: str | None, data: dict[str, Any]) -> dict[str, Any]:
+    event = {"id": f"{one.num}-{number}", "type": kind, "createdAt": one.created}
+    return event | {"data": data, "author": {"name": author}}
 
 
 def _find(repo: Repo, num: str) -> Discussion:
@@ -87,15 +82,9 @@ def _find(repo: Repo, num: str) -> Discussion:
 
 
 def _summary(repo: Repo, one: Discussion) -> dict[str, Any]:
-    return {
-        "num": one.num,
-        "title": one.title,
-        "status": one.status,
-        "author": {"name": one.author},
-        "createdAt": one.created,
-        "isPullRequest": one.is_pull_request,
-        "repo": {"name": repo.id, "type": repo.kind.removesuffix("s")},
-    }
+    told = {"num": one.num, "title": one.title, "status": one.status, "createdAt": one.created}
+    of_repo = {"name": repo.id, "type": repo.kind.removesuffix("s")}
+    return told | {"author": {"name": one.author}, "isPullRequest": one.is_pull_request, "repo": of_repo}
 
 
 def _changed(before: dict[str, Any], after: dict[str, Any]) -> set[str]:

@@ -1,7 +1,5 @@
 """How the Hub answers: finds the route of a request, who asks, and sends what the route gives."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable
@@ -47,6 +45,7 @@ class Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         self.query = {key: values[-1] for key, values in parse_qs(url.query).items()}
         self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         fault = self.hub.note(f"{self.command} {self.path}")
         if fault and fault.kind == AWAY:
             self.close_connection = True
@@ -56,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
                 fault.before()
             function, groups = _find_route("GET" if self.command == "HEAD" else self.command, url.path)
             with self.hub.lock:
-                self.user = self._authenticate()
+                self.user = self.hub.user_of(self.token)
                 answer = function(self, **groups)
             reply = answer if isinstance(answer, Reply) else Reply.json(200, answer)
         except HubError as error:
@@ -78,24 +77,23 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD" and not (fault and fault.send(reply, self.wfile)):
             self.wfile.write(reply.body)
 
-    def _authenticate(self) -> str | None:
-        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        if token in self.hub.expired:
-            raise HubError(401, f'User Access Token "{self.hub.expired[token]}" is expired')
-        if token and token not in self.hub.tokens:
-            raise HubError(401, "Invalid credentials in Authorization header")
-        return self.hub.tokens.get(token)
-
     def json(self) -> dict[str, Any]:
         """Read the body as JSON."""
         return json.loads(self.body or b"{}")
 
-    def may_write(self, namespace: str) -> None:
-        """Refuse, unless the client may write to a namespace."""
+    def asks(self, name: str) -> bool:
+        """Tell whether a parameter of the query is set."""
+        return self.query.get(name, "").lower() in ("1", "true")
+
+    def signed_in(self) -> str:
+        """Return the user, and refuse a client that is nobody."""
         if self.user is None:
             raise HubError(401, "Invalid username or password.")
-        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        if namespace not in (self.user, *self.hub.organisations) or token in self.hub.readers:
+        return self.user
+
+    def may_write(self, namespace: str) -> None:
+        """Refuse, unless the client may write to a namespace."""
+        if namespace not in (self.signed_in(), *self.hub.organisations) or self.token in self.hub.readers:
             raise HubError(403, f"You don't have the rights to create or change repos of {namespace}")
 
     def repo(self, kind: str | None, repo: str, write: bool = False) -> Repo:

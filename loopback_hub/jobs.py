@@ -1,7 +1,5 @@
 """Routes: jobs are taken down and never run."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from loopback_hub.handler import Handler, route

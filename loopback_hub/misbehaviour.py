@@ -7,8 +7,6 @@ r"""What a Hub can be told to do wrong, so that tests see what becomes of it.
     hub.expire("hf_tester")
 """
 
-from __future__ import annotations
-
 import re
 import time
 from dataclasses import dataclass

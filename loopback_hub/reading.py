@@ -1,7 +1,5 @@
 """Routes: what a repo holds at a revision, and its files, whole or in ranges."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 from urllib.parse import parse_qs
@@ -16,25 +14,13 @@ from loopback_hub.repos import Commit, File, tree_entries
 def info(request: Handler, kind: str, repo: str, revision: str | None = None) -> Any:
     found = request.repo(kind, repo)
     commit, first = found.at(revision or "main"), next(iter(found.commits.values()))
-    card = {}
-    if readme := commit.files.get("README.md"):
-        card = card_data(request.hub.blobs.read(readme).decode(errors="replace"))
-    blobs = request.query.get("blobs", "").lower() == "true"
-    return {
-        "id": repo,
-        "author": found.owner,
-        "sha": commit.id,
-        "lastModified": commit.date,
-        "createdAt": first.date,
-        "private": found.private,
-        "gated": found.gated,
-        "disabled": False,
-        "tags": card.get("tags") or [],
-        "cardData": card,
-        "sdk": found.sdk,
-        "host": found.host,
-        "siblings": [_sibling(path, file, blobs) for path, file in sorted(commit.files.items())],
-    }
+    readme = commit.files.get("README.md")
+    card = card_data(request.hub.bytes_of(readme).decode(errors="replace")) if readme else {}
+    siblings = [_sibling(path, file, request.asks("blobs")) for path, file in sorted(commit.files.items())]
+    state = {name: getattr(found, name) for name in ("private", "gated", "sdk", "host")} | {"disabled": False}
+    history = {"sha": commit.id, "lastModified": commit.date, "createdAt": first.date}
+    described = {"id": repo, "author": found.owner, "tags": card.get("tags") or [], "cardData": card}
+    return described | history | state | {"siblings": siblings}
 
 
 def _sibling(path: str, file: File, blobs: bool) -> dict[str, Any]:
@@ -51,7 +37,7 @@ def refs(request: Handler, kind: str, repo: str) -> Any:
     def named(group: str, names: dict[str, str]) -> list[dict[str, str]]:
         return [{"name": n, "ref": f"{group}{n}", "targetCommit": c} for n, c in names.items()]
 
-    pulls = {"pullRequests": named("", found.pulls)} if request.query.get("include_prs") else {}
+    pulls = {"pullRequests": named("", found.pulls)} if request.asks("include_prs") else {}
     both = {"branches": named("refs/heads/", found.branches), "tags": named("refs/tags/", found.tags)}
     return both | {"converts": []} | pulls
 
@@ -74,7 +60,7 @@ def tree(request: Handler, kind: str, repo: str, revision: str, path: str | None
     below = [entry for entry in entries if entry["path"].startswith(prefix)]
     if prefix and not below:
         raise HubError(404, f"{path} does not exist on {revision}", "EntryNotFound")
-    if request.query.get("recursive", "").lower() == "true":
+    if request.asks("recursive"):
         return below
     return [entry for entry in below if "/" not in entry["path"][len(prefix) :]]
 
@@ -94,17 +80,12 @@ def resolve(request: Handler, kind: str | None, repo: str, revision: str, path: 
     commit = found.at(revision)
     file = commit.files.get(path)
     if file is None:
-        message = f"{path} does not exist on {revision}"
-        raise HubError(404, message, "EntryNotFound", X_Repo_Commit=commit.id)
-    headers = {
-        "X-Repo-Commit": commit.id,
-        "ETag": f'"{file.sha256 if file.lfs else file.git}"',
-        "Accept-Ranges": "bytes",
-        "Content-Type": "application/octet-stream",
-    }
+        raise HubError(404, f"{path} does not exist on {revision}", "EntryNotFound", X_Repo_Commit=commit.id)
+    headers = {"X-Repo-Commit": commit.id, "ETag": f'"{file.oid}"'}
+    headers |= {"Accept-Ranges": "bytes", "Content-Type": "application/octet-stream"}
     if file.lfs:
         headers |= {"X-Linked-ETag": f'"{file.sha256}"', "X-Linked-Size": str(file.size)}
-    return _cut(request, request.hub.blobs.read(file), headers)
+    return _cut(request, request.hub.bytes_of(file), headers)
 
 
 def _cut(request: Handler, content: bytes, headers: dict[str, str]) -> Reply:

@@ -1,10 +1,8 @@
 """What goes back to a client."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True)
@@ -16,7 +14,7 @@ class Reply:
     headers: dict[str, str]
 
     @classmethod
-    def json(cls, status: int, value: Any, **headers: str) -> Reply:
+    def json(cls, status: int, value: Any, **headers: str) -> Self:
         """Reply with a JSON value; ``_`` in the name of a header stands for ``-``."""
         named = {name.replace("_", "-"): text for name, text in headers.items()}
         return cls(status, json.dumps(value).encode(), {"Content-Type": "application/json"} | named)
@@ -27,5 +25,4 @@ class HubError(Exception):
 
     def __init__(self, status: int, message: str, code: str = "", **headers: str) -> None:
         super().__init__(message)
-        named = {"X_Error_Message": message, "X_Error_Code": code} | headers
-        self.reply = Reply.json(status, {"error": message}, **named)
+        self.reply = Reply.json(status, {"error": message}, X_Error_Message=message, X_Error_Code=code, **headers)

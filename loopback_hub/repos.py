@@ -1,13 +1,8 @@
-"""What the Hub keeps: bytes in a folder, and repos with commits, branches, tags and pull requests in memory."""
-
-from __future__ import annotations
+"""Repos with commits, branches, tags and pull requests, in memory."""
 
 import hashlib
 import json
-import os
 import re
-import threading
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,36 +20,15 @@ class File:
     git: str
     lfs: bool
 
+    @property
+    def oid(self) -> str:
+        """The id by which the Hub's clients compare it."""
+        return self.sha256 if self.lfs else self.git
+
     def entry(self, path: str) -> dict[str, Any]:
         """Describe the file as the Hub's tree listing does."""
         entry: dict[str, Any] = {"type": "file", "path": path, "size": self.size, "oid": self.git}
         return entry | ({"lfs": {"oid": self.sha256, "size": self.size, "pointerSize": 134}} if self.lfs else {})
-
-
-class Blobs:
-    """The bytes of all files, each kept once under its SHA-256 in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder
-
-    def path(self, sha256: str) -> Path:
-        """Where some bytes lie, or would lie."""
-        return self.folder / sha256
-
-    def store(self, content: bytes, lfs: bool = False) -> File:
-        """Keep some bytes, and describe them as a file."""
-        sha256 = hashlib.sha256(content).hexdigest()
-        if not self.path(sha256).exists():
-            part = self.path(sha256).with_suffix(f".{threading.get_ident()}")
-            part.write_bytes(content)
-            os.replace(part, self.path(sha256))
-        git = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-        return File(sha256, len(content), git, lfs)
-
-    def read(self, file: File) -> bytes:
-        """Return the bytes of a file."""
-        return self.path(file.sha256).read_bytes()
 
 
 @dataclass(frozen=True)
@@ -146,12 +120,9 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
-def tree_entries(files: dict[str, File]) -> Iterable[dict[str, Any]]:
+def tree_entries(files: dict[str, File]) -> list[dict[str, Any]]:
     """List the files of a commit and the folders they lie in, by path."""
-    entries = {path: file.entry(path) for path, file in files.items()}
-    for path in files:
-        for folder in map(str, Path(path).parents):
-            if folder != ".":
-                oid = hashlib.sha1(folder.encode()).hexdigest()
-                entries[folder] = {"type": "directory", "path": folder, "size": 0, "oid": oid}
-    return [entries[path] for path in sorted(entries)]
+    folders = {str(folder) for path in files for folder in Path(path).parents} - {"."}
+    ids = {folder: hashlib.sha1(folder.encode()).hexdigest() for folder in folders}
+    entries = [{"type": "directory", "path": folder, "size": 0, "oid": oid} for folder, oid in ids.items()]
+    return sorted([*entries, *(file.entry(path) for path, file in files.items())], key=lambda entry: entry["path"])

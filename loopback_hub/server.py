@@ -13,14 +13,11 @@ From a shell: ``python -m loopback_hub``. The client reads ``HF_ENDPOINT`` when 
 process of its own, with ``HF_HUB_DISABLE_XET=1``.
 """
 
-from __future__ import annotations
-
 import os
 import tempfile
 import threading
 from http.server import ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from loopback_hub import accounts, discussions, jobs, reading, writing  # noqa: F401 - they hold the routes
@@ -60,9 +57,7 @@ class HubServer(HubState):
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def environment(self, home: Path, token: str | None = None, **extra: str) -> dict[str, str]:
@@ -74,12 +69,7 @@ class HubServer(HubState):
             extra: further variables.
         """
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
-        own = {
-            "HF_ENDPOINT": self.url,
-            "HF_HOME": str(home),
-            "HF_TOKEN": next(iter(self.tokens)) if token is None else token,
-            "HF_HUB_DISABLE_XET": "1",
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        }
+        token = next(iter(self.tokens)) if token is None else token
+        off = ("HF_HUB_DISABLE_XET", "HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_PROGRESS_BARS")
+        own = {"HF_ENDPOINT": self.url, "HF_HOME": str(home), "HF_TOKEN": token} | dict.fromkeys(off, "1")
         return inherited | own | extra

@@ -1,7 +1,5 @@
 """Routes: uploading files, committing them to a branch or a pull request, and naming commits."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json
@@ -10,28 +8,24 @@ from typing import Any
 from loopback_hub.accounts import LFS_SUFFIXES
 from loopback_hub.handler import API, PAGE, Handler, page, route
 from loopback_hub.replies import HubError
-from loopback_hub.repos import Blobs, File
+from loopback_hub.repos import File
+from loopback_hub.state import HubState
 
 LFS_SIZE = 10 * 2**20  # above this the Hub stores every file as LFS
 
 
 @route("POST", rf"{API}/preupload/(?P<revision>[^/]+)")
 def preupload(request: Handler, kind: str, repo: str, revision: str) -> Any:
-    files = request.repo(kind, repo, write=not _opens_pull_request(request)).at(revision).files
+    # a commit that opens a pull request needs no right to write
+    files = request.repo(kind, repo, write=not request.asks("create_pr")).at(revision).files
     answer = []
     for asked in request.json()["files"]:
         path, known = asked["path"], files.get(asked["path"])
         binary = b"\0" in base64.b64decode(asked.get("sample", ""))
         lfs = path.endswith(LFS_SUFFIXES) or binary or asked["size"] > LFS_SIZE
-        oid = (known.sha256 if known.lfs else known.git) if known else None
-        mode = "lfs" if lfs else "regular"
-        answer.append({"path": path, "uploadMode": mode, "shouldIgnore": False, "oid": oid})
+        told = {"path": path, "uploadMode": "lfs" if lfs else "regular", "shouldIgnore": False}
+        answer.append(told | {"oid": known.oid if known else None})
     return {"files": answer}
-
-
-def _opens_pull_request(request: Handler) -> bool:
-    """Tell whether a commit goes to a new pull request, for which reading is permission enough."""
-    return request.query.get("create_pr", "").lower() in ("1", "true")
 
 
 @route("POST", rf"{PAGE}\.git/info/lfs/objects/batch")
@@ -39,7 +33,7 @@ def lfs_batch(request: Handler, kind: str | None, repo: str) -> Any:
     request.repo(kind, repo)
     objects = request.json()["objects"]
     for item in objects:
-        if not request.hub.blobs.path(item["oid"]).exists():
+        if not request.hub.path(item["oid"]).exists():
             item["actions"] = {"upload": {"href": f"{request.hub.url}/lfs/{item['oid']}"}}
     return {"transfer": "basic", "objects": objects}
 
@@ -48,13 +42,13 @@ def lfs_batch(request: Handler, kind: str | None, repo: str) -> Any:
 def lfs_upload(request: Handler, oid: str) -> Any:
     if hashlib.sha256(request.body).hexdigest() != oid:
         raise HubError(400, f"The uploaded bytes are not {oid}")
-    request.hub.blobs.store(request.body)
+    request.hub.store(request.body)
     return {}
 
 
 @route("POST", rf"{API}/commit/(?P<revision>[^/]+)")
 def commit(request: Handler, kind: str, repo: str, revision: str) -> Any:
-    new_pull = _opens_pull_request(request)
+    new_pull = request.asks("create_pr")
     found = request.repo(kind, repo, write=not new_pull)
     if revision not in found.branches and revision not in found.pulls:
         raise HubError(400, f"Commits go to a branch or pull request, not to {revision}")
@@ -65,12 +59,10 @@ def commit(request: Handler, kind: str, repo: str, revision: str) -> Any:
         raise HubError(412, "A commit has happened since. Please refresh and try again.")
     files = dict(head.files)
     for line in lines:
-        _apply(request.hub.blobs, line["key"], line["value"], files)
+        _apply(request.hub, line["key"], line["value"], files)
     answer: dict[str, Any] = {"success": True, "hookOutput": ""}
     if new_pull:
-        if request.user is None:
-            raise HubError(401, "Invalid username or password.")
-        pull = found.discuss(header["summary"], request.user, header.get("description", ""), True, head.id)
+        pull = found.discuss(header["summary"], request.signed_in(), header.get("description", ""), True, head.id)
         revision = pull.ref
         answer["pullRequestUrl"] = f"{request.hub.url}{page(kind, repo)}/discussions/{pull.num}"
     made = found.commit(revision, files, header["summary"])
@@ -78,15 +70,15 @@ def commit(request: Handler, kind: str, repo: str, revision: str) -> Any:
     return answer | {"commitOid": made.id, "commitUrl": url}
 
 
-def _apply(blobs: Blobs, key: str, value: dict[str, Any], files: dict[str, File]) -> None:
+def _apply(hub: HubState, key: str, value: dict[str, Any], files: dict[str, File]) -> None:
     path = value.get("path", "")
     if key == "file":
-        files[path] = blobs.store(base64.b64decode(value["content"]))
+        files[path] = hub.store(base64.b64decode(value["content"]))
     elif key == "lfsFile":
-        blob = blobs.path(value["oid"])
+        blob = hub.path(value["oid"])
         if not blob.exists():
             raise HubError(400, f"LFS pointer pointed to a file that does not exist: {path}")
-        files[path] = blobs.store(blob.read_bytes(), lfs=True)
+        files[path] = hub.store(blob.read_bytes(), lfs=True)
     elif key in ("deletedFile", "deletedFolder"):
         gone = [p for p in files if p == path or p.startswith(f"{path.rstrip('/')}/")]
         if not gone:

@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from model_cards.sources import laboratory_name
+from training.common import metrics_schema as schema
 from training.common.markdown import number, table, with_interval
-from training.common.metrics_schema import (
-    ClassificationMetrics,
-    ClassifierMetrics,
-    ClassInLaboratory,
-    LaboratoryMetrics,
-    UncertainMetrics,
-)
 
 WORST = 6
 """Rows of the table of failures."""
@@ -20,7 +14,7 @@ UNSEEN = {"segpc_plasma_cells": "plasma cells (SegPC-2021)"}
 """Cells that no class of the model stands for; others are called by their code."""
 
 
-def result_table(metrics: ClassifierMetrics) -> str:
+def result_table(metrics: schema.ClassifierMetrics) -> str:
     """Return the main metrics, a row for each kind of input."""
     inputs = {
         "cropped as the runtime does": metrics.test,
@@ -28,21 +22,16 @@ def result_table(metrics: ClassifierMetrics) -> str:
     }
     if metrics.uncertain and metrics.uncertain.tta_rotations > 1:
         inputs["cropped, not turned"] = metrics.test_without_tta
+    names = ("accuracy", "balanced_accuracy", "macro_f1")
     rows = [
-        [
-            text,
-            with_interval(test.accuracy, test.intervals.accuracy),
-            with_interval(test.balanced_accuracy, test.intervals.balanced_accuracy),
-            with_interval(test.macro_f1, test.intervals.macro_f1),
-            test.n,
-        ]
+        [text, *(with_interval(getattr(test, name), getattr(test.intervals, name)) for name in names), test.n]
         for text, test in inputs.items()
         if test
     ]
     return table(["input", "accuracy", "balanced accuracy", "macro F1", "images"], rows)
 
 
-def per_class_table(test: ClassificationMetrics) -> str:
+def per_class_table(test: schema.ClassificationMetrics) -> str:
     """Return precision, recall and F1 by class."""
     rows = []
     for code, metrics in test.per_class.items():
@@ -52,42 +41,31 @@ def per_class_table(test: ClassificationMetrics) -> str:
     return table(["class", "precision", "recall", "F1", "images"], rows)
 
 
-def by_laboratory_table(laboratories: Sequence[LaboratoryMetrics]) -> str:
+def by_laboratory_table(laboratories: Sequence[schema.LaboratoryMetrics]) -> str:
     """Return accuracy by the origin and laboratory of the images."""
-    rows = [
-        [
-            laboratory_name(one.origin, one.laboratory),
-            one.n,
-            with_interval(one.accuracy, one.accuracy_interval),
-            with_interval(one.accuracy_raw, one.accuracy_raw_interval),
-        ]
-        for one in laboratories
-    ]
+    rows = []
+    for one in laboratories:
+        cropped, raw = (one.accuracy, one.accuracy_interval), (one.accuracy_raw, one.accuracy_raw_interval)
+        rows.append([laboratory_name(one.origin, one.laboratory), one.n, with_interval(*cropped), with_interval(*raw)])
     return table(["origin", "images", "accuracy, cropped", "accuracy, whole image"], rows)
 
 
-def across_laboratories_table(classes: Sequence[ClassInLaboratory]) -> str:
+def across_laboratories_table(classes: Sequence[schema.ClassInLaboratory]) -> str:
     """Return what is named right of the classes that several laboratories hold."""
-    rows = [
-        [
-            one.code,
-            laboratory_name(one.origin, one.laboratory),
-            one.n,
-            with_interval(one.accuracy, one.interval),
-            one.accuracy_raw,
-        ]
-        for one in classes
-    ]
+    rows = []
+    for one in classes:
+        shares = with_interval(one.accuracy, one.interval), one.accuracy_raw
+        rows.append([one.code, laboratory_name(one.origin, one.laboratory), one.n, *shares])
     return table(["class", "origin", "images", "named right, cropped", "whole image"], rows)
 
 
-def confusion_table(test: ClassificationMetrics) -> str:
+def confusion_table(test: schema.ClassificationMetrics) -> str:
     """Return the confusion matrix, a row for each true class."""
     rows = [[f"**{label}**", *row] for label, row in zip(test.labels, test.confusion, strict=True)]
     return table(["", *test.labels], rows)
 
 
-def failure_table(test: ClassificationMetrics) -> str:
+def failure_table(test: schema.ClassificationMetrics) -> str:
     """Return the commonest mistakes, by the share of their class."""
     mistakes = [
         (n / sum(row), n, sum(row), true, predicted)
@@ -100,7 +78,7 @@ def failure_table(test: ClassificationMetrics) -> str:
     return table(["a cell labelled", "is named", "images", "share of its class"], rows)
 
 
-def uncertain_table(uncertain: UncertainMetrics) -> str:
+def uncertain_table(uncertain: schema.UncertainMetrics) -> str:
     """Return the shares of cells called uncertain."""
     rows: list[list[object]] = []
     if uncertain.known_bone_marrow is not None:

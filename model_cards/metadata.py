@@ -34,15 +34,8 @@ def classifier_data(name: str, config: Mapping[str, Any], metrics: ClassifierMet
     """Return the metadata of a classifier's card."""
     results = _results("image-classification", "bone-marrow-12, cells cropped", DATASET, metrics.test)
     imagenet = "imagenet" in config.get("initial_weights", "")
-    return _card_data(
-        name,
-        "image-classification",
-        results,
-        config,
-        IMAGENET if imagenet else None,
-        library_name="transformers",
-        tags=["keras", "mobilenet_v2"],
-    )
+    base, tags = IMAGENET if imagenet else None, ["keras", "mobilenet_v2"]
+    return _card_data(name, "image-classification", results, config, base, tags, library_name="transformers")
 
 
 def segmenter_data(name: str, config: Mapping[str, Any], metrics: SegmenterMetrics) -> ModelCardData:
@@ -53,21 +46,19 @@ def segmenter_data(name: str, config: Mapping[str, Any], metrics: SegmenterMetri
         for result in _results("image-segmentation", TITLES[kind], TITLES[kind].lower().replace(" ", "-"), fields)
     ]
     base = f"NAMESPACE/{CLASSIFIER}" if config.get("initial_weights") == CLASSIFIER else None
-    return _card_data(
-        name,
-        "image-segmentation",
-        results,
-        config,
-        base,
-        library_name="ultralytics",
-        tags=["instance-segmentation", "yolov8", "mobilenet_v2"],
-    )
+    tags = ["instance-segmentation", "yolov8", "mobilenet_v2"]
+    return _card_data(name, "image-segmentation", results, config, base, tags, library_name="ultralytics")
 
 
 def _card_data(
-    name: str, task: str, results: list[EvalResult], config: Mapping[str, Any], base: str | None, **own: Any
+    name: str,
+    task: str,
+    results: list[EvalResult],
+    config: Mapping[str, Any],
+    base: str | None,
+    tags: list[str],
+    library_name: str,
 ) -> ModelCardData:
-    tags = ["medical", "hematology", "cytology", "bone-marrow", "onnx", "openvino", *own.pop("tags")]
     cost: dict[str, Any] = {"co2_eq_emissions": emissions(config["training"])} if config.get("training") else {}
     descent: dict[str, Any] = {"base_model": base, "base_model_relation": "finetune"} if base else {}
     return ModelCardData(
@@ -75,12 +66,12 @@ def _card_data(
         license="agpl-3.0",
         pipeline_tag=task,
         datasets=[DATASET],
-        tags=tags,
+        tags=["medical", "hematology", "cytology", "bone-marrow", "onnx", "openvino", *tags],
         metrics=list(dict.fromkeys(result.metric_type for result in results)) or None,
         eval_results=results or None,
         **descent,
+        library_name=library_name,
         **cost,
-        **own,
     )
 
 

@@ -23,38 +23,15 @@ from marrow import texts
 from marrow.classifier import read_trained_on
 from marrow.command import Command
 from marrow.errors import MarrowError
-from model_cards.classifier_tables import (
-    across_laboratories_table,
-    by_laboratory_table,
-    confusion_table,
-    per_class_table,
-    result_table,
-    uncertain_table,
-)
-from model_cards.classifier_tables import (
-    failure_table as failure_table_of_classes,
-)
+from model_cards import classifier_tables, segmenter_tables
 from model_cards.cost import cost_text
 from model_cards.metadata import CLASSIFIER, classifier_data, segmenter_data
-from model_cards.segmenter_tables import (
-    confidence_text,
-    curve_table,
-    diameter_table,
-    failure_table,
-    overlap_table,
-    results_table,
-)
 from model_cards.sources import field_table, laboratory_name, laboratory_table
 from training.common.files import write_text
 from training.common.markdown import key_table, number, table
 from training.common.metrics_schema import ClassifierMetrics, SegmenterMetrics, read_metrics
 
-PARTS = (
-    "comparison",
-    "transfer",
-    "quantization",
-    "correction",
-)  # PART.md, each by its own command
+PARTS = ("comparison", "transfer", "quantization", "correction")  # PART.md, each by its own command
 TEMPLATES = Path(__file__).parent
 
 CLASS_NAMES = texts.CLASS_NAMES["en"]
@@ -138,13 +115,13 @@ def _classifier(name: str, config: dict[str, Any], metrics: ClassifierMetrics) -
         "not_from_marrow": _name_classes([code for code in elsewhere if code not in unseen]),
         "outlier_exposure": _outlier_exposure(config.get("outlier_exposure", {})),
         "split": key_table(asdict(metrics.data), ("", "images")) if metrics.data else "",
-        "results": result_table(metrics),
-        "per_class": per_class_table(test) if test else "",
-        "across_laboratories": across_laboratories_table(metrics.across_laboratories),
-        "confusion": confusion_table(test) if test else "",
-        "failures": failure_table_of_classes(test) if test else "",
-        "by_laboratory": by_laboratory_table(metrics.by_laboratory),
-        "uncertain": uncertain_table(metrics.uncertain) if metrics.uncertain else "",
+        "results": classifier_tables.result_table(metrics),
+        "per_class": classifier_tables.per_class_table(test) if test else "",
+        "across_laboratories": classifier_tables.across_laboratories_table(metrics.across_laboratories),
+        "confusion": classifier_tables.confusion_table(test) if test else "",
+        "failures": classifier_tables.failure_table(test) if test else "",
+        "by_laboratory": classifier_tables.by_laboratory_table(metrics.by_laboratory),
+        "uncertain": classifier_tables.uncertain_table(metrics.uncertain) if metrics.uncertain else "",
     }
 
 
@@ -177,13 +154,13 @@ def _segmenter(name: str, config: dict[str, Any], metrics: SegmenterMetrics) -> 
     datasets, chosen = metrics.datasets, metrics.confidence
     return segmenter_data(name, config, metrics), {
         "from_classifier": config.get("initial_weights") == CLASSIFIER,
-        "failures": failure_table(datasets),
+        "failures": segmenter_tables.failure_table(datasets),
         "sources": field_table(config.get("trained_on", {})),
-        "results": results_table(datasets),
-        "by_overlap": overlap_table(datasets),
-        "by_diameter": diameter_table(datasets),
-        "confidence": f"{number(chosen.value)} is the {confidence_text(chosen)}." if chosen else "",
-        "curve": curve_table(metrics.precision_recall),
+        "results": segmenter_tables.results_table(datasets),
+        "by_overlap": segmenter_tables.overlap_table(datasets),
+        "by_diameter": segmenter_tables.diameter_table(datasets),
+        "confidence": f"{number(chosen.value)} is the {segmenter_tables.confidence_text(chosen)}." if chosen else "",
+        "curve": segmenter_tables.curve_table(metrics.precision_recall),
     }
 
 

@@ -32,15 +32,10 @@ Datasets = Mapping[str, FieldMetrics]
 def results_table(datasets: Datasets) -> str:
     """Return the main metrics, a row for each kind of fields, with their intervals."""
     columns = [key for key in COLUMNS if any(getattr(metrics, key) is not None for metrics in datasets.values())]
-    rows = [
-        [
-            TITLES[kind],
-            metrics.n_images,
-            metrics.cells,
-            *(with_interval(getattr(metrics, key), metrics.intervals.get(key)) for key in columns),
-        ]
-        for kind, metrics in datasets.items()
-    ]
+    rows = []
+    for kind, metrics in datasets.items():
+        values = [with_interval(getattr(metrics, key), metrics.intervals.get(key)) for key in columns]
+        rows.append([TITLES[kind], metrics.n_images, metrics.cells, *values])
     return table(["images", "number", "cells", *(COLUMNS[key] for key in columns)], rows)
 
 
@@ -82,11 +77,10 @@ def curve_table(curve: Sequence[CurvePoint]) -> str:
 
 def failure_table(datasets: Datasets) -> str:
     """Return what is missed and what is outlined without need, worst first."""
-    found = [(TITLES[kind], metrics.recall, metrics.precision) for kind, metrics in datasets.items()]
     missed = [
-        (title, 1 - recall, None if precision is None else 1 - precision)
-        for title, recall, precision in found
-        if recall is not None
+        (TITLES[kind], 1 - metrics.recall, None if metrics.precision is None else 1 - metrics.precision)
+        for kind, metrics in datasets.items()
+        if metrics.recall is not None
     ]
     missed.sort(key=lambda row: row[1], reverse=True)
     return table(["images", "cells missed", "outlines that are no cell"], missed)

@@ -6,13 +6,12 @@ python -m training.chain --work out/chain
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,43 +26,32 @@ from training.common.files import read_json
 from training.common.markdown import number
 from training.common.metrics_schema import ClassifierMetrics, SegmenterMetrics, read_metrics
 from training.common.paths import CONFIGS, ROOT
+from training.common.process import run_python
 from training.evaluation.matching import match_masks, summary
 
 NAMESPACE = "tester"
-PER_CLASS = 80
+PER_CLASS = "80"
 UNSEEN_SEED = 2026
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the chain: its name, what does it, and what says in a few words how it went."""
+    """One step of the chain: its name, the commands that do it, and what says in a few words how it went."""
 
     name: str
-    run: Callable[[], None]
+    commands: list[tuple[str | Path, ...]]
     outcome: Callable[[], str]
-
-
-def run(*command: str | Path, env: dict[str, str] | None = None) -> None:
-    """Run a command of the project from its root, with its output shown.
-
-    Raises:
-        MarrowError: it failed; its own output says why.
-    """
-    print("$ python", *command, flush=True)
-    done = subprocess.run([sys.executable, *map(str, command)], cwd=ROOT, env=env, check=False)
-    if done.returncode:
-        raise MarrowError(f"`python {' '.join(map(str, command))}` ended with exit code {done.returncode}.")
 
 
 @contextmanager
 def loopback_hub(work: Path) -> Iterator[dict[str, str]]:
-    """Serve a Hub on loopback and yield the environment in which a client talks to it."""
+    """Serve a Hub on loopback and yield the variables with which a client talks to it."""
     command = [sys.executable, "-m", "loopback_hub", "--port", "0", "--root", str(work / "hub-server")]
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         line = server.stdout.readline() if server.stdout else ""
         url = next(word for word in line.split() if word.startswith("http://"))
-        yield os.environ | {
+        yield {
             "HF_ENDPOINT": url.rstrip("/.,"),
             "HF_HOME": str(work / "hf-home"),
             "HF_TOKEN": "hf_tester",
@@ -74,65 +62,67 @@ def loopback_hub(work: Path) -> Iterator[dict[str, str]]:
         server.wait(timeout=10)
 
 
-def steps(work: Path, hub: dict[str, str]) -> list[Step]:
+def steps(work: Path) -> list[Step]:
     """List the steps, in order; each uses what the ones before it wrote under ``work``."""
-    classifier, segmenter = work / "hub" / "bone-marrow-mobilenet", work / "hub" / "bone-marrow-yolov8-seg"
+    drawn, cells, fields, hub = work / "drawn", work / "set", work / "fields", work / "hub"
+    classifier, segmenter = hub / "bone-marrow-mobilenet", hub / "bone-marrow-yolov8-seg"
+    configs = {kind: ("--config", CONFIGS / f"{kind}_mini.toml") for kind in ("classifier", "segmenter")}
+    train_classifier = ("-m", "training.train_classifier", "--data", cells, "--output-dir", classifier)
+    train_segmenter = ("-m", "training.train_segmenter", "--data", fields, "--output-dir", segmenter)
+    compose = ("dataset_scripts/smear_fields.py", "--data", cells, "--out", fields, "--size", "256")
+    published = [("--segmenter", f"{NAMESPACE}/{segmenter.name}"), ("--classifier", f"{NAMESPACE}/{classifier.name}")]
+    analyze = ("-m", "marrow.cli", "analyze", work / "unseen.png", "--out", work / "analysis", "--format", "json,png")
     return [
         Step(
             "draw cells of twelve classes",
-            lambda: run("dataset_scripts/synthetic_cells.py", "--out", work / "drawn", "--per-class", str(PER_CLASS)),
-            lambda: f"{sum(1 for _ in (work / 'drawn').rglob('*.jpg'))} images",
+            [("dataset_scripts/synthetic_cells.py", "--out", drawn, "--per-class", PER_CLASS)],
+            lambda: f"{sum(1 for _ in drawn.rglob('*.jpg'))} images",
         ),
         Step(
             "build the balanced set",
-            lambda: run(
-                *("dataset_scripts/bone_marrow_12.py", "--data-dir", work / "drawn", "--out", work / "set"),
-                *("--per-class", str(PER_CLASS)),
-            ),
-            lambda: f"{_rows(work / 'set')} rows in Parquet",
+            [("dataset_scripts/bone_marrow_12.py", "--data-dir", drawn, "--out", cells, "--per-class", PER_CLASS)],
+            lambda: f"{_rows(cells)} rows in Parquet",
         ),
         Step(
             "train the classifier",
-            lambda: run(
-                *("-m", "training.train_classifier", "--data", work / "set", "--output-dir", classifier),
-                *("--run-dir", work / "run-classifier", "--config", CONFIGS / "classifier_mini.toml"),
-            ),
+            [(*train_classifier, "--run-dir", work / "run-classifier", *configs["classifier"])],
             lambda: _classifier_outcome(classifier),
         ),
         Step(
             "compose smear fields",
-            lambda: run(
-                *("dataset_scripts/smear_fields.py", "--data", work / "set", "--out", work / "fields"),
-                *("--train", "80", "--validation", "12", "--test", "12", "--size", "256"),
-            ),
-            lambda: f"{sum(1 for _ in (work / 'fields').rglob('*.jpg'))} fields",
+            [(*compose, "--train", "80", "--validation", "12", "--test", "12")],
+            lambda: f"{sum(1 for _ in fields.rglob('*.jpg'))} fields",
         ),
         Step(
             "train the segmenter on the classifier's backbone",
-            lambda: run(
-                *("-m", "training.train_segmenter", "--data", work / "fields", "--classifier", classifier),
-                *("--output-dir", segmenter, "--run-dir", work / "run-segmenter"),
-                *("--config", CONFIGS / "segmenter_mini.toml"),
-            ),
+            [
+                (
+                    *train_segmenter,
+                    "--classifier",
+                    classifier,
+                    "--run-dir",
+                    work / "run-segmenter",
+                    *configs["segmenter"],
+                )
+            ],
             lambda: _segmenter_outcome(segmenter),
         ),
         Step(
             "derive the Keras file and render the cards",
-            lambda: _derive(classifier, segmenter),
+            [
+                ("-m", "training.export", "keras", "--model", classifier, "--out", classifier / "model.keras"),
+                ("-m", "model_cards.render", classifier, segmenter),
+            ],
             lambda: f"{(classifier / 'model.keras').stat().st_size / 1e6:.1f} MB .keras, two cards",
         ),
         Step(
             "publish to a Hub on loopback",
-            lambda: run(
-                *("-m", "training.publish", "--namespace", NAMESPACE, "--dataset-dir", work / "set"),
-                *("--hub-dir", work / "hub"),
-                env=hub,
-            ),
+            [("-m", "training.publish", "--namespace", NAMESPACE, "--dataset-dir", cells, "--hub-dir", hub)],
             lambda: "data set, two models and the Space",
         ),
         Step(
             "pull by id and analyze a field it never saw",
-            lambda: _analyze_unseen(work, hub),
+            [(*analyze, *published[0], *published[1])],
             lambda: unseen_outcome(work),
         ),
     ]
@@ -154,21 +144,11 @@ def _rows(folder: Path) -> int:
     return sum(parquet.read_metadata(file).num_rows for file in folder.rglob("*.parquet"))
 
 
-def _derive(classifier: Path, segmenter: Path) -> None:
-    run("-m", "training.export", "keras", "--model", classifier, "--out", classifier / "model.keras")
-    run("-m", "model_cards.render", classifier, segmenter)
-
-
-def _analyze_unseen(work: Path, hub: dict[str, str]) -> None:
+def draw_unseen(work: Path) -> None:
+    """Draw the field that is analyzed in the end, with the truth beside it."""
     field = draw_field(np.random.default_rng(UNSEEN_SEED), 320, 320, 10)
     cv2.imwrite(str(work / "unseen.png"), field.image[..., ::-1])
     np.savez(work / "unseen.npz", labels=field.labels, codes=field.codes)
-    run(
-        *("-m", "marrow.cli", "analyze", work / "unseen.png", "--out", work / "analysis", "--format", "json,png"),
-        *("--segmenter", f"{NAMESPACE}/bone-marrow-yolov8-seg"),
-        *("--classifier", f"{NAMESPACE}/bone-marrow-mobilenet"),
-        env=hub,
-    )
 
 
 def unseen_outcome(work: Path) -> str:
@@ -201,12 +181,14 @@ def run_chain(options: argparse.Namespace) -> None:
         raise MarrowError(f"{work} holds other files: name a new folder with --work.")
     shutil.rmtree(work, ignore_errors=True)
     (work / "hub-server").mkdir(parents=True)
+    draw_unseen(work)
     lines = []
-    with loopback_hub(work) as hub:
-        for count, step in enumerate(todo := steps(work, hub), start=1):
+    with loopback_hub(work) as hub, chdir(ROOT):
+        for count, step in enumerate(todo := steps(work), start=1):
             print(f"\n== {count}/{len(todo)} {step.name}", flush=True)
             start = time.monotonic()
-            step.run()
+            for command in step.commands:
+                run_python(*command, env=hub)
             lines.append(f"{count}. {step.name}: {step.outcome()} ({time.monotonic() - start:.0f} s)")
     print("\n" + "\n".join(lines))
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from marrow.command import Command
 from training.classifier.fine_tuning import CONFIG
-from training.common.files import output_folder
+from training.common.files import output_folder, write_report
 from training.common.paths import ROOT
-from training.studies.corrections import CorrectionStudy, run_study, write_study
+from training.studies.corrections import CorrectionStudy, markdown, run_study
 
 SEGMENTER = ROOT / "hub" / "bone-marrow-yolov8-seg"
 
@@ -38,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _study(options: argparse.Namespace) -> None:
     study = CorrectionStudy(**vars(options) | {"out": output_folder(options.out)})
-    print(write_study(run_study(study), study.out))
+    result = run_study(study)
+    print(write_report(study.out, "correction", result, markdown(result)))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 #     "opencv-python-headless>=4.10,<6",
 #     "openvino>=2026.0,<2027",
 #     "pillow>=11,<13",
+#     "pydantic>=2.11,<3",
 #     "datasets>=5.2,<6",
 #     "ImageHash>=4.3,<5",
 #     "psutil>=7",

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from marrow.command import Command
-from training.common.files import write_json, write_text
+from training.common.files import write_report
 from training.studies import classifier_quantization, segmenter_quantization
 
 
@@ -42,9 +42,7 @@ def _study(options: argparse.Namespace) -> None:
     else:
         result = classifier_quantization.study(options.model, options.data)
         text = classifier_quantization.markdown(result)
-    write_json(options.model / "quantization.json", result)
-    write_text(options.model / "quantization.md", text)
-    print(text)
+    print(write_report(options.model, "quantization", result, text))
 
 
 if __name__ == "__main__":

@@ -82,22 +82,16 @@ def write_lock(root: Path = ROOT) -> None:
     Raises:
         MarrowError: uv is missing or finds no versions that fit each other.
     """
-    command = ["uv", "pip", "compile", "pyproject.toml", "--all-extras", "--universal", "--generate-hashes"]
+    command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml"]
+    command += ["--all-extras", "--universal", "--generate-hashes"]
     command += ["--no-emit-index-url", "--no-emit-find-links", "--no-annotate", "--no-header", "--quiet"]
     with atomic_path(root / LOCK) as beside:
         beside.write_text(_read(root / LOCK), encoding="utf-8")  # whose versions uv prefers
-        try:
-            done = subprocess.run(
-                [sys.executable, "-m", *command, "--output-file", str(beside)],
-                cwd=root,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-        except OSError as error:
-            raise MarrowError(f"uv cannot be started ({error}): run make setup first.") from error
+        command += ["--output-file", str(beside)]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise MarrowError(f"No versions fit each other: {' '.join(done.stderr.split())}")
+            reason = " ".join(done.stderr.split())
+            raise MarrowError(f"uv finds no versions that fit each other, or is missing (run make setup): {reason}")
         beside.write_text(f"{NOTE}\n{beside.read_text(encoding='utf-8')}", encoding="utf-8")
 
 

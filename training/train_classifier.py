@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return command.run(work, arguments)
 
 
-def work(options: argparse.Namespace) -> int:
+def work(options: argparse.Namespace) -> None:
     """Train, export and measure."""
     published, config = read_experiment(options)
     out = output_folder(options.output_dir)
@@ -68,10 +68,10 @@ def work(options: argparse.Namespace) -> int:
     lock_run(run_dir, started_with)
     model = train(config, cells, validation, run_dir, unknown, published, corrected)
     save_run(model, config, cells, run_dir, unknown, published)
-    if config.arch != EXPORTED:
+    if config.arch == EXPORTED:
+        export_and_measure("classifier", run_dir, out, options.data, options.unknown)
+    else:
         print(f"{run_dir / 'model.keras'} is trained; {EXPORTED} alone is exported to a Hub folder.")
-        return 0
-    return export_and_measure("classifier", run_dir, out, options.data, options.unknown)
 
 
 def read_experiment(options: argparse.Namespace) -> tuple[PretrainedClassifier | None, ClassifierTraining]:

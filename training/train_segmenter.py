@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return command.run(work, arguments)
 
 
-def work(options: argparse.Namespace) -> int:
+def work(options: argparse.Namespace) -> None:
     """Train, and unless the training alone is wanted, export and measure."""
     overrides = {name: getattr(options, name) for name in ("model", "epochs", "seed", "device")}
     config = load_config(SegmenterTraining, options.config, **overrides)
@@ -71,7 +71,8 @@ def work(options: argparse.Namespace) -> int:
         "trained_on": read_json(data / "sources.json"),
     }
     write_json(run_dir / "run.json", run)
-    return 0 if options.train_only else export_and_measure("segmenter", run_dir, out, data)
+    if not options.train_only:
+        export_and_measure("segmenter", run_dir, out, data)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import numpy as np
 
 from dataset_scripts.drawing.cell import ARTEFACT, CellLayers, draw_layers
-from dataset_scripts.drawing.shapes import blob, fill
+from dataset_scripts.drawing.shapes import Place, blob, fill, meeting
 from dataset_scripts.drawing.stains import Stain, add_dye
 from dataset_scripts.drawing.textures import smooth_noise, specks
 
@@ -12,12 +12,7 @@ Disc = tuple[float, float, float]
 
 
 def background_density(
-    height: int,
-    width: int,
-    rng: np.random.Generator,
-    stain: Stain,
-    red_cell: float,
-    avoid: list[Disc] | None = None,
+    height: int, width: int, rng: np.random.Generator, stain: Stain, red_cell: float, avoid: list[Disc] | None = None
 ) -> np.ndarray:
     """Draw everything that lies behind the nucleated cells.
 
@@ -42,7 +37,7 @@ def background_density(
     return density
 
 
-def paste(density: np.ndarray, cell: CellLayers, x: int, y: int, opacity: float = 1.0) -> tuple[slice, ...] | None:
+def paste(density: np.ndarray, cell: CellLayers, x: int, y: int, opacity: float = 1.0) -> tuple[Place, Place] | None:
     """Lay a cell over a density map, in place, its patch centred at x, y and cut at the borders.
 
     Args:
@@ -53,20 +48,15 @@ def paste(density: np.ndarray, cell: CellLayers, x: int, y: int, opacity: float 
         opacity: How much the cell hides of what lies below it.
 
     Returns:
-        Rows and columns of the map, then rows and columns of the patch, that met; None if none did.
+        Where they met, as :func:`dataset_scripts.drawing.shapes.meeting` returns it.
     """
     side = cell.mask.shape[0]
-    top, left = y - side // 2, x - side // 2
-    rows = slice(max(top, 0), min(top + side, density.shape[0]))
-    columns = slice(max(left, 0), min(left + side, density.shape[1]))
-    if rows.start >= rows.stop or columns.start >= columns.stop:
-        return None
-    from_rows = slice(rows.start - top, rows.stop - top)
-    from_columns = slice(columns.start - left, columns.stop - left)
-    below = density[rows, columns]
-    below *= 1 - opacity * cell.cover[from_rows, from_columns, None]
-    below += cell.density[from_rows, from_columns]
-    return rows, columns, from_rows, from_columns
+    met = meeting(density.shape, cell.mask.shape, y - side // 2, x - side // 2)
+    if met:
+        at, part = met
+        density[at] *= 1 - opacity * cell.cover[part][..., None]
+        density[at] += cell.density[part]
+    return met
 
 
 def _add_haze(density: np.ndarray, rng: np.random.Generator, stain: Stain, red_cell: float) -> None:
@@ -111,24 +101,19 @@ def _add_red_cell(
 ) -> None:
     side = int(diameter * 1.5) + 6
     top, left = int(y - side / 2), int(x - side / 2)
-    rows = slice(max(top, 0), min(top + side, density.shape[0]))
-    columns = slice(max(left, 0), min(left + side, density.shape[1]))
-    if rows.start >= rows.stop or columns.start >= columns.stop:
+    met = meeting(density.shape, (side, side), top, left)
+    if not met:
         return
+    at, part = met
     middle = (side / 2, side / 2)
     outline = blob(rng, middle, diameter / 2, rng.uniform(0.02, 0.07), rng.uniform(1, 1.3))
     if crenated:
         wave = 1 + 0.05 * np.cos(np.linspace(0, 2 * np.pi * rng.integers(10, 15), len(outline), endpoint=False))
         outline = side / 2 + (outline - side / 2) * wave[:, None]
     disc = fill([outline], side, side, 0.015 * diameter)
-    centre = fill(
-        [side / 2 + (outline - side / 2) * rng.uniform(0.4, 0.55) + rng.normal(0, 0.03 * diameter, 2)],
-        side,
-        side,
-        0.07 * diameter,
-    )
+    inner = side / 2 + (outline - side / 2) * rng.uniform(0.4, 0.55) + rng.normal(0, 0.03 * diameter, 2)
+    centre = fill([inner], side, side, 0.07 * diameter)
     amount = disc * (1 - stain.pallor * rng.uniform(0.4, 1.2) * centre) * rng.uniform(0.75, 1.3)
-    od = amount[..., None] * np.asarray(stain.haemoglobin, np.float32)
-    od = od[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
-    below = density[rows, columns]
-    density[rows, columns] = np.maximum(below, od) + 0.25 * np.minimum(below, od)  # overlaps darken, less than fully
+    od = amount[part][..., None] * np.asarray(stain.haemoglobin, np.float32)
+    below = density[at]
+    density[at] = np.maximum(below, od) + 0.25 * np.minimum(below, od)  # overlaps darken, less than fully

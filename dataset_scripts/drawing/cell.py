@@ -37,7 +37,7 @@ class CellLayers:
 
 def relative_diameter(code: str, rng: np.random.Generator, stain: Stain) -> float:
     """Draw the diameter of a cell of this class in red cell diameters."""
-    stages = [_ARTEFACT_DIAMETER] if code == ARTEFACT else [recipe.diameter for recipe in RECIPES[code]]
+    stages = [recipe.outline.diameter for recipe in RECIPES if recipe.code == code] or [_ARTEFACT_DIAMETER]
     low, high = min(low for low, _ in stages), max(high for _, high in stages)
     return rng.triangular(low, (low + high) / 2, high) * _spread(stain)
 
@@ -72,7 +72,8 @@ def _spread(stain: Stain) -> float:
 
 def _stage(code: str, diameter: float) -> Recipe:
     """Return the stage of maturation that has this diameter, in red cell diameters."""
-    return min(RECIPES[code], key=lambda recipe: abs(sum(recipe.diameter) / 2 - diameter))
+    stages = [recipe for recipe in RECIPES if recipe.code == code]
+    return min(stages, key=lambda recipe: abs(sum(recipe.outline.diameter) / 2 - diameter))
 
 
 def _draw_nucleated(
@@ -84,39 +85,39 @@ def _draw_nucleated(
         rng,
         (middle, middle),
         radius,
-        recipe.roughness * rng.uniform(0.7, 2.2),
-        _between(rng, recipe.elongation),
-        0.01 + recipe.fringe * rng.uniform(0, 1.5) * (rng.random() < 0.5),
+        recipe.outline.roughness * rng.uniform(0.7, 2.2),
+        _between(rng, recipe.outline.elongation),
+        0.01 + recipe.outline.fringe * rng.uniform(0, 1.5) * (rng.random() < 0.5),
     )
     edge = 0.012 * red_cell
     cover = fill([outline], side, side, edge)
-    nucleus_radius = float(radius * np.sqrt(_between(rng, recipe.nucleus_share)))
-    shift = (radius - nucleus_radius) * _between(rng, recipe.eccentric) * 0.9
+    nucleus_radius = float(radius * np.sqrt(_between(rng, recipe.nucleus.share)))
+    shift = (radius - nucleus_radius) * _between(rng, recipe.nucleus.eccentric) * 0.9
     heading = rng.uniform(0, 2 * np.pi)
     away = np.array([np.cos(heading), np.sin(heading)])
     centre = middle + shift * away
     inner = [middle + (outline - middle) * 0.96]
-    nucleus = fill(recipe.nucleus(rng, tuple(centre), nucleus_radius), side, side, edge * rng.uniform(0.8, 1.8))
+    nucleus = fill(recipe.nucleus.shape(rng, tuple(centre), nucleus_radius), side, side, edge * rng.uniform(0.8, 1.8))
     nucleus *= fill(inner, side, side, edge)
 
     hof_at = centre - away * nucleus_radius * 0.95
-    plasm = cytoplasm(recipe, rng, cover, hof_at, nucleus_radius, red_cell)
+    plasm = cytoplasm(recipe.cytoplasm.hof, rng, cover, hof_at, nucleus_radius, red_cell)
     free = cover * (1 - 0.85 * nucleus)
-    dark, nucleoli = chromatin(recipe, rng, nucleus, stain.contrast, red_cell)
+    dark, nucleoli = chromatin(recipe.chromatin, rng, nucleus, stain.contrast, red_cell)
     density = np.zeros((side, side, 3), np.float32)
-    add_dye(density, plasm * _between(rng, recipe.basophil) * free + 0.35 * nucleoli, stain.basophil)
+    add_dye(density, plasm * _between(rng, recipe.cytoplasm.basophil) * free + 0.35 * nucleoli, stain.basophil)
     pink = (0.4 + 0.6 * plasm) * free
-    add_dye(density, pink * _between(rng, recipe.neutral), stain.neutral)
-    if recipe.haemoglobin[1]:
-        add_dye(density, pink * _between(rng, recipe.haemoglobin), stain.haemoglobin)
+    add_dye(density, pink * _between(rng, recipe.cytoplasm.neutral), stain.neutral)
+    if recipe.cytoplasm.haemoglobin[1]:
+        add_dye(density, pink * _between(rng, recipe.cytoplasm.haemoglobin), stain.haemoglobin)
     add_dye(density, dark, stain.chromatin)
-    for kind in recipe.granules:
+    for kind in recipe.cytoplasm.granules:
         patches = np.clip(1.1 + 0.3 * smooth_noise(cover.shape, 0.35 * red_cell, rng), 0.4, 1.4)
         inside = cover * (1 - (1 - kind.over_nucleus) * nucleus) * np.clip(0.3 + plasm, 0, 1) * patches
         dots = granules(kind, rng, inside, red_cell) * cover
         add_dye(density, dots * _between(rng, kind.amount), getattr(stain, kind.dye))
-    if rng.random() < recipe.vacuolated:
-        density *= (1 - vacuoles(recipe.vacuoles, rng, cover, nucleus, red_cell))[..., None]
+    if rng.random() < recipe.cytoplasm.vacuolated:
+        density *= (1 - vacuoles(recipe.cytoplasm.vacuoles, rng, cover, nucleus, red_cell))[..., None]
     return density, cover, nucleus
 
 

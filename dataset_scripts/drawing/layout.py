@@ -113,8 +113,8 @@ def compose(
     for number, cell in enumerate(cells, start=1):
         met = paste(density, cell.layers, cell.x, cell.y, _OPACITY)
         if met:
-            rows, columns, from_rows, from_columns = met
-            labels[rows, columns][cell.layers.mask[from_rows, from_columns]] = number
+            at, part = met
+            labels[at][cell.layers.mask[part]] = number
     return density, labels
 
 

@@ -12,19 +12,10 @@ from dataset_scripts.drawing.layout import compose, magnification, mixed_codes, 
 from dataset_scripts.drawing.stains import LOOKS, Stain, develop, random_stain
 
 NAMES = {
-    "ART": "artefact",
-    "BLA": "blast",
-    "EBO": "erythroblast",
-    "EOS": "eosinophil",
-    "LYT": "lymphocyte",
-    "MMZ": "metamyelocyte",
-    "MON": "monocyte",
-    "MYB": "myelocyte",
-    "NGB": "band neutrophil",
-    "NGS": "segmented neutrophil",
-    "PLM": "plasma cell",
-    "PMO": "promyelocyte",
-}
+    "ART": "artefact", "BLA": "blast", "EBO": "erythroblast", "EOS": "eosinophil", "LYT": "lymphocyte",
+    "MMZ": "metamyelocyte", "MON": "monocyte", "MYB": "myelocyte", "NGB": "band neutrophil",
+    "NGS": "segmented neutrophil", "PLM": "plasma cell", "PMO": "promyelocyte",
+}  # fmt: skip
 CODES = tuple(NAMES)
 
 # Left column of the plate: how a blast ripens to a neutrophil; right column: the other cells.

@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 
 Shape = list[np.ndarray]
+Size = tuple[int, ...]
+Place = tuple[slice, slice]
 
 _POINTS = 72
 _SUBPIXEL_BITS = 4
@@ -83,6 +85,26 @@ def blob(
     x, y = x * stretch, y / stretch
     cos, sin = np.cos(turn), np.sin(turn)
     return np.stack([centre[0] + radius * (x * cos - y * sin), centre[1] + radius * (x * sin + y * cos)], 1)
+
+
+def meeting(picture: Size, piece: Size, top: int, left: int) -> tuple[Place, Place] | None:
+    """Find where a piece with its corner at a row and column lies in a picture.
+
+    Args:
+        picture: Shape of its array.
+        piece: Likewise.
+        top: Row of the piece's corner; may lie outside, as what follows.
+        left: Column of the piece's corner.
+
+    Returns:
+        The place in the picture, and the part of the piece that lies there; None where they do not meet.
+    """
+    rows = slice(max(top, 0), min(top + piece[0], picture[0]))
+    columns = slice(max(left, 0), min(left + piece[1], picture[1]))
+    if rows.start >= rows.stop or columns.start >= columns.stop:
+        return None
+    part = slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left)
+    return (rows, columns), part
 
 
 def round_nucleus(rng: np.random.Generator, centre: tuple[float, float], radius: float) -> Shape:
@@ -207,12 +229,7 @@ def _turned(x: np.ndarray, y: np.ndarray, angle: float) -> tuple[np.ndarray, np.
 
 
 def _oval(
-    x: float,
-    y: float,
-    radius: float,
-    elongation: float,
-    heading: float,
-    rng: np.random.Generator | None = None,
+    x: float, y: float, radius: float, elongation: float, heading: float, rng: np.random.Generator | None = None
 ) -> np.ndarray:
     angle = np.linspace(0, 2 * np.pi, 36, endpoint=False)
     reach = radius * np.ones_like(angle)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from dataset_scripts.drawing.recipes import Granules, Recipe
+from dataset_scripts.drawing.recipes import Chromatin, Granules, Range
 from dataset_scripts.drawing.shapes import blob, fill
 
 _SUBPIXEL_BITS = 4
@@ -77,12 +77,12 @@ def granules(kind: Granules, rng: np.random.Generator, inside: np.ndarray, red_c
 
 
 def chromatin(
-    recipe: Recipe, rng: np.random.Generator, nucleus: np.ndarray, contrast: float, red_cell: float
+    recipe: Chromatin, rng: np.random.Generator, nucleus: np.ndarray, contrast: float, red_cell: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw the inside of a nucleus: chromatin pattern, membrane, folds and nucleoli.
 
     Args:
-        recipe: How the class is drawn.
+        recipe: How the chromatin is drawn.
         rng: Random generator.
         nucleus: (H, W) float32 coverage, 0 to 1.
         contrast: Strength of the texture, 1 is average.
@@ -108,17 +108,12 @@ def chromatin(
         spot, rim = _nucleolus(inside, red_cell, rng)
         texture += 0.2 * rim - rng.uniform(0.36, 0.52) * spot
         nucleoli[box] = np.maximum(nucleoli[box], spot * inside)
-    amount[box] = np.clip(texture, 0.15, 2) * rng.uniform(*recipe.chromatin) * inside
+    amount[box] = np.clip(texture, 0.15, 2) * rng.uniform(*recipe.amount) * inside
     return amount, nucleoli
 
 
 def cytoplasm(
-    recipe: Recipe,
-    rng: np.random.Generator,
-    cover: np.ndarray,
-    hof_at: np.ndarray,
-    nucleus_radius: float,
-    red_cell: float,
+    hof: Range, rng: np.random.Generator, cover: np.ndarray, hof_at: np.ndarray, nucleus_radius: float, red_cell: float
 ) -> np.ndarray:
     """(H, W) dye factors around 1: mottled, darker at the rim, pale in the hof beside the nucleus at x, y `hof_at`."""
     amount = 1 + 0.08 * smooth_noise(cover.shape, 0.045 * red_cell, rng)
@@ -128,7 +123,7 @@ def cytoplasm(
     y = np.arange(cover.shape[0], dtype=np.float32)[:, None] - np.float32(hof_at[1])
     x = np.arange(cover.shape[1], dtype=np.float32)[None] - np.float32(hof_at[0])
     spread = np.float32(-0.5 / (0.5 * nucleus_radius) ** 2)
-    return np.clip(amount * (1 - rng.uniform(*recipe.hof) * np.exp(spread * x * x) * np.exp(spread * y * y)), 0.05, 2)
+    return np.clip(amount * (1 - rng.uniform(*hof) * np.exp(spread * x * x) * np.exp(spread * y * y)), 0.05, 2)
 
 
 def vacuoles(

@@ -1,7 +1,5 @@
 """What else is seen in a field besides cells: stained haze, fat droplets, and the padding of a picture."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 

@@ -1,7 +1,5 @@
 """Composing one smear field of cells and background, with the visible part of every nucleated cell outlined."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import cv2
@@ -9,6 +7,7 @@ import numpy as np
 from scipy.ndimage import find_objects
 
 from dataset_scripts.drawing.pictures import CODES
+from dataset_scripts.drawing.shapes import meeting
 from dataset_scripts.fields.artefacts import padded, random_padding, with_droplets, with_haze
 from dataset_scripts.fields.field import Field
 from dataset_scripts.fields.pale_cells import faded, nucleus_of, plasma_cell, random_dye
@@ -165,16 +164,14 @@ class _Canvas:
         """Paste a patch where it hides no more of any cell than allowed; gives up after some tries."""
         piece, alpha, cells = _turned(patch, scale, self._colour, rng)
         height, width = cells.shape
-        size = self._labels.shape
         whole = (cells > 0).sum()
         radius = patch.diameter * scale / 2
         for _ in range(TRIES):
             y, x = self._corner(cells.shape, radius, rng)
-            place = np.s_[max(0, y) : max(0, min(size[0], y + height)), max(0, x) : max(0, min(size[1], x + width))]
-            cut = np.s_[
-                max(0, -y) : max(0, -y) + place[0].stop - place[0].start,
-                max(0, -x) : max(0, -x) + place[1].stop - place[1].start,
-            ]
+            met = meeting(self._labels.shape, cells.shape, y, x)
+            if not met:
+                continue
+            place, cut = met
             new = cells[cut]
             under = self._labels[place]
             covered = np.bincount(under[new > 0], minlength=len(self._areas))

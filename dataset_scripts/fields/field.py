@@ -1,7 +1,5 @@
 """A smear field with its cells: what is composed, read, and written."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import numpy as np

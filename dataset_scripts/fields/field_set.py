@@ -1,8 +1,7 @@
 """A set of fields in every split: composed ones, and real ones that are mixed in, as YOLO and COCO."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +26,9 @@ class FieldSet:
 
     Attributes:
         data: data set that the cells come from, folder or Hub id; each split's fields have that split's cells.
-        numbers: fields to compose, by split.
+        train: fields to compose.
+        validation: likewise.
+        test: likewise.
         size: side of a composed field in pixels.
         cells: most cells to use of each source and split.
         overlap: most of a cell that may lie under others, 0 to 1.
@@ -38,13 +39,15 @@ class FieldSet:
     """
 
     data: str
-    numbers: dict[str, int]
+    train: int
+    validation: int
+    test: int
     size: int
     cells: int
     overlap: float
     empty: float
     outlines: str | None
-    fields: tuple[Path, ...]
+    fields: Sequence[Path]
     seed: int
 
 
@@ -54,10 +57,10 @@ def write_field_set(wanted: FieldSet, out: Path) -> None:
     Raises:
         MarrowError: the data set or a folder of fields cannot be read.
     """
-    sources: dict[str, dict[str, int]] = {"fields": {"composed": wanted.numbers["train"]}, "cells": {}}
+    sources: dict[str, dict[str, int]] = {"fields": {"composed": wanted.train}, "cells": {}}
     entries: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
-    for split, number in wanted.numbers.items():
-        if number:
+    for split in SPLITS:
+        if number := getattr(wanted, split):
             bank = make_patch_bank(wanted.data, split, wanted.cells, wanted.outlines)
             if split == "train":
                 sources["cells"] = {source: len(patches) for source, patches in bank.patches.items()}

@@ -1,7 +1,5 @@
 """Reading and writing annotated fields: YOLO boxes and polygons, COCO, label images."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path

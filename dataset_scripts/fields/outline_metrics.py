@@ -1,7 +1,5 @@
 """How well single cells are outlined, beside masks drawn by hand."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import cv2

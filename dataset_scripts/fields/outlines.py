@@ -1,7 +1,5 @@
 """Outlining every nucleated cell in a single-cell image: by colour alone, or with a released segmenter."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import lru_cache
 

@@ -4,8 +4,6 @@ Free single-cell images show hardly any plasma cells, and a network that never s
 real round nuclei get a drawn cytoplasm here, and the cytoplasm of any cell can be faded, as weak stain does.
 """
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 

@@ -1,7 +1,5 @@
 """The patch bank: cells and backgrounds cut out of a data set, that the fields of one split are composed of."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass

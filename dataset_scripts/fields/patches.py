@@ -1,7 +1,5 @@
 """Cutting cells and cell-free background out of single-cell images, the pieces that fields are composed of."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +7,7 @@ import cv2
 import numpy as np
 
 from dataset_scripts.drawing.pictures import draw_background, draw_cell
+from dataset_scripts.drawing.shapes import meeting
 from dataset_scripts.drawing.stains import random_stain
 from marrow.geometry import fill_holes, largest_region, mask_box, solidity
 from marrow.stain import background_colour, nuclear_mask, optical_density
@@ -178,14 +177,9 @@ def tile_background(
 
 def _blend(canvas: np.ndarray, piece: np.ndarray, alpha: np.ndarray, y: int, x: int) -> None:
     """Blend ``piece`` into ``canvas`` in place with its corner at ``(y, x)``, cut at the border."""
-    height, width = canvas.shape[:2]
-    top, left = max(0, -y), max(0, -x)
-    bottom, right = min(piece.shape[0], height - y), min(piece.shape[1], width - x)
-    if bottom <= top or right <= left:
-        return
-    part = canvas[y + top : y + bottom, x + left : x + right]
-    weight = alpha[top:bottom, left:right, None]
-    part += weight * (piece[top:bottom, left:right].astype(np.float32) - part)
+    if met := meeting(canvas.shape, piece.shape, y, x):
+        place, part = met
+        canvas[place] += alpha[part][..., None] * (piece[part].astype(np.float32) - canvas[place])
 
 
 def drawn_background(height: int, width: int, red_cell: float, rng: np.random.Generator) -> np.ndarray:

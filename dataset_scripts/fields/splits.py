@@ -1,7 +1,5 @@
 """The splits of the fields, and which one a real field belongs to."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 

@@ -65,7 +65,7 @@ class Analysis:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the analysis as plain values, in the layout of the JSON file (see ``docs/developer.md``)."""
-        return write_fields(vars(self))  # type: ignore[arg-type]  # its fields are those
+        return write_fields(vars(self))
 
     def to_json(self) -> str:
         """Return the analysis as an indented JSON text."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from marrow.analysis import Analysis
+from marrow.cell import Box
 from marrow.errors import MarrowError
 from marrow.report import CountingRules, Report, make_report
 
@@ -31,9 +32,22 @@ class Case:
 
     Attributes:
         analyses: one for each image.
+
+    Raises:
+        MarrowError: there are none or too many, one is there twice, or they were named by different rules.
     """
 
     analyses: tuple[NamedAnalysis, ...]
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.analyses) <= MAX_IMAGES:
+            raise MarrowError(f"This is not a case of 1 to {MAX_IMAGES} images: choose a JSON saved by marrow.")
+        first = self.analyses[0]
+        for other in self.analyses:
+            if other.analysis.report.rules != first.analysis.report.rules:
+                reason = "were named by classifiers with different classes or thresholds"
+                raise MarrowError(f"{first.file} and {other.file} {reason}: analyze them again with one classifier.")
+        _check_images(self.analyses)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the case as plain values: every analysis with its file, and the report over all cells."""
@@ -54,40 +68,25 @@ class Case:
             MarrowError: it is not a case, or its images cannot be counted together.
         """
         rows = plain.get("case") if isinstance(plain, dict) else None
-        if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_IMAGES:
-            raise MarrowError(f"This is not a case of 1 to {MAX_IMAGES} images: choose a JSON saved by marrow.")
-        analyses = []
-        for row in rows:
-            analysis, file = Analysis.from_dict(row, rules), row.get("file")
-            if not isinstance(file, str) or not file.isprintable() or not 0 < len(file) <= 255:
-                raise MarrowError("This case has an image without a file name: choose a JSON saved by marrow.")
-            analyses.append(NamedAnalysis(file, analysis))
-        case = cls(tuple(analyses))
-        count_case(case)
-        return case
+        if not isinstance(rows, list) or len(rows) > MAX_IMAGES:
+            rows = []
+        analyses = [Analysis.from_dict(row, rules) for row in rows]
+        if not all(is_file_name(row.get("file")) for row in rows):
+            raise MarrowError("This case has an image without a file name: choose a JSON saved by marrow.")
+        return cls(tuple(NamedAnalysis(row["file"], one) for row, one in zip(rows, analyses, strict=True)))
+
+
+def is_file_name(value: Any) -> TypeGuard[str]:
+    """Tell whether a value can stand as the name of an image's file: one line of 1 to 255 characters."""
+    return isinstance(value, str) and value.isprintable() and 0 < len(value) <= 255
 
 
 def count_case(case: Case) -> Report:
-    """Count the cells of all images of a case together.
-
-    Raises:
-        MarrowError: there is no image, one is there twice, or they were named by different rules.
-    """
-    if not case.analyses:
-        raise MarrowError("This case has no image: add one.")
-    first, *others = case.analyses
-    for other in others:
-        if other.analysis.report.rules != first.analysis.report.rules:
-            raise MarrowError(
-                f"{first.file} and {other.file} were named by classifiers with different classes or thresholds: "
-                "analyze the images again with one of them."
-            )
-    for one, two in combinations(case.analyses, 2):
-        if _same_image(one.analysis, two.analysis):
-            raise MarrowError(f"{one.file} and {two.file} are of the same image: leave one of them out.")
-    cells = [cell for named in case.analyses for cell in named.analysis.cells]
-    removed = [cell for named in case.analyses for cell in named.analysis.removed]
-    return make_report(cells, first.analysis.report.rules, removed)
+    """Count the cells of all images of a case together."""
+    analyses = [named.analysis for named in case.analyses]
+    cells = [cell for analysis in analyses for cell in analysis.cells]
+    removed = [cell for analysis in analyses for cell in analysis.removed]
+    return make_report(cells, analyses[0].report.rules, removed)
 
 
 def read_saved(paths: Sequence[Path]) -> Case:
@@ -110,13 +109,20 @@ def read_saved(paths: Sequence[Path]) -> Case:
             raise MarrowError(f"{path} is no JSON: name a file that marrow saved.") from error
         except MarrowError as error:
             raise MarrowError(f"{path}: {error}") from error
-    case = Case(tuple(analyses))
-    count_case(case)
-    return case
+    return Case(tuple(analyses))
 
 
-def _same_image(a: Analysis, b: Analysis) -> bool:
-    """Tell whether half of the cells lie at the very same place."""
-    boxes_a, boxes_b = ({cell.box for cell in (*analysis.cells, *analysis.removed)} for analysis in (a, b))
-    fewest = min(len(boxes_a), len(boxes_b))
-    return (a.width, a.height) == (b.width, b.height) and fewest > 0 and 2 * len(boxes_a & boxes_b) >= fewest
+def _check_images(analyses: Sequence[NamedAnalysis]) -> None:
+    """Refuse two analyses of the same image, of which half of the cells lie at the very same place."""
+    boxes = [{cell.box for cell in (*one.analysis.cells, *one.analysis.removed)} for one in analyses]
+    at: dict[tuple[int, int, Box], list[int]] = {}
+    common: Counter[tuple[int, int]] = Counter()
+    for number, named in enumerate(analyses):
+        for box in boxes[number]:
+            others = at.setdefault((named.analysis.width, named.analysis.height, box), [])
+            for other in others:
+                common[other, number] += 1
+                if 2 * common[other, number] >= min(len(boxes[other]), len(boxes[number])):
+                    files = f"{analyses[other].file} and {named.file}"
+                    raise MarrowError(f"{files} are of the same image: leave one of them out.")
+            others.append(number)

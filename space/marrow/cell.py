@@ -3,8 +3,49 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
 
-Box = tuple[float, float, float, float]
+from pydantic import AfterValidator, FailFast, Field, StringConstraints
+
+MAX_CELLS = 20_000
+"""Most cells of an analysis, removed ones included; a segmenter gives at most one for each of its 8,400 anchors."""
+
+MAX_POINTS = 10_000
+"""Most points of one outline."""
+
+MAX_ID = 65_535
+"""Highest id of a cell, so that a 16-bit mask holds it."""
+
+MAX_NAME = 100
+"""Longest name of a reviewer, in characters."""
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("is not one line of text")
+    return text
+
+
+def _moment(text: str) -> str:
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError("is no time with a zone, as 2026-11-23T12:00:00Z")
+    return text
+
+
+# The types say what a saved cell may hold, which :mod:`marrow.schema` checks; a program that makes a cell is trusted.
+Line = Annotated[
+    str,
+    StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=1000),
+    AfterValidator(_one_line),
+]
+Share = Annotated[float, Field(strict=True, ge=0, le=1)]
+Id = Annotated[int, Field(strict=True, ge=1, le=MAX_ID)]
+_Pixels = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+_Outline = Annotated[tuple[tuple[_Pixels, _Pixels], ...], Field(min_length=3, max_length=MAX_POINTS), FailFast()]
+_Parents = Annotated[tuple[Id, ...], Field(alias="from", max_length=MAX_CELLS), FailFast()]
+
+Box = tuple[_Pixels, _Pixels, _Pixels, _Pixels]
 
 ORIGINS = ("bone_marrow", "blood", "drawn", "unknown")
 """Where the cells of an image come from; kept as data, never guessed from the name of a file or a data set."""
@@ -22,9 +63,9 @@ class Detection:
     """
 
     box: Box
-    polygon: tuple[tuple[float, float], ...]
-    area: float
-    score: float
+    polygon: _Outline
+    area: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+    score: Share
 
 
 @dataclass(frozen=True)
@@ -40,11 +81,11 @@ class Edit:
         parent_ids: ids of the removed cells that it was merged or split from.
     """
 
-    at: str
-    by: str | None = None
+    at: Annotated[Line, AfterValidator(_moment)]
+    by: Annotated[Line, Field(max_length=MAX_NAME)] | None = None
     label: str | None = None
     shape: str | None = None
-    parent_ids: tuple[int, ...] = ()
+    parent_ids: _Parents = ()
 
 
 @dataclass(frozen=True)
@@ -61,10 +102,10 @@ class Cell(Detection):
         edited: what a person made of it; ``None`` when nothing.
     """
 
-    id: int
+    id: Id
     label: str
-    probability: float
-    probabilities: dict[str, float]
+    probability: Share
+    probabilities: dict[str, Share]
     edited: Edit | None = None
 
     @property

@@ -97,7 +97,7 @@ def _enlarged(mask: np.ndarray, image: np.ndarray) -> np.ndarray:
 
 
 def _most_central(lobes: Lobes) -> int:
-    height, width = lobes.depth.shape
+    height, width = lobes.parts.shape
     return int((np.hypot(*(lobes.points - (width / 2, height / 2)).T) - lobes.radii / 2).argmin())
 
 
@@ -109,22 +109,29 @@ class Lobes:
         parts: ``(h, w)`` int, 0 outside nuclei, ``i + 1`` in part ``i``.
         points: ``(n, 2)`` x and y of their middles.
         radii: ``(n,)`` of the largest circle in each.
-        depth: ``(h, w)`` distance to the edge of the nuclei.
+        gaps: ``(n, n)`` room between two, in radii of the smaller.
+        joined: ``(n, n)`` bool, whether one reaches the other without passing a neck, as two touching nuclei have.
     """
 
     parts: np.ndarray
     points: np.ndarray
     radii: np.ndarray
-    depth: np.ndarray
+    gaps: np.ndarray
+    joined: np.ndarray
 
 
 def _lobes(nuclei: np.ndarray) -> Lobes:
     depth = distance_inside(nuclei)
     points = local_maxima(cv2.GaussianBlur(depth, (0, 0), 2), 13)
     radii = depth[tuple(points.round().astype(int).T[::-1])]
-    if len(points) == 0:
-        return Lobes(np.zeros(nuclei.shape, int), points, radii, depth)
-    return Lobes((nearest_circle(points, radii, nuclei.shape) + 1) * nuclei, points, radii, depth)
+    smaller = np.minimum(radii[:, None], radii)
+    gaps = (np.hypot(*(points[:, None] - points).T) - radii[:, None] - radii) / smaller
+    lines = np.linspace(points[:, None], points[None], 24).round().astype(int)
+    joined = depth[lines[..., 1], lines[..., 0]].min(axis=0) >= NECK * smaller
+    for middle in range(len(points)):
+        joined |= joined[:, [middle]] & joined[middle]
+    parts = nearest_circle(points, radii, nuclei.shape) + 1 if len(points) else 0
+    return Lobes(parts * nuclei, points, radii, gaps, joined)
 
 
 def _grow_cell(colours: Colours, lobes: Lobes, start: int, taken: set[int]) -> tuple[Outline, set[int]]:
@@ -138,38 +145,15 @@ def _grow_cell(colours: Colours, lobes: Lobes, start: int, taken: set[int]) -> t
         mine = np.isin(lobes.parts, [i + 1 for i in members]).astype(np.uint8)
         return grow(colours, mine, ((lobes.parts > 0) & (mine == 0)).astype(np.uint8), rounds)
 
-    members = _joined(start, lobes) - taken
+    members = set(lobes.joined[start].nonzero()[0].tolist()) - taken
     best = outline(members)
-    near = [i for i in range(len(lobes.radii)) if i not in members | taken and _gap(lobes, i, members) < FAR]
-    for other in sorted(near, key=lambda i: _gap(lobes, i, members))[:MOST_TRIES]:
-        larger = members | ({other} if other in members else _joined(other, lobes)) - taken
+    gaps = lobes.gaps[list(members)].min(axis=0)
+    near = [i for i in np.argsort(gaps, kind="stable").tolist() if i not in members | taken and gaps[i] < FAR]
+    for other in near[:MOST_TRIES]:
+        larger = members | set(lobes.joined[other].nonzero()[0].tolist()) - taken
         if larger == members:
             continue
         joined = outline(larger)
         if joined.score > best.score * JOIN_MARGIN:
             members, best = larger, joined
     return outline(members, rounds=3), members
-
-
-def _gap(lobes: Lobes, lobe: int, members: set[int]) -> float:
-    """Room between a lobe and the nearest of the members, in radii of the smaller."""
-    steps = (
-        (np.hypot(*(lobes.points[lobe] - lobes.points[i])) - lobes.radii[lobe] - lobes.radii[i])
-        / min(lobes.radii[lobe], lobes.radii[i])
-        for i in members
-    )
-    return min(steps)
-
-
-def _joined(start: int, lobes: Lobes) -> set[int]:
-    """Lobes that are reached from ``start`` without passing a neck, as two touching nuclei have."""
-    joined, to_visit = {start}, [start]
-    while to_visit:
-        here = to_visit.pop()
-        for other in set(range(len(lobes.points))) - joined:
-            line = np.linspace(lobes.points[here], lobes.points[other], 24).round().astype(int)
-            neck = lobes.depth[line[:, 1], line[:, 0]].min()
-            if neck >= NECK * min(lobes.radii[here], lobes.radii[other]):
-                joined.add(other)
-                to_visit.append(other)
-    return joined

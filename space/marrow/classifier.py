@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic.dataclasses import dataclass
 
 from marrow.cell import Box
 from marrow.crop import CropConfig, crop_cell
 from marrow.errors import MarrowError
 from marrow.hub import ModelFolder
 from marrow.pretrained import Pretrained
+from marrow.records import Code, Share
 from marrow.report import CountingRules
 from marrow.runtime import compile_onnx, read_config
 
@@ -28,55 +30,6 @@ SOURCES_OF_0_1 = {"marrow": ("bone_marrow", "MLL"), "blood": ("blood", "Barcelon
 
 CAM_SHIFTS = (-11, 0, 11)
 """Pixels by which a crop is shifted for a finer map; they divide the 32 of a step of the last feature map."""
-
-
-@dataclass(frozen=True)
-class ClassifierConfig:
-    """What a classifier's ``config.json`` says beside its Transformers keys.
-
-    Attributes:
-        id2label: class code by index, as Transformers writes it.
-        crop: how a cell is cut out, the fields of :class:`marrow.crop.CropConfig`.
-        temperature: the logits are divided by it before the softmax.
-        uncertain_below: a cell whose best probability is lower counts as uncertain, 0 to 1.
-        trained_on: number of training images by code, origin and laboratory; an empty entry means none. What release
-            0.1 wrote is read too, see :func:`read_trained_on`.
-        tta_rotations: number of quarter turns of each crop whose probabilities are averaged, 1 to 4.
-        reject_logit: constant logit that competes with those of the classes and stands for none of them, so that the
-            probabilities add up to less than 1 where no class speaks up; nothing competes when ``None``.
-    """
-
-    id2label: dict[str, str]
-    crop: dict[str, Any]
-    temperature: float
-    uncertain_below: float
-    trained_on: TrainedOn
-    tta_rotations: int = 1
-    reject_logit: float | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "trained_on", read_trained_on(self.trained_on))
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The class codes in the order of the network's outputs."""
-        return tuple(self.id2label[str(i)] for i in range(len(self.id2label)))
-
-    @property
-    def rules(self) -> CountingRules:
-        """What a differential count must know of the classifier."""
-        seen = {code: self._origins(code) for code in self.labels}
-        return CountingRules(
-            labels=self.labels,
-            uncertain_below=self.uncertain_below,
-            not_from_marrow=tuple(code for code, origins in seen.items() if "bone_marrow" not in origins),
-            unknown=tuple(code for code, origins in seen.items() if not origins),
-        )
-
-    def _origins(self, code: str) -> set[str]:
-        """Return the origins of the images of a class that the classifier was trained on."""
-        by_origin = self.trained_on.get(code, {})
-        return {origin for origin, laboratories in by_origin.items() if any(n > 0 for n in laboratories.values())}
 
 
 def read_trained_on(plain: Any) -> TrainedOn:
@@ -108,6 +61,60 @@ def _read_origins(entry: dict[str, Any]) -> dict[str, dict[str, int]]:
     return origins
 
 
+def _check_labels(labels: dict[str, str]) -> dict[str, str]:
+    if sorted(labels) != sorted(map(str, range(len(labels)))) or not labels:
+        raise ValueError("its keys are not 0, 1 and so on")
+    if len(set(labels.values())) < len(labels):
+        raise ValueError("a label stands for two classes")
+    return labels
+
+
+@dataclass(frozen=True)
+class ClassifierConfig:
+    """What a classifier's ``config.json`` says beside its Transformers keys.
+
+    Attributes:
+        id2label: class code by index, as Transformers writes it.
+        crop: how a cell is cut out.
+        temperature: the logits are divided by it before the softmax.
+        uncertain_below: a cell whose best probability is lower counts as uncertain, 0 to 1.
+        trained_on: number of training images by code, origin and laboratory; an empty entry means none. What release
+            0.1 wrote is read too, see :func:`read_trained_on`.
+        tta_rotations: number of quarter turns of each crop whose probabilities are averaged, 1 to 4.
+        reject_logit: constant logit that competes with those of the classes and stands for none of them, so that the
+            probabilities add up to less than 1 where no class speaks up; nothing competes when ``None``.
+    """
+
+    id2label: Annotated[dict[str, Code], AfterValidator(_check_labels)]
+    crop: CropConfig
+    temperature: Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False)]
+    uncertain_below: Share
+    trained_on: Annotated[TrainedOn, BeforeValidator(read_trained_on)]
+    tta_rotations: Annotated[int, Field(ge=1, le=4)] = 1
+    reject_logit: Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)] | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The class codes in the order of the network's outputs."""
+        return tuple(self.id2label[str(i)] for i in range(len(self.id2label)))
+
+    @property
+    def rules(self) -> CountingRules:
+        """What a differential count must know of the classifier."""
+        seen = {code: self._origins(code) for code in self.labels}
+        return CountingRules(
+            labels=self.labels,
+            uncertain_below=self.uncertain_below,
+            not_from_marrow=tuple(code for code, origins in seen.items() if "bone_marrow" not in origins),
+            unknown=tuple(code for code, origins in seen.items() if not origins),
+        )
+
+    def _origins(self, code: str) -> set[str]:
+        """Return the origins of the images of a class that the classifier was trained on."""
+        by_origin = self.trained_on.get(code, {})
+        return {origin for origin, laboratories in by_origin.items() if any(n > 0 for n in laboratories.values())}
+
+
 class Classifier(Pretrained):
     """Names cells.
 
@@ -122,7 +129,7 @@ class Classifier(Pretrained):
         super().__init__(folder)
         self.config = read_config(folder.path, ClassifierConfig)
         self.labels = self.config.labels
-        self.crop = CropConfig(**self.config.crop)
+        self.crop = self.config.crop
         # bfloat16 moves the logits by up to 0.1, and with them the names near a threshold
         self._network = compile_onnx(folder.path / "model.onnx", exact=True)
 

@@ -66,26 +66,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     analyze = subcommands.add_parser("analyze", help="whole smear images: outlines, names and counts", doc=ANALYZE)
     analyze.set_defaults(work=_analyze)
-    analyze.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     analyze.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the results")
     formats = f"any of {','.join(SUFFIXES)} (default: json)"
     analyze.add_argument("--format", type=_formats, default=["json"], metavar="LIST", help=formats)
     lowest = "lowest score of a cell, 0 to 1 (default: the model's)"
     analyze.add_argument("--confidence", type=_share, metavar="X", help=lowest)
     analyze.add_argument("--segmenter", metavar="REF", help=embedded)
-    analyze.add_argument("--classifier", metavar="REF", help=embedded)
 
     classify = subcommands.add_parser("classify", help="single-cell images: names only", doc=CLASSIFY)
     classify.set_defaults(work=_classify)
-    classify.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     classify.add_argument("--out", required=True, type=Path, metavar="FILE.json")
-    classify.add_argument("--classifier", metavar="REF", help=embedded)
 
     case = subcommands.add_parser("case", help="several analyses: one count, to print or as JSON", doc=CASE)
     case.set_defaults(work=_add_up)
     case.add_argument("analyses", nargs="+", type=Path, metavar="FILE.json")
     case.add_argument("--out", required=True, type=_case_file, metavar="FILE.html|FILE.json")
 
+    for naming in (analyze, classify):
+        naming.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+        naming.add_argument("--classifier", metavar="REF", help=embedded)
     for printing in (analyze, case):
         page = "of the page to print (default: en)"
         printing.add_argument("--language", choices=sorted(PAGE), default="en", help=page)
@@ -95,10 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _analyze(options: argparse.Namespace) -> int:
     _check_outputs(options.images, options.out, options.format)
     _make_folder(options.out)
-    models = Models.from_pretrained(
-        options.segmenter or default_reference("segmenter"),
-        options.classifier or default_reference("classifier"),
-    )
+    segmenter = options.segmenter or default_reference("segmenter")
+    models = Models.from_pretrained(segmenter, options.classifier or default_reference("classifier"))
     done = 0
     for progress, path, image in _read_each(options.images):
         analysis = analyze(image, models, options.confidence)
@@ -136,12 +133,8 @@ def _name_cell(path: Path, image: np.ndarray, classifier: Classifier) -> dict[st
     row = [round(p, 4) for p in classifier(image, [find_centre_cell(image)])[0].tolist()]
     probabilities = dict(zip(classifier.labels, row, strict=True))
     label = max(probabilities, key=probabilities.__getitem__)
-    return {
-        "file": str(path),
-        "label": label,
-        "probability": probabilities[label],
-        "probabilities": probabilities,
-    }
+    probability = probabilities[label]
+    return {"file": str(path), "label": label, "probability": probability, "probabilities": probabilities}
 
 
 def _read_each(paths: Sequence[Path]) -> Iterator[tuple[str, Path, np.ndarray]]:
@@ -150,7 +143,7 @@ def _read_each(paths: Sequence[Path]) -> Iterator[tuple[str, Path, np.ndarray]]:
         try:
             image = read_image(path)
         except MarrowError as error:
-            _complain(error)
+            print(f"marrow: {error}", file=sys.stderr, flush=True)
             continue
         yield f"[{number}/{len(paths)}]", path, image
 
@@ -169,10 +162,8 @@ def _check_outputs(images: Sequence[Path], out: Path, formats: Sequence[str]) ->
             if target.resolve() in inputs:
                 raise MarrowError(f"{target} would overwrite an input: name another folder with --out.")
             if target in owner:
-                raise MarrowError(
-                    f"{owner[target]} and {image} would both be written to {target}: run them apart, "
-                    "each with its own --out."
-                )
+                both = f"{owner[target]} and {image} would both be written to {target}"
+                raise MarrowError(f"{both}: run them apart, each with its own --out.")
             owner[target] = image
 
 
@@ -181,10 +172,6 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MarrowError(f"{folder} cannot be made ({error.strerror}): name another --out.") from error
-
-
-def _complain(error: MarrowError) -> None:
-    print(f"marrow: {error}", file=sys.stderr, flush=True)
 
 
 def _case_file(text: str) -> Path:

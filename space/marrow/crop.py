@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
+from pydantic import Field
 
 from marrow.cell import Box
 from marrow.centre_cell import find_centre_cell
@@ -24,9 +27,9 @@ class CropConfig:
             neighbours and smear, which tell the source of an image and not the cell.
     """
 
-    size: int = 129
-    context: float = 0.15
-    background: int = 128
+    size: Annotated[int, Field(ge=16, le=1024)] = 129
+    context: Annotated[float, Field(ge=0, le=4, allow_inf_nan=False)] = 0.15
+    background: Annotated[int, Field(ge=0, le=255)] = 128
 
 
 def crop_cell(image: np.ndarray, box: Box, config: CropConfig) -> np.ndarray:
@@ -40,25 +43,40 @@ def crop_cell(image: np.ndarray, box: Box, config: CropConfig) -> np.ndarray:
     Returns:
         ``(size, size, 3)`` uint8 RGB.
     """
-    x0, y0, x1, y1 = box
-    side = max(x1 - x0, y1 - y0, 1.0) * (1 + 2 * config.context)
-    scale = config.size / side
-    left, top = (x0 + x1 - side) / 2, (y0 + y1 - side) / 2
-    if scale < 0.5:  # bilinear sampling alone would skip pixels
-        image = cv2.GaussianBlur(image, (0, 0), 0.4 / scale)
-    # maps pixel centres onto pixel centres
-    shift = np.array([-left, -top]) * scale + 0.5 * scale - 0.5
-    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
-    crop = cv2.warpAffine(
-        image,
-        matrix,
-        (config.size, config.size),
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=(config.background,) * 3,
-    )
+    side = max(box[2] - box[0], box[3] - box[1], 1.0) * (1 + 2 * config.context)
+    crop = cut_square(image, box, side, config.size, (config.background,) * 3)
     crop[~_disc(config.size)] = config.background
     return crop
+
+
+def cut_square(image: np.ndarray, box: Box, side: float, size: int, ground: Sequence[float]) -> np.ndarray:
+    """Cut a square around the middle of a box, and touch no other part of the image.
+
+    Args:
+        image: ``(height, width, 3)`` uint8 RGB.
+        box: ``(x0, y0, x1, y1)`` in pixels.
+        side: of the square in pixels of the image.
+        size: of the square in pixels of what is returned.
+        ground: RGB of what lies outside the image.
+
+    Returns:
+        ``(size, size, 3)`` uint8 RGB.
+    """
+    scale = size / side
+    start = np.array([box[0] + box[2] - side, box[1] + box[3] - side]) / 2
+    around = 3 + 1.2 / scale  # pixels that smoothing may need
+    left, top = np.floor(start - around).clip(0).astype(int)
+    right, bottom = np.ceil(start + side + around).clip(0).astype(int)
+    part = image[top:bottom, left:right]
+    if part.size == 0:
+        return np.full((size, size, 3), ground, np.uint8)
+    if scale < 0.5:  # bilinear sampling alone would skip pixels
+        part = cv2.GaussianBlur(part, (0, 0), 0.4 / scale)
+    # maps pixel centres onto pixel centres
+    shift = ((left, top) - start) * scale + 0.5 * scale - 0.5
+    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+    outside = [int(value) for value in ground]
+    return cv2.warpAffine(part, matrix, (size, size), borderMode=cv2.BORDER_CONSTANT, borderValue=outside)
 
 
 def _disc(size: int) -> np.ndarray:

@@ -6,18 +6,17 @@ screen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from marrow.analysis import Analysis
-from marrow.cell import Cell
-from marrow.geometry import fill
+from marrow.cell import Box, Cell
+from marrow.geometry import box_intersections, fill
 
 Colour = tuple[int, int, int]
-Chip = tuple[float, float, float, float]
 
 # After the "vibrant" and "muted" schemes of Paul Tol (Colour Schemes, SRON/EPS/TN/09-002, 2021), which stay
 # apart for colour-blind readers as far as twelve colours can; each cell carries its code as well.
@@ -191,7 +190,7 @@ def _label(picture: np.ndarray, analysis: Analysis, text_of: Callable[[Cell], tu
     draw = ImageDraw.Draw(canvas)
     size = _sizes(analysis)[1]
     font = ImageFont.load_default(size)
-    taken: list[Chip] = []
+    taken: list[Box] = []
     for cell in analysis.cells:
         text, colour = text_of(cell)
         chip = _place(cell, draw.textbbox((0, 0), text, font, anchor="lt"), size / 4, canvas.size, taken)
@@ -201,20 +200,13 @@ def _label(picture: np.ndarray, analysis: Analysis, text_of: Callable[[Cell], tu
     return np.asarray(canvas).copy()
 
 
-def _place(cell: Cell, text: Chip, margin: float, size: tuple[int, int], taken: Iterable[Chip]) -> Chip:
+def _place(cell: Cell, text: Box, margin: float, size: tuple[int, int], taken: Sequence[Box]) -> Box:
     width, height = text[2] + 2 * margin, text[3] + 2 * margin
     x0, y0, x1, y1 = cell.box
-    corners = [(x0, y0 - height), (x0, y1), (x1 - width, y0 - height), (x1 - width, y1), (x0, y0)]
-    chips = []
-    for left, top in corners:
-        left = min(max(left, 0), size[0] - 1 - width)
-        top = min(max(top, 0), size[1] - 1 - height)
-        chips.append((left, top, left + width, top + height))
-    return min(chips, key=lambda chip: sum(_overlap(chip, other) for other in taken))
-
-
-def _overlap(a: Chip, b: Chip) -> float:
-    return max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))
+    corners = np.array([(x0, y0 - height), (x0, y1), (x1 - width, y0 - height), (x1 - width, y1), (x0, y0)])
+    corners = np.minimum(corners.clip(0), (size[0] - 1 - width, size[1] - 1 - height))
+    chips = np.hstack([corners, corners + np.array([width, height])])
+    return chips[box_intersections(chips, np.array(taken)).sum(axis=1).argmin()].tolist()
 
 
 def ink_on(colour: Colour) -> Colour:

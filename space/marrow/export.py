@@ -19,6 +19,7 @@ from marrow.drawing import draw_annotations
 from marrow.files import write_whole
 from marrow.images import encode_png
 from marrow.print_page import to_page
+from marrow.schema import cell_to_dict
 from marrow.zips import to_crops, to_yolo
 
 SUFFIXES = {
@@ -85,10 +86,10 @@ def to_csv(analysis: Analysis) -> str:
     names = ["id", "label", "probability", "uncertain", *_provenance(None)]
     writer.writerow([*names, "score", "x0", "y0", "x1", "y1", "area", *(f"p_{code}" for code in codes)])
     for cell in analysis.cells:
-        probabilities = [round(cell.probabilities[code], 4) for code in codes]
-        named = [cell.id, cell.label, round(cell.probability, 4), int(analysis.is_uncertain(cell))]
-        shape = [round(cell.score, 4), *(round(v, 1) for v in cell.box), round(cell.area, 1)]
-        writer.writerow([*named, *_provenance(cell).values(), *shape, *probabilities])
+        row = cell_to_dict(cell)
+        named = [row["id"], row["label"], row["probability"], int(analysis.is_uncertain(cell))]
+        shape = [row["score"], *row["box"], row["area"]]
+        writer.writerow([*named, *_provenance(cell).values(), *shape, *(row["probabilities"][code] for code in codes)])
     return rows.getvalue()
 
 
@@ -114,17 +115,14 @@ def to_coco(analysis: Analysis, file_name: str) -> dict[str, Any]:
 
 
 def _coco_annotation(cell: Cell, category: int, analysis: Analysis) -> dict[str, Any]:
-    x0, y0, x1, y1 = cell.box
+    row, (x0, y0, x1, y1) = cell_to_dict(cell), cell.box
     return {
-        "id": cell.id,
+        **{key: row[key] for key in ("id", "area", "score", "probability")},
         "image_id": 1,
         "category_id": category,
         "bbox": [round(v, 1) for v in (x0, y0, x1 - x0, y1 - y0)],
-        "segmentation": [[round(v, 1) for point in cell.polygon for v in point]],
-        "area": round(cell.area, 1),
+        "segmentation": [[v for point in row["polygon"] for v in point]],
         "iscrowd": 0,
-        "score": round(cell.score, 4),
-        "probability": round(cell.probability, 4),
         "uncertain": analysis.is_uncertain(cell),
         **_provenance(cell),
     }

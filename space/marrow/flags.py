@@ -18,7 +18,7 @@ from marrow.analysis import Analysis
 from marrow.drawing import draw_mask
 from marrow.errors import MarrowError
 from marrow.files import atomic_path
-from marrow.hub import ModelInfo, is_away
+from marrow.hub import is_away
 from marrow.images import encode_png
 from marrow.zips import cut_pictures
 
@@ -59,8 +59,8 @@ def save_flag(folder: Path, image: np.ndarray, analysis: Analysis, comment: str)
         "file_name": "image.png",
         "flagged_at": now.isoformat(timespec="seconds"),
         "comment": comment.strip(),
-        "segmenter": _name(analysis.segmenter),
-        "classifier": _name(analysis.classifier),
+        "segmenter": str(analysis.segmenter),
+        "classifier": str(analysis.classifier),
         "analysis": analysis.to_json(),
         "edited": analysis.report.edited,
         "mask_file_name": "mask.png",  # in every entry: `datasets` takes the columns from the first
@@ -137,9 +137,8 @@ class FlagUpload:
         except (HTTPError, OSError, ValueError) as error:
             if is_away(error):
                 return None
-            raise MarrowError(
-                f"The flags cannot be sent to {self._repo}: check MARROW_FLAGS_REPO and HF_TOKEN, or unset both."
-            ) from error
+            remedy = "check MARROW_FLAGS_REPO and HF_TOKEN, or unset both"
+            raise MarrowError(f"The flags cannot be sent to {self._repo}: {remedy}.") from error
 
     def _wait_for_hub(self) -> None:
         """Ask a Hub that is away again and again; its sentence is logged when it then refuses."""
@@ -161,7 +160,3 @@ def start_upload(folder: Path) -> FlagUpload | None:
     """
     repo, token = os.environ.get("MARROW_FLAGS_REPO"), os.environ.get("HF_TOKEN")
     return FlagUpload(folder, repo, token) if repo and token else None
-
-
-def _name(model: ModelInfo) -> str:
-    return f"{model.repo}@{model.revision}" if model.revision else model.repo

@@ -21,6 +21,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from marrow.cell import Line
 from marrow.errors import MarrowError
 
 FILES = ("config.json", "model.onnx")
@@ -38,8 +39,12 @@ HubErrors = (HTTPError, HFValidationError, OfflineModeIsEnabled, LocalEntryNotFo
 class ModelInfo:
     """Which weights were used: a Hub id or folder name, and the commit (``None`` for a local folder)."""
 
-    repo: str
-    revision: str | None
+    repo: Line
+    revision: Line | None
+
+    def __str__(self) -> str:
+        """Return ``repo@revision``, or the name alone."""
+        return f"{self.repo}@{self.revision}" if self.revision else self.repo
 
 
 @dataclass(frozen=True)

@@ -114,10 +114,7 @@ def classify_detections(image: np.ndarray, detections: Sequence[Detection], clas
 def _name(number: int, detection: Detection, row: np.ndarray, labels: tuple[str, ...]) -> Cell:
     best = int(row.argmax())
     return Cell(
-        box=detection.box,
-        polygon=detection.polygon,
-        area=detection.area,
-        score=detection.score,
+        **vars(detection),
         id=number,
         label=labels[best],
         probability=float(row[best]),

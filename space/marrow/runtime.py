@@ -5,25 +5,22 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from marrow.errors import MarrowError
+from marrow.records import parse
 
 # openvino reports each start to Google Analytics; where this package cannot be imported, it does without
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 import openvino as ov  # noqa: E402
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
 FORMER_KEYS = {"max_object_size": "largest", "tta_rotations": "views", "reject_logit": "none_logit"}
 """What releases before 0.2 call a key of ``config.json``."""
 
-Config = TypeVar("Config", bound="DataclassInstance")
+Config = TypeVar("Config")
 Network = Callable[[np.ndarray], list[np.ndarray]]
 
 
@@ -33,18 +30,18 @@ def read_config(folder: Path, kind: type[Config]) -> Config:
     A key that is not there takes the default of its field.
 
     Raises:
-        MarrowError: the file is missing, is not JSON, or lacks a key without a default.
+        MarrowError: the file is missing or is not JSON, lacks a key without a default, or holds what no model has.
     """
     path = folder / "config.json"
     try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        values |= {now: values[then] for now, then in FORMER_KEYS.items() if then in values and now not in values}
-        wanted = [f.name for f in fields(kind) if f.name in values or f.default is MISSING]
-        return kind(**{name: _freeze(values[name]) for name in wanted})
-    except (OSError, ValueError) as error:
-        raise MarrowError(f"{path} cannot be read: pull the model again or name another one.") from error
-    except KeyError as error:
-        raise MarrowError(f"{path} has no {error}: name a model that this project exported.") from error
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(values, dict):
+            values |= {now: values[then] for now, then in FORMER_KEYS.items() if then in values and now not in values}
+        return parse(kind, values, path.name)
+    except (OSError, RecursionError) as error:
+        raise MarrowError(f"{path} cannot be read ({error}): pull the model again or name another one.") from error
+    except ValueError as error:
+        raise MarrowError(f"{path} cannot be used ({error}): pull the model again or export it anew.") from error
 
 
 def compile_onnx(path: Path, exact: bool = False) -> Network:
@@ -74,7 +71,3 @@ def compile_onnx(path: Path, exact: bool = False) -> Network:
         return [np.array(results[output]) for output in compiled.outputs]
 
     return run
-
-
-def _freeze(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

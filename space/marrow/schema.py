@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
-from typing import Any, TypedDict
+from functools import lru_cache
+from typing import Annotated, Any, TypeVar
 
-from marrow.cell import Cell, Detection, Edit
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+
+from marrow.cell import MAX_CELLS, Cell, Detection, Edit, Share
 from marrow.errors import MarrowError
 from marrow.hub import ModelInfo
 from marrow.images import MAX_PIXELS
-from marrow.report import CountingRules, Report, make_report
-
-MAX_CELLS = 20_000
-"""Most cells of an analysis, removed ones included; a segmenter gives at most one for each of its 8,400 anchors."""
-
-MAX_POINTS = 10_000
-"""Most points of one outline."""
-
-MAX_NAME = 100
-"""Longest name of a reviewer, in characters."""
-
-MAX_ID = 65_535
-"""Highest id of a cell, so that a 16-bit mask holds it."""
+from marrow.report import CountingRules, make_report
 
 OUTLINE_ORIGINS = (None, "added", "merged", "split")
 """How the outline of a cell can have come about, see :class:`marrow.cell.Edit`."""
@@ -37,21 +27,44 @@ ROUNDING = 0.1
 TOLERANCE = 2e-4
 """Two probabilities that are equal before rounding differ by less after it."""
 
+T = TypeVar("T")
+_adapter: Callable[[Any], TypeAdapter[Any]] = lru_cache(TypeAdapter)
 
-class Fields(TypedDict):
-    """The fields of :class:`marrow.analysis.Analysis`, which says what each is."""
+_Side = Annotated[int, Field(strict=True, ge=1, le=MAX_PIXELS)]
+_Code = Annotated[str, Field(pattern=r"^[^\W_]{1,20}$")]
+_Cells = Annotated[list[Any], Field(max_length=MAX_CELLS)]
 
-    width: int
-    height: int
+
+class _Image(BaseModel):
+    width: _Side
+    height: _Side
+
+
+class _Models(BaseModel):
     segmenter: ModelInfo
     classifier: ModelInfo
-    confidence: float
-    cells: tuple[Cell, ...]
-    report: Report
-    removed: tuple[Cell, ...]
 
 
-def write_fields(fields: Fields) -> dict[str, Any]:
+class _Report(BaseModel):
+    """What of a saved report is read: the rules that it was counted by."""
+
+    counts: Annotated[dict[_Code, Any], Field(min_length=1)]
+    uncertain_below: Share
+    not_from_marrow: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+class _Saved(BaseModel):
+    """What a saved analysis holds; the older layout has neither ``edited`` nor ``removed``."""
+
+    image: _Image
+    models: _Models
+    confidence: Share
+    cells: _Cells
+    removed: _Cells = []
+
+
+def write_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of an analysis as plain values, in the layout of the JSON file (see ``docs/developer.md``)."""
     return {
         "image": {"width": fields["width"], "height": fields["height"]},
@@ -74,16 +87,11 @@ def cell_to_dict(cell: Cell) -> dict[str, Any]:
         "label": cell.label,
         "probability": round(cell.probability, 4),
         "probabilities": {code: round(p, 4) for code, p in cell.probabilities.items()},
-        "edited": _edit_to_dict(cell.edited) if cell.edited else None,
+        "edited": _adapter(Edit).dump_python(cell.edited, mode="json", by_alias=True) if cell.edited else None,
     }
 
 
-def _edit_to_dict(edit: Edit) -> dict[str, Any]:
-    plain = asdict(edit)
-    return plain | {"from": list(plain.pop("parent_ids"))}
-
-
-def read_fields(plain: Any, rules: CountingRules | None = None) -> Fields:
+def read_fields(plain: Any, rules: CountingRules | None = None) -> dict[str, Any]:
     """Read back what :func:`write_fields` gives; nothing in it is believed unseen.
 
     Args:
@@ -91,124 +99,93 @@ def read_fields(plain: Any, rules: CountingRules | None = None) -> Fields:
         rules: to count by; those that the values themselves name when ``None``.
 
     Returns:
-        The fields, equal to those that were saved to the rounding of the JSON, counted anew.
+        The fields of :class:`marrow.analysis.Analysis`, equal to those that were saved to the rounding of the JSON,
+        counted anew.
 
     Raises:
         MarrowError: a value is missing, of the wrong type, not finite, outside the image, or unknown.
     """
-    plain = _mapping(plain, "it")
-    rules = rules or _rules(plain.get("report"))
-    image = _mapping(plain.get("image"), "image")
-    width, height = (_whole(image.get(side), f"image.{side}", MAX_PIXELS) for side in ("width", "height"))
+    saved = _validate(_Saved, plain)
+    width, height = saved.image.width, saved.image.height
     if width * height > MAX_PIXELS:
         raise _wrong("image", f"has more than {MAX_PIXELS} pixels")
-    models = _mapping(plain.get("models"), "models")
-    reader = _CellReader(width, height, rules.labels)
-    cells = reader.read_all(plain.get("cells"), "cells", OUTLINE_ORIGINS)
-    removed = reader.read_all(plain.get("removed", []), "removed", REMOVAL_REASONS)
-    _check_ids(cells, removed)
-    return Fields(
-        width=width,
-        height=height,
-        segmenter=_model(models.get("segmenter"), "models.segmenter"),
-        classifier=_model(models.get("classifier"), "models.classifier"),
-        confidence=_number(plain.get("confidence"), "confidence", 0, 1),
-        cells=cells,
-        report=make_report(cells, rules, removed),
-        removed=removed,
+    rules = rules or _read_rules(plain.get("report"))
+    size = width, height
+    cells = tuple(_read_cell(row, f"cells[{i}]", size, rules, OUTLINE_ORIGINS) for i, row in enumerate(saved.cells))
+    removed = tuple(
+        _read_cell(row, f"removed[{i}]", size, rules, REMOVAL_REASONS) for i, row in enumerate(saved.removed)
     )
+    _check_ids(cells, removed)
+    return {
+        **vars(saved.image),
+        **vars(saved.models),
+        "confidence": saved.confidence,
+        "cells": cells,
+        "report": make_report(cells, rules, removed),
+        "removed": removed,
+    }
 
 
-def read_detection(plain: Any, width: int, height: int, where: str = "cell") -> Detection:
+def read_detection(plain: Any, width: int, height: int) -> Detection:
     """Read the outline of a cell, whatever its name.
 
     Args:
         plain: a cell in the layout of the JSON file.
         width: of the image in pixels.
         height: of the image in pixels.
-        where: what the message calls it.
 
     Raises:
         MarrowError: a value is missing, of the wrong type, not finite, or outside the image.
     """
-    row = _mapping(plain, where)
+    outline = _validate(Detection, plain, "cell")
+    _check_place(outline, "cell", (width, height))
+    return outline
 
-    def point(value: Any, part: str) -> tuple[float, float]:
-        x, y = _list(value, part, 2, 2)
-        return _number(x, part, -ROUNDING, width + ROUNDING), _number(y, part, -ROUNDING, height + ROUNDING)
 
-    corners = _list(row.get("box"), f"{where}.box", 4, 4)
-    x0, y0, x1, y1 = (*point(corners[:2], f"{where}.box"), *point(corners[2:], f"{where}.box"))
+def _read_rules(plain: Any) -> CountingRules:
+    report = _validate(_Report, plain, "report")
+    for key in ("not_from_marrow", "unknown"):
+        if not report.counts.keys() >= set(getattr(report, key)):
+            raise _wrong(f"report.{key}", "names an unknown class")
+    return CountingRules(tuple(report.counts), report.uncertain_below, report.not_from_marrow, report.unknown)
+
+
+def _read_cell(
+    plain: Any, where: str, size: tuple[int, int], rules: CountingRules, origins: Sequence[str | None]
+) -> Cell:
+    cell = _validate(Cell, plain, where)
+    _check_place(cell, where, size)
+    if cell.label not in rules.labels:
+        raise _wrong(f"{where}.label", "is none of the classes of the classifier")
+    if cell.probabilities.keys() != set(rules.labels):
+        raise _wrong(f"{where}.probabilities", "are not of the classes of the classifier")
+    if abs(cell.probability - cell.probabilities[cell.label]) > TOLERANCE:
+        raise _wrong(f"{where}.probability", "is not that of the label")
+    if cell.edited:
+        if cell.edited.label not in (None, cell.label):
+            raise _wrong(f"{where}.edited.label", "is not the cell's label")
+        if cell.edited.shape not in origins:
+            raise _wrong(f"{where}.edited.shape", f"is none of {', '.join(map(str, origins))}")
+        if cell.edited.label is None and cell.edited.shape is None:
+            raise _wrong(f"{where}.edited", "changes nothing")
+    elif None not in origins:
+        raise _wrong(where, "was removed by nobody")
+    if not cell.is_human_labelled and cell.probability < max(cell.probabilities.values()) - TOLERANCE:
+        raise _wrong(f"{where}.label", "is neither the most probable class nor given by a person")
+    return cell
+
+
+def _check_place(outline: Detection, where: str, size: tuple[int, int]) -> None:
+    x0, y0, x1, y1 = outline.box
     if not (x0 < x1 and y0 < y1):
         raise _wrong(f"{where}.box", "is empty")
-    outline = _list(row.get("polygon"), f"{where}.polygon", 3, MAX_POINTS)
-    return Detection(
-        box=(x0, y0, x1, y1),
-        polygon=tuple(point(value, f"{where}.polygon") for value in outline),
-        area=_number(row.get("area"), f"{where}.area", 0, width * height),
-        score=_number(row.get("score"), f"{where}.score", 0, 1),
-    )
-
-
-class _CellReader:
-    """Reads the cells of an image of ``width`` × ``height`` pixels, named with ``labels``."""
-
-    def __init__(self, width: int, height: int, labels: Sequence[str]) -> None:
-        self._width, self._height, self._labels = width, height, labels
-
-    def read_all(self, values: Any, where: str, shapes: Sequence[str | None]) -> tuple[Cell, ...]:
-        rows = _list(values, where, 0, MAX_CELLS)
-        return tuple(self._read(row, f"{where}[{i}]", shapes) for i, row in enumerate(rows))
-
-    def _read(self, value: Any, where: str, shapes: Sequence[str | None]) -> Cell:
-        outline = read_detection(value, self._width, self._height, where)
-        label = self._label(value.get("label"), f"{where}.label")
-        shares = _mapping(value.get("probabilities"), f"{where}.probabilities")
-        if shares.keys() != set(self._labels):
-            raise _wrong(f"{where}.probabilities", "are not of the classes of the classifier")
-        shares = {code: _number(shares[code], f"{where}.probabilities.{code}", 0, 1) for code in self._labels}
-        probability = _number(value.get("probability"), f"{where}.probability", 0, 1)
-        if abs(probability - shares[label]) > TOLERANCE:
-            raise _wrong(f"{where}.probability", "is not that of the label")
-        edited = None if value.get("edited") is None else self._edit(value["edited"], f"{where}.edited", shapes)
-        if edited is None and None not in shapes:
-            raise _wrong(where, "was removed by nobody")
-        if edited and edited.label not in (None, label):
-            raise _wrong(f"{where}.edited.label", "is not the cell's label")
-        cell = Cell(
-            **vars(outline),
-            id=_whole(value.get("id"), f"{where}.id", MAX_ID),
-            label=label,
-            probability=probability,
-            probabilities=shares,
-            edited=edited,
-        )
-        if not cell.is_human_labelled and probability < max(shares.values()) - TOLERANCE:
-            raise _wrong(f"{where}.label", "is neither the most probable class nor given by a person")
-        return cell
-
-    def _edit(self, value: Any, where: str, shapes: Sequence[str | None]) -> Edit:
-        row = _mapping(value, where)
-        label, shape = row.get("label"), row.get("shape")
-        if label is not None:
-            self._label(label, f"{where}.label")
-        if not (shape is None or isinstance(shape, str)) or shape not in shapes:
-            raise _wrong(f"{where}.shape", f"is none of {', '.join(map(str, shapes))}")
-        if label is None and shape is None:
-            raise _wrong(where, "changes nothing")
-        came_from = _list(row.get("from", []), f"{where}.from", 0, MAX_CELLS)
-        return Edit(
-            at=_time(row.get("at"), f"{where}.at"),
-            by=None if row.get("by") is None else _text(row["by"], f"{where}.by", MAX_NAME),
-            label=label,
-            shape=shape,
-            parent_ids=tuple(_whole(number, f"{where}.from", MAX_ID) for number in came_from),
-        )
-
-    def _label(self, value: Any, where: str) -> str:
-        if not isinstance(value, str) or value not in self._labels:
-            raise _wrong(where, "is none of the classes of the classifier")
-        return value
+    for name, points in (("box", ((x0, y0), (x1, y1))), ("polygon", outline.polygon)):
+        if not all(
+            -ROUNDING <= value <= side + ROUNDING for point in points for value, side in zip(point, size, strict=True)
+        ):
+            raise _wrong(f"{where}.{name}", "lies outside the image")
+    if outline.area > size[0] * size[1]:
+        raise _wrong(f"{where}.area", "is larger than the image")
 
 
 def _check_ids(cells: Sequence[Cell], removed: Sequence[Cell]) -> None:
@@ -220,66 +197,14 @@ def _check_ids(cells: Sequence[Cell], removed: Sequence[Cell]) -> None:
             raise _wrong(f"cell {cell.id}", "is made from cells that are not among those removed")
 
 
-def _rules(value: Any) -> CountingRules:
-    report = _mapping(value, "report")
-    labels = tuple(_mapping(report.get("counts"), "report.counts"))
-
-    def codes(key: str) -> tuple[str, ...]:
-        values = _list(report.get(key, []), f"report.{key}", 0, len(labels))
-        if not all(isinstance(code, str) and code in labels for code in values):
-            raise _wrong(f"report.{key}", "names an unknown class")
-        return tuple(values)
-
-    if not labels or not all(code.isalnum() and len(code) <= 20 for code in labels):
-        raise _wrong("report.counts", "names no classes")
-    below = _number(report.get("uncertain_below"), "report.uncertain_below", 0, 1)
-    return CountingRules(labels, below, codes("not_from_marrow"), codes("unknown"))
-
-
-def _model(value: Any, where: str) -> ModelInfo:
-    row = _mapping(value, where)
-    revision = row.get("revision")
-    revision = None if revision is None else _text(revision, f"{where}.revision", 100)
-    return ModelInfo(_text(row.get("repo"), f"{where}.repo", 1000), revision)
-
-
-def _mapping(value: Any, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise _wrong(where, "is not an object with keys")
-    return value
-
-
-def _list(value: Any, where: str, fewest: int, most: int) -> Sequence[Any]:
-    if not isinstance(value, list | tuple) or not fewest <= len(value) <= most:
-        raise _wrong(where, f"is not a list of {fewest}{f' to {most}' if most > fewest else ''} values")
-    return value
-
-
-def _number(value: Any, where: str, low: float, high: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:  # NaN is not either
-        raise _wrong(where, f"is not a number from {low:g} to {high:g}")
-    return float(value)
-
-
-def _whole(value: Any, where: str, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= high:
-        raise _wrong(where, f"is not a whole number from 1 to {high}")
-    return value
-
-
-def _text(value: Any, where: str, longest: int) -> str:
-    if not isinstance(value, str) or not value.isprintable() or not 0 < len(value.strip()) <= longest:
-        raise _wrong(where, f"is not one line of 1 to {longest} characters")
-    return value.strip()
-
-
-def _time(value: Any, where: str) -> str:
+def _validate(kind: type[T], plain: Any, where: str = "") -> T:
+    """Return plain values as ``kind``; ``where`` is what the message calls them."""
     try:
-        if datetime.fromisoformat(_text(value, where, 40)).tzinfo is None:
-            raise ValueError
-    except ValueError as error:
-        raise _wrong(where, "is not a time as 2026-11-23T12:00:00Z") from error
-    return value
+        return _adapter(kind).validate_python(plain)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"])
+        raise _wrong(f"{where}{steps}".lstrip(".") or "it", first["msg"].replace("Input should", "should")) from error
 
 
 def _wrong(where: str, what: str) -> MarrowError:

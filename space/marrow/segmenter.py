@@ -7,15 +7,18 @@ of which the first scale gives a part (BCCD test part: box recall 0.88 at one sc
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
+from pydantic import Field
+from pydantic.dataclasses import dataclass as checked_dataclass
 
 from marrow.cell import Detection
 from marrow.geometry import box_areas, box_intersections, contour, opened, polygon_area, simplify
 from marrow.hub import ModelFolder
 from marrow.pretrained import Pretrained
+from marrow.records import Code, Share
 from marrow.runtime import compile_onnx, read_config
 
 FINEST = 3.0  # most pixels of an outline's grid in one of the input, so that a huge image takes no minutes
@@ -23,13 +26,11 @@ SMOOTHING = 0.2  # share of a box; what is narrower leaks from the cell. Raises 
 GREY = 114  # the colour of ultralytics' letterbox
 COARSE_SCALE = 0.5  # size of the image at the second scale, for large cells
 COARSE_MIN_SIZE = 0.65  # share of `max_object_size` from which on the second scale counts too
-PART_MIN_OVERLAP, PART_MAX_AREA = (
-    0.8,
-    0.75,
-)  # a box with more than this share in one that is so much larger is a part of that cell
+# a box with more than this share in one that is so much larger is a part of that cell
+PART_MIN_OVERLAP, PART_MAX_AREA = 0.8, 0.75
 
 
-@dataclass(frozen=True)
+@checked_dataclass(frozen=True)
 class SegmenterConfig:
     """What a segmenter's ``config.json`` says.
 
@@ -43,12 +44,12 @@ class SegmenterConfig:
             Larger ones are outlined at a second scale, the image at half its size; 0 for a single scale.
     """
 
-    input_size: int
-    confidence: float
-    iou: float
-    labels: tuple[str, ...]
+    input_size: Annotated[int, Field(ge=32, le=4096, multiple_of=32)]
+    confidence: Share
+    iou: Share
+    labels: Annotated[tuple[Code, ...], Field(min_length=1, max_length=100)]
     trained_on: dict[str, Any]
-    max_object_size: int = 0
+    max_object_size: Annotated[int, Field(ge=0, le=4096)] = 0
 
 
 class Segmenter(Pretrained):

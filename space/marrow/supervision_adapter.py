@@ -128,9 +128,8 @@ def _outline(detections: sv.Detections, i: int, size: tuple[int, int]) -> tuple[
         return (x0, y0, x1, y1), corners
     mask = np.asarray(detections.mask[i])
     if mask.shape != (size[1], size[0]):
-        raise MarrowError(
-            f"Detection {i} has a mask of {mask.shape[1]} × {mask.shape[0]} pixels: name the image's size."
-        )
+        size_of_mask = f"{mask.shape[1]} × {mask.shape[0]} pixels"
+        raise MarrowError(f"Detection {i} has a mask of {size_of_mask}: name the image's size.")
     polygon = simplify(contour(mask))
     return (x0, y0, x1, y1), polygon if len(polygon) else corners
 
@@ -139,7 +138,6 @@ def _supervision() -> Any:
     try:
         import supervision
     except ImportError as error:
-        raise MarrowError(
-            "supervision is not installed: pip install 'bone-marrow-smear[supervision]' brings it."
-        ) from error
+        remedy = "pip install 'bone-marrow-smear[supervision]' brings it"
+        raise MarrowError(f"supervision is not installed: {remedy}.") from error
     return supervision

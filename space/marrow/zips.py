@@ -8,11 +8,11 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from marrow.analysis import Analysis
-from marrow.cell import Box, Cell
+from marrow.cell import Cell
+from marrow.crop import cut_square
 from marrow.images import encode_png
 from marrow.stain import background_colour
 
@@ -46,13 +46,12 @@ def to_yolo(analysis: Analysis, image: np.ndarray, file_name: str) -> bytes:
         lines.append(" ".join([str(number[cell.label]), *(f"{value:.6f}" for value in points)]) + "\n")
     stem = Path(file_name).stem
     names = "".join(f"  {i}: {json.dumps(code)}\n" for code, i in number.items())
-    return _zipped(
-        [
-            ("data.yaml", f"train: images\nval: images\nnames:\n{names}".encode()),
-            (f"images/{stem}.png", encode_png(image)),
-            (f"labels/{stem}.txt", "".join(lines).encode()),
-        ]
-    )
+    files = {
+        "data.yaml": f"train: images\nval: images\nnames:\n{names}".encode(),
+        f"images/{stem}.png": encode_png(image),
+        f"labels/{stem}.txt": "".join(lines).encode(),
+    }
+    return _zipped(files.items())
 
 
 def to_crops(analysis: Analysis, image: np.ndarray, file_name: str) -> bytes:
@@ -71,40 +70,12 @@ def to_crops(analysis: Analysis, image: np.ndarray, file_name: str) -> bytes:
 
 
 def cut_pictures(image: np.ndarray, cells: Iterable[Cell], stem: str) -> Iterator[tuple[str, bytes]]:
-    """Return the path ``CODE/STEM_ID.png`` and the content of a picture of each cell."""
-    ground = background_colour(image)
+    """Return the path ``CODE/STEM_ID.png`` and the content of a picture of each cell with the smear around it."""
+    ground = background_colour(image).tolist()
     for cell in cells:
-        yield f"{cell.label}/{stem}_{cell.id}.png", encode_png(cut_picture(image, cell.box, ground))
-
-
-def cut_picture(image: np.ndarray, box: Box, ground: np.ndarray) -> np.ndarray:
-    """Cut a cell out with what lies around it, as in the public archive of single cells.
-
-    Args:
-        image: ``(height, width, 3)`` uint8 RGB.
-        box: around the cell, in pixels.
-        ground: ``(3,)`` RGB, colour of what lies outside the image.
-
-    Returns:
-        ``(CROP_SIZE, CROP_SIZE, 3)`` uint8 RGB with the cell in the middle.
-    """
-    x0, y0, x1, y1 = box
-    side = CROP_SCALE * max(x1 - x0, y1 - y0, 1.0)
-    scale = CROP_SIZE / side
-    if scale < 0.5:  # bilinear sampling alone would skip pixels
-        left, top = max(0, int((x0 + x1 - side) / 2) - 9), max(0, int((y0 + y1 - side) / 2) - 9)
-        image = cv2.GaussianBlur(image[top : top + int(side) + 18, left : left + int(side) + 18], (0, 0), 0.4 / scale)
-        x0, y0, x1, y1 = x0 - left, y0 - top, x1 - left, y1 - top
-    shift = 0.5 * scale - 0.5 - np.array([x0 + x1 - side, y0 + y1 - side]) / 2 * scale  # middles of pixels
-    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
-    return cv2.warpAffine(
-        image,
-        matrix,
-        (CROP_SIZE, CROP_SIZE),
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=ground.astype(int).tolist(),
-    )
+        x0, y0, x1, y1 = cell.box
+        side = CROP_SCALE * max(x1 - x0, y1 - y0, 1.0)
+        yield f"{cell.label}/{stem}_{cell.id}.png", encode_png(cut_square(image, cell.box, side, CROP_SIZE, ground))
 
 
 def _zipped(files: Iterable[tuple[str, bytes]]) -> bytes:

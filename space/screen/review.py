@@ -15,7 +15,7 @@ import numpy as np
 
 from marrow import Analysis, MarrowError, Models
 from marrow.analysis import filter_cells
-from marrow.case import MAX_IMAGES, Case, NamedAnalysis, count_case
+from marrow.case import MAX_IMAGES, Case, NamedAnalysis, is_file_name
 from marrow.cell import Detection
 from marrow.crop import crop_cell
 from marrow.drawing import draw_heat
@@ -188,16 +188,14 @@ class Review:
                 raise RefusedError("not_an_analysis")
             upload = None if row.get("key") is None else self._find(row)  # of a saved case, not every image may be here
             file = row.get("file")
-            if not (isinstance(file, str) and file.isprintable() and 0 < len(file) <= 255):
+            if not is_file_name(file):
                 file = upload.path.name if upload else "?"
             read = self._read(upload, row.get("analysis")) if upload else self._read_alone(row.get("analysis"))
             named.append(NamedAnalysis(file, read))
-        case = Case(tuple(named))
         try:
-            count_case(case)
+            return Case(tuple(named))
         except MarrowError as error:
             raise RefusedError("twice") from error
-        return case
 
     def _read_saved(self, upload: Upload, plain: Any) -> Analysis:
         """Read an analysis that was saved, which must be of the upload's image and of the classifier's classes."""

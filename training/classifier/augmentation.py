@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
+from pydantic.dataclasses import dataclass
 
 from marrow.cell import Box
 from marrow.crop import CropConfig, crop_cell
+from marrow.records import STRICT
 from training.classifier.stain import restain, transfer_colours
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Augmentation:
     """Strength of each random change to a training cell; 0 turns one off.
 

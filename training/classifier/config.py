@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
+from typing import Annotated, Literal, get_args
 
 import numpy as np
+from pydantic import Field, PositiveInt
+from pydantic.dataclasses import dataclass
 
 from marrow.crop import CropConfig
 from marrow.errors import MarrowError
+from marrow.records import STRICT, Share
 from training.classifier.augmentation import Augmentation
 from training.classifier.data import Cells, at_most
 
-ARCHITECTURES = ("simple_cnn", "vgg16", "resnet50", "mobilenet", "mobilenet_v2", "mobilenet_v3_small")
-EXPORTED = "mobilenet_v2"  # what Transformers and the segmenter's backbone have a twin of
-OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop")
-BALANCINGS = ("weights", "downsample", "none")
+Architecture = Literal["simple_cnn", "vgg16", "resnet50", "mobilenet", "mobilenet_v2", "mobilenet_v3_small"]
+ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
+EXPORTED: Architecture = "mobilenet_v2"  # what Transformers and the segmenter's backbone have a twin of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class ClassifierTraining:
     """One experiment; see ``training/configs/``.
 
@@ -25,7 +28,7 @@ class ClassifierTraining:
         arch: one of ``ARCHITECTURES``; ``EXPORTED`` alone can be exported and start the segmenter.
         epochs: passes over the training split.
         batch_size: cells per step.
-        optimizer: one of ``OPTIMIZERS``; ``sgd`` has a Nesterov momentum of 0.9.
+        optimizer: ``sgd`` has a Nesterov momentum of 0.9.
         learning_rate: peak of the cosine schedule (one epoch of warm-up).
         weight_decay: of ``adamw`` alone.
         dropout: before the last layer.
@@ -49,42 +52,34 @@ class ClassifierTraining:
         seed: of weights, order, augmentation, and the choice of cells.
 
     Raises:
-        MarrowError: a name or a number is not one of those above.
+        ValueError: a name or a number is not one of those above.
+        MarrowError: blocks are to be frozen that the architecture does not have.
     """
 
-    arch: str = "mobilenet_v2"
-    epochs: int = 16
-    batch_size: int = 32
-    optimizer: str = "adamw"
+    arch: Architecture = EXPORTED
+    epochs: PositiveInt = 16
+    batch_size: PositiveInt = 32
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adamw"
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
-    dropout: float = 0.3
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
     batch_norm: bool = False
     label_smoothing: float = 0.05
-    balancing: str = "weights"
-    imbalance: float = 1.0
+    balancing: Literal["weights", "downsample", "none"] = "weights"
+    imbalance: Annotated[float, Field(ge=1)] = 1.0
     size: int = 129
     context: float = 0.15
     batch_norm_momentum: float = 0.9
-    frozen_blocks: int = 0
+    frozen_blocks: Annotated[int, Field(ge=0, le=16)] = 0
     init: str = "none"
     augment: bool = True
     augmentation: Augmentation = field(default_factory=Augmentation)
-    outlier_exposure: float = 0.0
-    tta_rotations: int = 1
+    outlier_exposure: Share = 0.0
+    tta_rotations: Annotated[int, Field(ge=1, le=4)] = 1
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, known in (("arch", ARCHITECTURES), ("optimizer", OPTIMIZERS), ("balancing", BALANCINGS)):
-            if getattr(self, name) not in known:
-                raise MarrowError(f"{name} is {getattr(self, name)!r}: choose one of {', '.join(known)}.")
-        if self.epochs < 1 or self.batch_size < 1 or self.imbalance < 1 or not 0 <= self.dropout < 1:
-            raise MarrowError("epochs, batch_size and imbalance are at least 1, and dropout is from 0 to below 1.")
-        if not 0 <= self.outlier_exposure <= 1:
-            raise MarrowError(f"outlier_exposure is {self.outlier_exposure}: give a share from 0 to 1.")
-        if not 1 <= self.tta_rotations <= 4:
-            raise MarrowError(f"tta_rotations is {self.tta_rotations}: give 1 to 4 quarter turns.")
-        if self.frozen_blocks and (self.arch != EXPORTED or not 0 < self.frozen_blocks <= 16):
+        if self.frozen_blocks and self.arch != EXPORTED:
             raise MarrowError(f"frozen_blocks is {self.frozen_blocks}: only the 16 blocks of {EXPORTED} can be frozen.")
 
     @property

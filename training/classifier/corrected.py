@@ -7,22 +7,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HTTPError
 
-from dataset_scripts.bone_marrow_12 import (
-    DatasetError,
-    NoImagesError,
-    Scan,
-    find_images,
-    group_duplicates,
-    print_skipped,
-    stored_bytes,
-)
+from dataset_scripts import bone_marrow_12
 from marrow.errors import MarrowError
-from training.classifier.data import Cells, cells_from, load_cells
+from training.classifier.data import Cells, find_boxes, load_cells
 
 
 def load_corrected(data: str | None, codes: Sequence[str]) -> Cells:
@@ -75,26 +68,26 @@ def _relabelled(cells: Cells, data: str, codes: Sequence[str]) -> Cells:
 
 def _read_crops(source: Path, data: str, codes: Sequence[str]) -> Cells:
     try:
-        found, _, other = find_images([source], codes)
+        found, _, other = bone_marrow_12.find_images([source], codes)
         _refuse_unknown(data, sorted(other), codes)
         with TemporaryDirectory() as store:
-            scan = Scan(Path(store), 1, True, "corrected")
+            scan = bone_marrow_12.Scan(Path(store), 1, True, "corrected")
             rows = scan.read(found)
-            print_skipped(scan.skipped)
+            bone_marrow_12.print_skipped(scan.skipped)
             if not rows:
                 raise MarrowError(_no_cells(data))
-            groups, _ = group_duplicates(scan, rows, 1)
+            groups, _ = bone_marrow_12.group_duplicates(scan, rows, 1)
             in_time = sorted(zip(rows, groups, strict=True), key=lambda pair: pair[0].path)
             kept = list({group: row for row, group in in_time}.values())
-            images = [np.asarray(stored_bytes(scan.stored(row))[2]) for row in kept]
-    except NoImagesError as error:
+            images = [np.asarray(bone_marrow_12.stored_bytes(scan.stored(row))[2]) for row in kept]
+    except bone_marrow_12.NoImagesError as error:
         raise MarrowError(_no_cells(data)) from error
-    except DatasetError as error:
+    except bone_marrow_12.DatasetError as error:
         raise MarrowError(str(error)) from error
     labels = np.array([codes.index(row.code) for row in kept])
     name = Path(data).name.removesuffix(".zip")
     origins, laboratories = tuple(row.origin for row in kept), tuple(row.laboratory for row in kept)
-    return cells_from(images, labels, (name,) * len(kept), tuple(codes), (), origins, laboratories)
+    return Cells(images, find_boxes(images), labels, (name,) * len(kept), tuple(codes), (), origins, laboratories)
 
 
 def _refuse_unknown(data: str, unknown: Sequence[str], codes: Sequence[str]) -> None:
@@ -116,15 +109,9 @@ def joined(cells: Cells, corrected: Cells) -> Cells:
             f"The data set has the classes {' '.join(cells.codes)}, and the model {' '.join(corrected.codes)}: "
             "build the set with the model's --classes."
         )
-    return Cells(
-        cells.images + corrected.images,
-        cells.boxes + corrected.boxes,
-        np.concatenate([cells.labels, corrected.labels]),
-        cells.sources + corrected.sources,
-        cells.codes,
-        origins=cells.origins + corrected.origins,
-        laboratories=cells.laboratories + corrected.laboratories,
-    )
+    names = ("images", "boxes", "sources", "origins", "laboratories")
+    columns: dict[str, Any] = {name: getattr(cells, name) + getattr(corrected, name) for name in names}
+    return replace(cells, labels=np.concatenate([cells.labels, corrected.labels]), groups=(), **columns)
 
 
 def cells_digest(cells: Cells) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import compress
+from typing import Any
 
 import cv2
 import datasets
@@ -54,17 +56,11 @@ class Cells:
 
     def select(self, chosen: np.ndarray) -> Cells:
         """Return the cells where the boolean mask ``chosen`` is true."""
-        indices = np.flatnonzero(chosen)
-        return Cells(
-            [self.images[i] for i in indices],
-            [self.boxes[i] for i in indices],
-            self.labels[indices],
-            tuple(self.sources[i] for i in indices),
-            self.codes,
-            tuple(self.groups[i] for i in indices) if self.groups else (),
-            tuple(self.origins[i] for i in indices),
-            tuple(self.laboratories[i] for i in indices),
-        )
+        columns: dict[str, Any] = {}
+        for name in ("images", "boxes", "sources", "groups", "origins", "laboratories"):
+            column = getattr(self, name)
+            columns[name] = type(column)(compress(column, chosen))
+        return replace(self, labels=self.labels[chosen], **columns)
 
     def crops(self, crop: CropConfig) -> np.ndarray:
         """Cut every cell out: ``(n, size, size, 3)`` uint8."""
@@ -111,23 +107,15 @@ def load_cells(data: str, split: str, per_class: int | None = None, seed: int = 
         tuple(loaded[name]) if name in loaded.column_names else () for name in ("group", "origin", "laboratory")
     )
     labels = np.array(loaded["label"], int)
-    return cells_from(images, labels, tuple(loaded["source"]), names, groups, origins, laboratories)
+    boxes = find_boxes(images)
+    return Cells(images, boxes, labels, tuple(loaded["source"]), names, groups, origins, laboratories)
 
 
-def cells_from(
-    images: list[np.ndarray],
-    labels: np.ndarray,
-    sources: tuple[str, ...],
-    codes: tuple[str, ...],
-    groups: tuple[int, ...] = (),
-    origins: tuple[str, ...] = (),
-    laboratories: tuple[str, ...] = (),
-) -> Cells:
-    """Find the cell in the middle of each image; the arguments are those of :class:`Cells`."""
+def find_boxes(images: list[np.ndarray]) -> list[Box]:
+    """Find the cell in the middle of each image."""
     cv2.setNumThreads(1)
     with ThreadPoolExecutor(2) as pool:
-        boxes = list(tqdm(pool.map(find_centre_cell, images), total=len(images), desc="finding cells", disable=None))
-    return Cells(images, boxes, labels, sources, codes, groups, origins, laboratories)
+        return list(tqdm(pool.map(find_centre_cell, images), total=len(images), desc="finding cells", disable=None))
 
 
 def real_cells(cells: Cells) -> Cells:

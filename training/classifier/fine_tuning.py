@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic.dataclasses import dataclass
 
-from marrow.errors import MarrowError
+from marrow.records import STRICT
 from training.classifier.config import ClassifierTraining
 from training.common.paths import CONFIGS
 
 CONFIG = CONFIGS / "fine_tune.toml"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class FineTuning(ClassifierTraining):
     """One fine-tuning: the options of a training, and how old and corrected cells are mixed.
 
@@ -23,14 +25,9 @@ class FineTuning(ClassifierTraining):
         old_cells: old training cells in an epoch, others each time; 0 shows all of them.
     """
 
-    corrected: float = 0.3
-    repeats: int = 8
-    old_cells: int = 0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 < self.corrected < 1 or self.repeats < 1 or self.old_cells < 0:
-            raise MarrowError("corrected is a share above 0 and below 1, repeats at least 1, and old_cells 0 or more.")
+    corrected: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    repeats: PositiveInt = 8
+    old_cells: NonNegativeInt = 0
 
 
 def mixed_order(old: int, corrected: int, config: FineTuning, epoch: int) -> np.ndarray:

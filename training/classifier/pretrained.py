@@ -40,13 +40,9 @@ class PretrainedClassifier:
 
     def options(self) -> dict[str, Any]:
         """Return the options of a training that this model settles."""
-        crop = {key: self.config.crop[key] for key in ("size", "context")}
-        return crop | {
-            "tta_rotations": self.config.tta_rotations,
-            "arch": EXPORTED,
-            "init": "none",
-            "batch_norm": False,
-        }
+        crop, rotations = self.config.crop, self.config.tta_rotations
+        settled = {"size": crop.size, "context": crop.context, "tta_rotations": rotations}
+        return settled | {"arch": EXPORTED, "init": "none", "batch_norm": False}
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Read its weights in single precision, by their Transformers names.
@@ -96,7 +92,7 @@ def pull_published(reference: str) -> PretrainedClassifier:
         raise MarrowError(f"{reference} has no {WEIGHTS}: name the Hub id or folder of an exported classifier.")
     if read_json(found.path / "config.json").get("model_type") != EXPORTED:
         raise MarrowError(f"{reference} is no {EXPORTED}: name a classifier that training.export wrote.")
-    if config.crop.get("background", CropConfig.background) != CropConfig.background:
+    if config.crop.background != CropConfig.background:
         raise MarrowError(f"{reference} has crops on another background than training gives them: train a new model.")
     return PretrainedClassifier(name, found.path, config)
 

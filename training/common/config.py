@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from marrow.errors import MarrowError
+from marrow.records import parse
 
 Config = TypeVar("Config")
 
@@ -19,7 +19,7 @@ def load_config(
     """Read an experiment file.
 
     Args:
-        kind: dataclass to make; a table of the file fills the field of its name, a dataclass or a dict.
+        kind: ``pydantic`` dataclass to make; a table of the file fills the field of its name.
         path: TOML file; ``None`` gives the defaults.
         fixed: values that the model brings with it; neither the file nor the command line may say anything else.
         overrides: values from the command line that win over the file; ``None`` leaves the file's.
@@ -37,21 +37,7 @@ def load_config(
     for key, value in (fixed or {}).items():
         if values.setdefault(key, value) != value:
             raise MarrowError(f"{key} is {values[key]!r}, but {value!r} in the model to go on from: leave {key} out.")
-    return _filled(kind, values)
-
-
-def _filled(kind: type[Config], values: dict[str, Any]) -> Config:
-    options: tuple[Field[Any], ...] = fields(cast(Any, kind))
-    known: dict[str, Any] = {option.name: option.default_factory for option in options}
-    defaults = {option.name: option.default for option in options}
-    unknown = set(values) - set(known)
-    if unknown:
-        raise MarrowError(f"The config has unknown keys {', '.join(sorted(unknown))}: known are {', '.join(known)}.")
-    for key, value in values.items():
-        wanted = dict if defaults[key] is MISSING else type(defaults[key])
-        if type(value) is not wanted and (type(value), wanted) != (int, float):
-            raise MarrowError(f"The config's {key} is {value!r}: give it a value of the kind {wanted.__name__}.")
-    tables: dict[str, Any] = {
-        key: _filled(known[key], table) for key, table in values.items() if is_dataclass(known[key])
-    }
-    return kind(**(values | tables))
+    try:
+        return parse(kind, values, "The config")
+    except ValueError as error:
+        raise MarrowError(f"{error}: see training/configs/ for what it may hold.") from error

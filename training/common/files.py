@@ -21,6 +21,13 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1) + "\n")
 
 
+def write_report(folder: Path, name: str, value: Any, markdown: str) -> str:
+    """Write ``NAME.json`` and ``NAME.md``, what a card takes in; return the Markdown."""
+    write_json(folder / f"{name}.json", value)
+    write_text(folder / f"{name}.md", markdown)
+    return markdown
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file.
 

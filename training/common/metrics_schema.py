@@ -8,18 +8,20 @@ there by halves.
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, field
 from pathlib import Path
-from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar
+
+from pydantic.dataclasses import dataclass
 
 from marrow.errors import MarrowError
+from marrow.records import STRICT, parse
 from training.common.files import write_json
 
 Interval = tuple[float, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class ClassMetrics:
     """How well one class is recognised; ``support`` is its number of images."""
 
@@ -29,7 +31,7 @@ class ClassMetrics:
     support: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class ClassIntervals:
     """The intervals of one class."""
 
@@ -37,7 +39,7 @@ class ClassIntervals:
     recall: Interval
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class ClassificationIntervals:
     """Bootstrap intervals over groups of near-duplicate images; ``per_class`` by the codes that occur."""
 
@@ -47,7 +49,7 @@ class ClassificationIntervals:
     per_class: dict[str, ClassIntervals]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class ClassificationMetrics:
     """How well ``n`` images are named.
 
@@ -67,7 +69,7 @@ class ClassificationMetrics:
     intervals: ClassificationIntervals
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class LaboratoryMetrics:
     """How well the images of one origin and laboratory are named, as cropped cells and as whole (raw) images."""
 
@@ -80,7 +82,7 @@ class LaboratoryMetrics:
     accuracy_raw_interval: Interval
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class ClassInLaboratory:
     """Share of a class named right in one laboratory, with its Wilson interval; ``accuracy_raw`` of whole images."""
 
@@ -93,7 +95,7 @@ class ClassInLaboratory:
     accuracy_raw: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class SplitSizes:
     """Number of images to calibrate and to test on."""
 
@@ -101,7 +103,7 @@ class SplitSizes:
     test: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Bootstrap:
     """What the intervals rest on: ``groups`` of near-duplicates, drawn ``resamples`` times."""
 
@@ -109,7 +111,7 @@ class Bootstrap:
     groups: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Calibration:
     """Expected calibration error on the test split, before and after dividing the logits by the temperature."""
 
@@ -118,7 +120,7 @@ class Calibration:
     ece: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class UncertainShare:
     """Share of ``n`` cells called uncertain, with its Wilson interval."""
 
@@ -127,7 +129,7 @@ class UncertainShare:
     interval: Interval
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class UncertainMetrics:
     """How often cells are called uncertain, with the keys of ``config.json`` that decide it.
 
@@ -146,7 +148,7 @@ class UncertainMetrics:
     unseen: dict[str, UncertainShare] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class ClassifierMetrics:
     """A classifier's ``metrics.json``.
 
@@ -172,7 +174,7 @@ class ClassifierMetrics:
     command: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class RecallOf:
     """Recall of some of the true cells."""
 
@@ -180,7 +182,7 @@ class RecallOf:
     recall: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class FieldMetrics:
     """How well cells are outlined in one kind of fields; what cannot be known there is ``None``.
 
@@ -208,7 +210,7 @@ class FieldMetrics:
     recall_by_diameter: dict[str, RecallOf] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class CurvePoint:
     """Recall, precision and F1 at a confidence."""
 
@@ -218,7 +220,7 @@ class CurvePoint:
     f1: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class ChosenConfidence:
     """The default confidence: the lowest whose F1 on the validation fields is within a tolerance of the highest."""
 
@@ -226,7 +228,7 @@ class ChosenConfidence:
     f1_tolerance: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class SegmenterMetrics:
     """A segmenter's ``metrics.json``.
 
@@ -274,43 +276,6 @@ def read_metrics(kind: type[Metrics], path: Path) -> Metrics:
     except ValueError as error:
         raise MarrowError(f"{path} is not JSON ({error}): run training.measure again.") from error
     try:
-        return from_plain(kind, value, path.name)
+        return parse(kind, value, path.name)
     except ValueError as error:
         raise MarrowError(f"{error}, so it is of another release: run training.measure again ({path}).") from error
-
-
-def from_plain(kind: Any, value: Any, place: str) -> Any:
-    """Make a value of a type of this file from plain JSON.
-
-    Args:
-        kind: a dataclass, a number or text, or an optional, ``list``, ``dict`` or pair of these.
-        value: what JSON holds.
-        place: what the value is called in an error.
-
-    Raises:
-        ValueError: the value is of another kind, lacks a key, or has one that is not known.
-    """
-    if is_dataclass(kind):
-        return _record(kind, value, place)
-    outer, inner = get_origin(kind), get_args(kind)
-    if outer is UnionType:
-        return None if value is None else from_plain(inner[0], value, place)
-    wanted: Any = {tuple: list, float: (int, float)}.get(outer or kind, outer or kind)
-    if not isinstance(value, wanted):
-        raise ValueError(f"{place} is {value!r}")
-    if outer is dict:
-        return {key: from_plain(inner[1], part, f"{place}.{key}") for key, part in value.items()}
-    if outer in (list, tuple):
-        return outer(from_plain(inner[0], part, f"{place}[{index}]") for index, part in enumerate(value))
-    return value
-
-
-def _record(kind: Any, value: Any, place: str) -> Any:
-    if not isinstance(value, dict):
-        raise ValueError(f"{place} is {value!r}")
-    types = get_type_hints(kind)
-    needed = {one.name for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING}
-    for wrong, keys in (("lacks", needed - set(value)), ("has the unknown", set(value) - set(types))):
-        if keys:
-            raise ValueError(f"{place} {wrong} {', '.join(sorted(keys))}")
-    return kind(**{key: from_plain(types[key], part, f"{place}.{key}") for key, part in value.items()})

@@ -14,19 +14,7 @@ from marrow.cell import Box
 from marrow.classifier import Classifier, probabilities
 from marrow.report import wilson_interval
 from training.classifier.data import Cells, load_cells, real_cells
-from training.common.metrics_schema import (
-    Bootstrap,
-    Calibration,
-    ClassificationMetrics,
-    ClassifierMetrics,
-    ClassInLaboratory,
-    ClassMetrics,
-    Interval,
-    LaboratoryMetrics,
-    SplitSizes,
-    UncertainMetrics,
-    UncertainShare,
-)
+from training.common import metrics_schema as schema
 from training.common.model_folder import update_config
 from training.evaluation.bootstrap import RESAMPLES, intervals
 from training.evaluation.ground_truth import segpc_fields
@@ -39,7 +27,7 @@ FoundCells = tuple[np.ndarray, list[Box]]
 """An image, and the boxes of cells in it."""
 
 
-def measure(model: Path, data: str, benchmarks: Path | None, unknown: str | None = None) -> ClassifierMetrics:
+def measure(model: Path, data: str, benchmarks: Path | None, unknown: str | None = None) -> schema.ClassifierMetrics:
     """Calibrate a classifier on the validation split and measure it on the test split.
 
     Args:
@@ -59,15 +47,15 @@ def measure(model: Path, data: str, benchmarks: Path | None, unknown: str | None
     predicted = probabilities(logits, config.temperature, config.reject_logit)
     # as the Transformers pipeline does: the whole image, not turned
     raw = probabilities(classifier.logits(test.raw(classifier.crop.size))[:1], config.temperature)
-    return ClassifierMetrics(
-        data=SplitSizes(len(validation), len(test)),
+    return schema.ClassifierMetrics(
+        data=schema.SplitSizes(len(validation), len(test)),
         test=classification_metrics(predicted, test),
         test_without_tta=classification_metrics(probabilities(logits[:1]), test),
         test_raw=classification_metrics(raw, test),
-        bootstrap=Bootstrap(RESAMPLES, len(set(test.groups)) or len(test)),
+        bootstrap=schema.Bootstrap(RESAMPLES, len(set(test.groups)) or len(test)),
         by_laboratory=by_laboratory(predicted, raw, test),
         across_laboratories=across_laboratories(predicted, raw, test),
-        calibration=Calibration(
+        calibration=schema.Calibration(
             temperature=config.temperature,
             ece_uncalibrated=expected_calibration_error(probabilities(logits), test.labels),
             ece=expected_calibration_error(probabilities(logits, config.temperature), test.labels),
@@ -125,7 +113,7 @@ def expected_calibration_error(predicted: np.ndarray, labels: np.ndarray) -> flo
     return float(metric.compute(predictions=predicted, references=labels)["ece"])
 
 
-def classification_metrics(predicted: np.ndarray, cells: Cells) -> ClassificationMetrics:
+def classification_metrics(predicted: np.ndarray, cells: Cells) -> schema.ClassificationMetrics:
     """Return what ``training/evaluation/metrics/cell_classification`` does, with 95 % intervals.
 
     Args:
@@ -135,11 +123,11 @@ def classification_metrics(predicted: np.ndarray, cells: Cells) -> Classificatio
     metric = evaluate.load(str(METRICS / "cell_classification"))
     guesses = predicted.argmax(axis=1)
     values = metric.compute(predictions=guesses, references=cells.labels, codes=list(cells.codes))
-    values["per_class"] = {code: ClassMetrics(**one) for code, one in values["per_class"].items()}
-    return ClassificationMetrics(**values, intervals=intervals(guesses, cells.labels, cells.groups, cells.codes))
+    values["per_class"] = {code: schema.ClassMetrics(**one) for code, one in values["per_class"].items()}
+    return schema.ClassificationMetrics(**values, intervals=intervals(guesses, cells.labels, cells.groups, cells.codes))
 
 
-def by_laboratory(predicted: np.ndarray, raw: np.ndarray, cells: Cells) -> list[LaboratoryMetrics]:
+def by_laboratory(predicted: np.ndarray, raw: np.ndarray, cells: Cells) -> list[schema.LaboratoryMetrics]:
     """Return the accuracy in each laboratory, in alphabetical order of origin and laboratory.
 
     Args:
@@ -151,17 +139,17 @@ def by_laboratory(predicted: np.ndarray, raw: np.ndarray, cells: Cells) -> list[
     for (origin, laboratory), chosen in _laboratories(cells).items():
         part = cells.select(chosen)
         cropped, whole = (_accuracy(given[chosen], part) for given in (predicted, raw))
-        rows.append(LaboratoryMetrics(origin, laboratory, len(part), *cropped, *whole))
+        rows.append(schema.LaboratoryMetrics(origin, laboratory, len(part), *cropped, *whole))
     return rows
 
 
-def _accuracy(predicted: np.ndarray, cells: Cells) -> tuple[float, Interval]:
+def _accuracy(predicted: np.ndarray, cells: Cells) -> tuple[float, schema.Interval]:
     guesses = predicted.argmax(axis=1)
     interval = intervals(guesses, cells.labels, cells.groups, cells.codes).accuracy
     return float((guesses == cells.labels).mean()), interval
 
 
-def across_laboratories(predicted: np.ndarray, raw: np.ndarray, cells: Cells) -> list[ClassInLaboratory]:
+def across_laboratories(predicted: np.ndarray, raw: np.ndarray, cells: Cells) -> list[schema.ClassInLaboratory]:
     """Return the share named right by class and laboratory, for the classes that more than one laboratory holds.
 
     Args:
@@ -177,7 +165,7 @@ def across_laboratories(predicted: np.ndarray, raw: np.ndarray, cells: Cells) ->
         for (origin, laboratory), part in held.items() if len(held) > 1 else ():
             n, hits = int(part.sum()), int(right[part].sum())
             shares = float(right[part].mean()), _wilson_share(hits, n), float(right_raw[part].mean())
-            rows.append(ClassInLaboratory(code, origin, laboratory, n, *shares))
+            rows.append(schema.ClassInLaboratory(code, origin, laboratory, n, *shares))
     return rows
 
 
@@ -191,17 +179,17 @@ def _from_marrow(cells: Cells) -> np.ndarray:
     return np.array([origin == "bone_marrow" for origin in cells.origins], bool)
 
 
-def _wilson_share(count: int, total: int) -> Interval:
+def _wilson_share(count: int, total: int) -> schema.Interval:
     low, high = wilson_interval(count, total)
     return round(low / 100, 4), round(high / 100, 4)
 
 
 def _uncertain_metrics(
     classifier: Classifier, predicted: np.ndarray, test: Cells, unseen: dict[str, list[FoundCells]]
-) -> UncertainMetrics:
+) -> schema.UncertainMetrics:
     config = classifier.config
     uncertain, marrow = predicted.max(axis=1) < config.uncertain_below, _from_marrow(test)
-    return UncertainMetrics(
+    return schema.UncertainMetrics(
         uncertain_below=config.uncertain_below,
         temperature=config.temperature,
         reject_logit=config.reject_logit,
@@ -212,10 +200,10 @@ def _uncertain_metrics(
     )
 
 
-def _uncertain_share(classifier: Classifier, cells: Sequence[FoundCells]) -> UncertainShare:
+def _uncertain_share(classifier: Classifier, cells: Sequence[FoundCells]) -> schema.UncertainShare:
     best = np.concatenate([classifier(image, boxes).max(axis=1) for image, boxes in cells])
     uncertain = int((best < classifier.config.uncertain_below).sum())
-    return UncertainShare(len(best), uncertain / len(best), _wilson_share(uncertain, len(best)))
+    return schema.UncertainShare(len(best), uncertain / len(best), _wilson_share(uncertain, len(best)))
 
 
 def _unknown_cells(unknown: str | None) -> dict[str, list[FoundCells]]:

@@ -20,6 +20,7 @@ from marrow.segmenter import Segmenter
 from training.common.metrics_schema import ChosenConfidence, CurvePoint, FieldMetrics, RecallOf, SegmenterMetrics
 from training.common.model_folder import update_config
 from training.common.plots import draw_curve
+from training.evaluation import matching
 from training.evaluation.ground_truth import (
     GroundTruth,
     annotation_file,
@@ -27,19 +28,6 @@ from training.evaluation.ground_truth import (
     coco_fields,
     segpc_fields,
     single_cells,
-)
-from training.evaluation.matching import (
-    F1_TOLERANCE,
-    RLE,
-    Match,
-    best_confidence,
-    detection_rles,
-    intervals,
-    match_boxes,
-    match_rles,
-    precision_recall,
-    recall_by,
-    summary,
 )
 
 Outliner = Callable[[np.ndarray, float], Sequence[Detection]]  # of an image and the lowest score to keep
@@ -56,8 +44,8 @@ class Outlined:
     """A field with what was found in it: the masks, and the comparison with the truth."""
 
     field: GroundTruth
-    found: list[RLE]
-    match: Match
+    found: list[matching.RLE]
+    match: matching.Match
 
 
 def measure(model: Path, data: str, benchmarks: Path | None) -> SegmenterMetrics:
@@ -78,13 +66,13 @@ def measure(model: Path, data: str, benchmarks: Path | None) -> SegmenterMetrics
     datasets = measure_outliner(segmenter, confidence, Path(data), benchmarks)
     update_config(model, confidence=confidence)
     draw_curve(curve, confidence, model / "precision_recall.png")
-    return SegmenterMetrics(datasets, ChosenConfidence(confidence, F1_TOLERANCE), curve)
+    return SegmenterMetrics(datasets, ChosenConfidence(confidence, matching.F1_TOLERANCE), curve)
 
 
 def choose_confidence(outliner: Outliner, data: Path) -> tuple[float, list[CurvePoint]]:
     """Choose the default confidence on the validation fields; return it and the curve it was chosen from."""
-    curve = precision_recall([one.match for one in outline(outliner, coco_fields(data, "validation"))])
-    return best_confidence(curve), curve
+    curve = matching.precision_recall([one.match for one in outline(outliner, coco_fields(data, "validation"))])
+    return matching.best_confidence(curve), curve
 
 
 def measure_outliner(
@@ -110,7 +98,7 @@ def measure_outliner(
             confidence,
             MATCHED,
             **average_precision(annotation_file(data, "test"), composed),
-            recall_by_overlap=recall_by(*_values(composed, lambda f: f.hidden), OVERLAP_BINS, confidence),
+            recall_by_overlap=matching.recall_by(*_values(composed, lambda f: f.hidden), OVERLAP_BINS, confidence),
             recall_by_diameter=_recall_by_diameter(composed, confidence),
         )
     empty = [one.match.found(confidence) for one in composed if not one.field.cells]
@@ -142,10 +130,12 @@ def outline(outliner: Outliner, fields: Iterable[GroundTruth]) -> list[Outlined]
 def _outline(outliner: Outliner, field: GroundTruth) -> Outlined:
     image = field.image()
     detections = list(outliner(image, LOWEST))[:MOST]
-    found = detection_rles(detections, image.shape[:2])
+    found = matching.detection_rles(detections, image.shape[:2])
     if len(field.boxes):
-        return Outlined(field, found, match_boxes(field.boxes, detections))
-    return Outlined(field, found, match_rles(field.cells, found, [detection.score for detection in detections]))
+        return Outlined(field, found, matching.match_boxes(field.boxes, detections))
+    return Outlined(
+        field, found, matching.match_rles(field.cells, found, [detection.score for detection in detections])
+    )
 
 
 def _field_metrics(
@@ -153,7 +143,7 @@ def _field_metrics(
 ) -> FieldMetrics:
     """Return those metrics of the matches that are known in these fields, and others that were measured already."""
     matches = [one.match for one in outlined]
-    values, bounds = summary(matches, confidence), intervals(matches, confidence)
+    values, bounds = matching.summary(matches, confidence), matching.intervals(matches, confidence)
     known: dict[str, Any] = {name: values[name] for name in names if not np.isnan(values[name])}
     return FieldMetrics(
         n_images=len(outlined),
@@ -165,12 +155,12 @@ def _field_metrics(
 
 
 def _recall_by_diameter(outlined: Sequence[Outlined], confidence: float) -> dict[str, RecallOf]:
-    return recall_by(*_values(outlined, GroundTruth.diameters), DIAMETER_BINS, confidence)
+    return matching.recall_by(*_values(outlined, GroundTruth.diameters), DIAMETER_BINS, confidence)
 
 
 def _values(
     outlined: Sequence[Outlined], quality: Callable[[GroundTruth], np.ndarray]
-) -> tuple[list[Match], list[np.ndarray]]:
+) -> tuple[list[matching.Match], list[np.ndarray]]:
     return [one.match for one in outlined], [quality(one.field) for one in outlined]
 
 

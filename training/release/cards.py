@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 
+import datasets
+import pyarrow.dataset
 import pyarrow.parquet as parquet
 from huggingface_hub import DatasetCard, SpaceCard
 
@@ -46,15 +47,11 @@ def describe_copy(readme: str, files: dict[str, Path]) -> str:
     Returns:
         The card, with a note below its heading and its ``size_categories`` set, unless it holds the usual rows.
     """
+    parts = {name: path for name, path in files.items() if name.startswith("data/") and name.endswith(".parquet")}
     splits: Counter[str] = Counter()
-    labels: Counter[str] = Counter()
-    sources: Counter[str] = Counter()
-    for name, path in files.items():
-        if name.startswith("data/") and name.endswith(".parquet"):
-            table = parquet.ParquetFile(path)
-            splits[name.removeprefix("data/").split("-")[0]] += table.metadata.num_rows
-            labels += _count(table, "label", _class_names(table))
-            sources += _count(table, "source")
+    for name, path in parts.items():
+        splits[name.removeprefix("data/").split("-")[0]] += parquet.read_metadata(path).num_rows
+    labels, sources = (_count(list(parts.values()), column) for column in ("label", "source"))
     rows = splits.total()
     if rows == USUAL_ROWS:
         return readme
@@ -74,14 +71,12 @@ def _listed(counts: Counter[str]) -> str:
     return ", ".join(f"{name} {number:,}" for name, number in counts.items())
 
 
-def _count(table: parquet.ParquetFile, column: str, names: list[str] | None = None) -> Counter[str]:
-    if column not in table.schema_arrow.names:
+def _count(files: list[Path], column: str) -> Counter[str]:
+    """Count the values of a column, by their names where it is one of classes; none where there is no such column."""
+    rows = pyarrow.dataset.dataset(files)
+    if column not in rows.schema.names:
         return Counter()
-    values = table.read(columns=[column]).column(column).to_pylist()
-    counts = Counter(names[value] if names else str(value) for value in values)
-    return Counter(dict(sorted(counts.items())))
-
-
-def _class_names(table: parquet.ParquetFile) -> list[str] | None:
-    written = (table.schema_arrow.metadata or {}).get(b"huggingface", b"{}")
-    return json.loads(written).get("info", {}).get("features", {}).get("label", {}).get("names")
+    kind = datasets.Features.from_arrow_schema(rows.schema)[column]
+    values = rows.to_table(columns=[column]).column(column).to_pylist()
+    names = kind.int2str(values) if isinstance(kind, datasets.ClassLabel) else map(str, values)
+    return Counter(dict(sorted(Counter(names).items())))

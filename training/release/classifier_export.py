@@ -15,7 +15,8 @@ from marrow.errors import MarrowError
 from marrow.files import atomic_path
 from training.classifier.config import EXPORTED
 from training.common.cost import training_cost
-from training.common.files import read_json, write_json
+from training.common.files import read_json
+from training.common.model_folder import update_config
 from training.weights.keras_to_transformers import transformers_model
 from training.weights.onnx_storage import OPSET, store_halved
 
@@ -42,22 +43,20 @@ def export_classifier(run_dir: Path, out: Path) -> None:
             if parameter.is_floating_point():
                 parameter.copy_(parameter.half().float())
     save_transformers(model, run["crop"]["size"], out)
-    config = read_json(out / "config.json")
-    config |= {
-        "crop": run["crop"],
-        "tta_rotations": run["config"].get("tta_rotations", 1),
-        "trained_on": run["trained_on"],
-    }
-    config |= {"temperature": 1.0, "reject_logit": None, "uncertain_below": 0.0}
-    config["outlier_exposure"] = {
-        "share": run["config"].get("outlier_exposure", 0),
-        "cells": run.get("outlier_exposure", {}),
-    }
-    config["initial_weights"] = run.get("initial_weights") or Path(run["config"]["init"]).name
-    if "resumed_from" in run:
-        config["resumed_from"] = run["resumed_from"]
-    config["training"] = training_cost(run_dir)
-    write_json(out / "config.json", config)
+    exposure = {"share": run["config"].get("outlier_exposure", 0), "cells": run.get("outlier_exposure", {})}
+    update_config(
+        out,
+        crop=run["crop"],
+        tta_rotations=run["config"].get("tta_rotations", 1),
+        trained_on=run["trained_on"],
+        temperature=1.0,
+        reject_logit=None,
+        uncertain_below=0.0,
+        outlier_exposure=exposure,
+        initial_weights=run.get("initial_weights") or Path(run["config"]["init"]).name,
+        **({"resumed_from": run["resumed_from"]} if "resumed_from" in run else {}),
+        training=training_cost(run_dir),
+    )
     export_onnx(model, run["crop"]["size"], out / "model.onnx")
 
 
@@ -68,12 +67,8 @@ def save_transformers(model: MobileNetV2ForImageClassification, size: int, out: 
     tensors = {k: v.half() if v.is_floating_point() else v for k, v in load_file(path).items()}
     with atomic_path(path) as beside:
         save_file(tensors, beside, metadata={"format": "pt"})
-    MobileNetV2ImageProcessor(
-        size={"height": size, "width": size},
-        do_center_crop=False,
-        image_mean=[0.5, 0.5, 0.5],
-        image_std=[0.5, 0.5, 0.5],
-    ).save_pretrained(out)
+    sides, half = {"height": size, "width": size}, [0.5, 0.5, 0.5]
+    MobileNetV2ImageProcessor(size=sides, do_center_crop=False, image_mean=half, image_std=half).save_pretrained(out)
 
 
 def export_onnx(model: MobileNetV2ForImageClassification, size: int, path: Path) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
+from training.common.process import run_python
 
-def export_and_measure(kind: str, run_dir: Path, out: Path, data: str | Path, unknown: str | None = None) -> int:
+
+def export_and_measure(kind: str, run_dir: Path, out: Path, data: str | Path, unknown: str | None = None) -> None:
     """Export a finished run and measure the Hub folder that comes of it.
 
     Tensorflow and torchvision cannot live in one process, so neither step runs in the caller's.
@@ -19,15 +19,9 @@ def export_and_measure(kind: str, run_dir: Path, out: Path, data: str | Path, un
         data: what to measure on.
         unknown: cells of no class, to measure on too.
 
-    Returns:
-        0, or the exit code of the first step that failed.
+    Raises:
+        MarrowError: a step failed; its own message is on stderr.
     """
-    steps = (
-        ("training.export", kind, "--run-dir", run_dir, "--output-dir", out),
-        ("training.measure", kind, "--model", out, "--data", data, *(("--unknown", unknown) if unknown else ())),
-    )
-    for step in steps:
-        code = subprocess.run([sys.executable, "-m", *map(str, step)], check=False).returncode
-        if code:
-            return code
-    return 0
+    others = ("--unknown", unknown) if unknown else ()
+    run_python("-m", "training.export", kind, "--run-dir", run_dir, "--output-dir", out)
+    run_python("-m", "training.measure", kind, "--model", out, "--data", data, *others)

@@ -22,20 +22,10 @@ from huggingface_hub.errors import HFValidationError, HTTPError, OfflineModeIsEn
 from marrow import __version__
 from marrow.errors import MarrowError
 from training.common.paths import ROOT
+from training.release import remote
 from training.release.cards import describe_copy, pin_space
 from training.release.checks import analyze_example, pull_back
 from training.release.errors import explain
-from training.release.remote import (
-    TITLE,
-    Plan,
-    diff_repo,
-    head_commit,
-    overriding_variables,
-    push,
-    refuse_to_overwrite,
-    tag,
-    version_tag,
-)
 from training.release.repos import DATASET, MODELS, REPO_SPECS, SPACE, RepoSpec, find_files
 
 
@@ -48,9 +38,9 @@ class PublishOptions:
         hub_dir: folder of both models.
         space_dir: folder of the Space.
         dataset_dir: folder with ``README.md`` and ``data/*.parquet``; ``None`` leaves the data set out.
-        only: push this repo alone, by its name in :data:`training.release.repos.REPO_SPECS`.
+        only: remote.push this repo alone, by its name in :data:`training.release.repos.REPO_SPECS`.
         private: make new repos private.
-        dry_run: say what would be pushed, and push nothing.
+        dry_run: say what would be pushed, and remote.push nothing.
         pr: open pull requests instead of pushing; no tags.
         force: overwrite what others changed on the Hub.
     """
@@ -72,7 +62,7 @@ class Release:
 
     Attributes:
         options: what is asked for.
-        specs: the repos to push, in order.
+        specs: the repos to remote.push, in order.
         folders: folder by repo, also of those that are not pushed.
         stage: an empty folder for cards as they are published.
         api: client of the Hub.
@@ -114,7 +104,7 @@ class Release:
 
     def _head(self, spec: RepoSpec) -> str:
         try:
-            return head_commit(self.api, self.repo(spec), spec.repo_type)
+            return remote.head_commit(self.api, self.repo(spec), spec.repo_type)
         except RepositoryNotFoundError as error:
             if spec in self.specs:
                 return "0" * 40  # not pushed yet
@@ -174,7 +164,7 @@ def check_token(release: Release) -> None:
         )
 
 
-def plan_repo(release: Release, spec: RepoSpec) -> Plan:
+def plan_repo(release: Release, spec: RepoSpec) -> remote.Plan:
     """Compare one repo with what it shall be.
 
     Raises:
@@ -183,13 +173,13 @@ def plan_repo(release: Release, spec: RepoSpec) -> Plan:
     """
     options = release.options
     with release.doing(spec.name):
-        plan = diff_repo(release.api, spec, release.repo(spec), release.files(spec))
+        plan = remote.diff_repo(release.api, spec, release.repo(spec), release.files(spec))
         if options.pr and plan.head is None:
             raise MarrowError(f"{spec.name}: there is no {plan.repo} yet; publish it once without --pr.")
         if plan.foreign and not options.force:
-            refuse_to_overwrite(release.api, plan)
+            remote.refuse_to_overwrite(release.api, plan)
         if spec is SPACE and plan.head and not (options.force or options.dry_run):
-            for name, value in overriding_variables(release.api, plan.repo).items():
+            for name, value in remote.overriding_variables(release.api, plan.repo).items():
                 raise MarrowError(
                     f"space: its variable {name} has it run {value} whatever is published; delete the variable "
                     "in the Space's settings, or give --force to have that done."
@@ -197,8 +187,8 @@ def plan_repo(release: Release, spec: RepoSpec) -> Plan:
     return plan
 
 
-def say_what_would_be_done(release: Release, plans: dict[RepoSpec, Plan]) -> None:
-    """Print a line for each repo, and push nothing."""
+def say_what_would_be_done(release: Release, plans: dict[RepoSpec, remote.Plan]) -> None:
+    """Print a line for each repo, and remote.push nothing."""
     for spec, plan in plans.items():
         what = f"would be made with {len(plan.files)} files, {plan.size / 1e6:.1f} MB"
         if plan.up_to_date:
@@ -210,14 +200,14 @@ def say_what_would_be_done(release: Release, plans: dict[RepoSpec, Plan]) -> Non
         print(f"{spec.name:10} {release.url(spec)} {what}", flush=True)
 
 
-def push_repo(release: Release, plan: Plan) -> None:
+def push_repo(release: Release, plan: remote.Plan) -> None:
     """Push one repo and print a line with its commit."""
     options, spec = release.options, plan.spec
     with release.doing(spec.name):
-        title = f"{TITLE} {source_revision()}"
-        commit = push(release.api, plan, title, private=options.private, pull_request=options.pr)
+        title = f"{remote.TITLE} {source_revision()}"
+        commit = remote.push(release.api, plan, title, private=options.private, pull_request=options.pr)
         if spec is SPACE and options.force and plan.head and not options.pr:
-            for name in overriding_variables(release.api, plan.repo):
+            for name in remote.overriding_variables(release.api, plan.repo):
                 release.api.delete_space_variable(plan.repo, name)
     release.commits[spec] = commit
     done = "unchanged at" if plan.up_to_date else "pull request with" if options.pr else "commit"
@@ -225,7 +215,7 @@ def push_repo(release: Release, plan: Plan) -> None:
 
 
 def publish(options: PublishOptions) -> None:
-    """Check everything, push, pull back and try, then tag; with printed lines for what is done.
+    """Check everything, remote.push, pull back and try, then tag; with printed lines for what is done.
 
     Raises:
         MarrowError: something is missing or wrong; the line says what, and what to do.
@@ -268,22 +258,17 @@ def _carry_out(release: Release, work: Path) -> None:
     if all(_is_tagged(release, spec) for spec in release.specs):
         print("nothing to do: all of it was published and checked before", flush=True)
         return
-    pulled = {}
-    for spec in release.specs:
-        with release.doing(spec.name):
-            commit, files = release.commits[spec], release.files(spec)
-            pulled[spec] = pull_back(release.api, spec, release.repo(spec), commit, files, cache)
+    pulled = {spec: _pull(release, spec, cache) for spec in release.specs}
     said = "the same files came back"
     if SPACE in pulled:
         said = _analyze(release, pulled[SPACE], cache, work, pinned=True)
     elif models:
         said = _analyze(release, release.folders[SPACE], cache, work, pinned=False)
     print(f"checked    {said}", flush=True)
-    if not release.options.pr:
-        for spec in release.specs:
-            with release.doing(spec.name):
-                repo, commit = release.repo(spec), release.commits[spec]
-                print(f"tagged     {repo} {tag(release.api, spec, repo, commit, __version__)}", flush=True)
+    for spec in release.specs if not release.options.pr else ():
+        with release.doing(spec.name):
+            repo, commit = release.repo(spec), release.commits[spec]
+            print(f"tagged     {repo} {remote.tag(release.api, spec, repo, commit, __version__)}", flush=True)
     if release.options.private and SPACE in release.specs:
         print("private    give the Space the secret HF_TOKEN, one that may read, so that it can pull its models")
 
@@ -295,10 +280,14 @@ def _try_before_the_space_moves(release: Release, cache: Path, work: Path) -> No
             release.api.snapshot_download(repo, revision=commit, cache_dir=cache)
     for spec in MODELS:
         if spec in release.commits:
-            with release.doing(spec.name):
-                files, commit = release.files(spec), release.commits[spec]
-                pull_back(release.api, spec, release.repo(spec), commit, files, cache)
+            _pull(release, spec, cache)
     _analyze(release, release.folders[SPACE], cache, work, pinned=False)
+
+
+def _pull(release: Release, spec: RepoSpec, cache: Path) -> Path:
+    with release.doing(spec.name):
+        commit, files = release.commits[spec], release.files(spec)
+        return pull_back(release.api, spec, release.repo(spec), commit, files, cache)
 
 
 def _analyze(release: Release, space: Path, cache: Path, work: Path, pinned: bool) -> str:
@@ -318,6 +307,5 @@ def _analyze(release: Release, space: Path, cache: Path, work: Path, pinned: boo
 
 def _is_tagged(release: Release, spec: RepoSpec) -> bool:
     with release.doing(spec.name):
-        refs = release.api.list_repo_refs(release.repo(spec), repo_type=spec.repo_type)
-    tags = {ref.name: ref.target_commit for ref in refs.tags}
-    return version_tag(tags, release.commits[spec], __version__) is not None
+        tags = remote.tags(release.api, spec, release.repo(spec))
+    return remote.version_tag(tags, release.commits[spec], __version__) is not None

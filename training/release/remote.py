@@ -195,13 +195,18 @@ def tag(api: HfApi, spec: RepoSpec, repo: str, commit: str, version: str) -> str
     Returns:
         The name, which may have been there before.
     """
-    tags = {ref.name: ref.target_commit for ref in api.list_repo_refs(repo, repo_type=spec.repo_type).tags}
-    if known := version_tag(tags, commit, version):
+    taken = tags(api, spec, repo)
+    if known := version_tag(taken, commit, version):
         return known
-    names = (f"v{version}", *(f"v{version}.post{n}" for n in range(1, len(tags) + 2)))
-    new = next(name for name in names if name not in tags)
+    names = (f"v{version}", *(f"v{version}.post{n}" for n in range(1, len(taken) + 2)))
+    new = next(name for name in names if name not in taken)
     api.create_tag(repo, tag=new, revision=commit, repo_type=spec.repo_type)
     return new
+
+
+def tags(api: HfApi, spec: RepoSpec, repo: str) -> dict[str, str]:
+    """Return the commit of each tag of a repo."""
+    return {ref.name: ref.target_commit for ref in api.list_repo_refs(repo, repo_type=spec.repo_type).tags}
 
 
 def version_tag(tags: Mapping[str, str], commit: str, version: str) -> str | None:

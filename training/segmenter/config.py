@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from pydantic.dataclasses import dataclass
+
+from marrow.records import STRICT
 
 ARCHITECTURE = "yolov8-seg-mobilenetv2.yaml"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class SegmenterTraining:
     """One experiment; see ``training/configs/``.
 

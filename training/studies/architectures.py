@@ -11,11 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -25,12 +24,14 @@ from training.classifier.config import EXPORTED, ClassifierTraining, chosen_cell
 from training.classifier.data import Cells, load_cells, real_cells
 from training.common.config import load_config
 from training.common.environment import machine
-from training.common.files import lock_run, output_folder, read_json, write_json, write_text
+from training.common.files import lock_run, output_folder, read_json, write_json, write_report
 from training.common.markdown import table, with_interval
 from training.common.plots import ACCENT, INK, PALE, make_axes, save_figure
+from training.common.timing import median_milliseconds
 from training.evaluation.bootstrap import intervals
 
 BATCHES = (1, 16)
+TRAINED = ("cells", "epochs", "accuracy", "macro F1")
 Row = Mapping[str, Any]
 
 
@@ -135,17 +136,11 @@ def latency(file: Path, size: int, repeats: int = 30) -> dict[str, float]:
         compiled = ov.Core().compile_model(path, "CPU", options)
         times = {}
         for batch in BATCHES:
-            pixels = np.zeros((batch, size, size, 3), np.float32)
-            compiled(pixels)
-            times[str(batch)] = round(median(_timed(compiled, pixels) for _ in range(repeats)) / batch * 1000, 2)
-        del compiled  # it maps the file that goes with the folder
+            run = partial(compiled, np.zeros((batch, size, size, 3), np.float32))
+            run()
+            times[str(batch)] = round(median_milliseconds(run, repeats) / batch, 2)
+        del compiled, run  # it maps the file that goes with the folder
     return times
-
-
-def _timed(network: Any, pixels: np.ndarray) -> float:
-    start = perf_counter()
-    network(pixels)
-    return perf_counter() - start
 
 
 def read_experiments(
@@ -182,10 +177,8 @@ def write_comparison(rows: Sequence[Row], subset: int | None, command: str, out:
         out: folder to write.
     """
     comparison = {"caption": caption(rows, subset), "command": command, "machine": machine(), "rows": rows}
-    write_json(out / "comparison.json", comparison)
-    write_text(out / "comparison.md", markdown(comparison))
     draw(comparison, out / "comparison.png")
-    return markdown(comparison)
+    return write_report(out, "comparison", comparison, markdown(comparison))
 
 
 def caption(rows: Sequence[Row], subset: int | None) -> str:
@@ -221,40 +214,26 @@ def _parts(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
 
 
 def _network_table(rows: Sequence[Row]) -> str:
-    head = ["network", "start", "cells", "epochs", "accuracy", "macro F1", "parameters", "file, MB"]
-    lines = [
-        [
-            row["name"],
-            _start(row),
-            row["training_cells"],
-            row["config"]["epochs"],
-            with_interval(row["accuracy"], row["intervals"]["accuracy"]),
-            with_interval(row["macro_f1"], row["intervals"]["macro_f1"]),
-            f"{row['parameters'] / 1e6:.2f} M",
-            f"{row['file_mb']:.1f}",
-            *(f"{milliseconds:.1f}" for milliseconds in row["ms_per_cell"].values()),
-            f"{row['training_seconds']:.0f}",
-        ]
-        for row in rows
-    ]
+    lines = []
+    for row in rows:
+        size = [f"{row['parameters'] / 1e6:.2f} M", f"{row['file_mb']:.1f}"]
+        times = [f"{milliseconds:.1f}" for milliseconds in row["ms_per_cell"].values()]
+        lines.append([row["name"], _start(row), *_trained(row), *size, *times, f"{row['training_seconds']:.0f}"])
     times = [f"ms per cell, batch {batch}" for batch in (rows[0]["ms_per_cell"] if rows else ())]
-    return table([*head, *times, "training, s"], lines)
+    return table(["network", "start", *TRAINED, "parameters", "file, MB", *times, "training, s"], lines)
 
 
 def _study_table(rows: Sequence[Row]) -> str:
-    lines = [
-        [
-            row["config"]["balancing"],
-            "on" if row["config"]["augment"] else "off",
-            row["training_cells"],
-            row["config"]["epochs"],
-            with_interval(row["accuracy"], row["intervals"]["accuracy"]),
-            with_interval(row["macro_f1"], row["intervals"]["macro_f1"]),
-            f"{row['training_seconds']:.0f}",
-        ]
-        for row in rows
-    ]
-    return table(["balancing", "augmentation", "cells", "epochs", "accuracy", "macro F1", "training, s"], lines)
+    lines = []
+    for row in rows:
+        augmented = "on" if row["config"]["augment"] else "off"
+        lines.append([row["config"]["balancing"], augmented, *_trained(row), f"{row['training_seconds']:.0f}"])
+    return table(["balancing", "augmentation", *TRAINED, "training, s"], lines)
+
+
+def _trained(row: Row) -> list[Any]:
+    metrics = [with_interval(row[name], row["intervals"][name]) for name in ("accuracy", "macro_f1")]
+    return [row["training_cells"], row["config"]["epochs"], *metrics]
 
 
 def _start(row: Row) -> str:

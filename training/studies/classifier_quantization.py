@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from marrow.runtime import compile_onnx
 from training.classifier.data import Cells, load_cells, real_cells
 from training.common.environment import machine
 from training.common.markdown import table
+from training.common.timing import median_milliseconds
 from training.studies.segmenter_quantization import quantize
 
 CALIBRATION = 16  # training cells of each class that the ranges of int8 are taken from
@@ -77,9 +77,10 @@ def measure_variants(variants: Mapping[str, Classifier], files: Mapping[str, Pat
     """Measure each variant; the keys of its metrics are those of ``COLUMNS``."""
     crops = cells.crops(variants["single"].crop)
     named = {name: _name(classifier, crops) for name, classifier in variants.items()}
+    inputs = network_input(crops[:BATCH])
     return {
         name: {
-            "ms": round(_milliseconds(classifier, crops[:BATCH]), 2),
+            "ms": round(median_milliseconds(partial(classifier._network, inputs), REPEATS) / len(inputs), 2),
             "file_mb": round(files[name].stat().st_size / 1e6, 1),
             "accuracy": float((named[name] == cells.labels).mean()),
             "changed": float((named[name] != named["single"]).mean()),
@@ -90,15 +91,6 @@ def measure_variants(variants: Mapping[str, Classifier], files: Mapping[str, Pat
 
 def _name(classifier: Classifier, crops: np.ndarray) -> np.ndarray:
     return probabilities(classifier.logits(crops), classifier.config.temperature).argmax(axis=1)
-
-
-def _milliseconds(classifier: Classifier, crops: np.ndarray) -> float:
-    inputs, times = network_input(crops), []
-    for _ in range(REPEATS):
-        start = perf_counter()
-        classifier._network(inputs)
-        times.append(1000 * (perf_counter() - start) / len(inputs))
-    return median(times)
 
 
 def choose(variants: Mapping[str, Mapping[str, Any]]) -> str:

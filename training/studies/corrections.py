@@ -12,11 +12,7 @@ A study that was stopped goes on where it stood.
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,10 +33,12 @@ from marrow.flags import save_flag
 from marrow.pipeline import Models, analyze
 from marrow.stain import background_colour
 from training.classifier.data import Cells, at_most, load_cells, real_cells
+from training.common.cost import training_cost
 from training.common.environment import machine
-from training.common.files import lock_run, read_json, write_json, write_text
+from training.common.files import lock_run, read_json, write_json
 from training.common.markdown import number, table, with_interval
 from training.common.paths import ROOT
+from training.common.process import run_python
 from training.evaluation.bootstrap import LEVELS, resampled_confusions
 from training.evaluation.matching import match_masks
 
@@ -222,16 +220,16 @@ def compare(before: np.ndarray, after: np.ndarray, cells: Cells) -> dict[str, An
         Accuracies and their difference with 95 % bootstrap intervals over near-duplicate groups; the cells ``gained``
         and ``lost``, and the ``p`` of the exact McNemar test on them.
     """
-    guesses = {"before": before.argmax(axis=1), "after": after.argmax(axis=1)}
-    right = {name: guess == cells.labels for name, guess in guesses.items()}
-    shares = {}
-    for name, guess in guesses.items():  # the same seed draws the same groups for both
-        confusions = resampled_confusions(guess, cells.labels, cells.groups, len(cells.codes))
+    values, right, shares = {}, {}, {}
+    for name, predicted in (("before", before), ("after", after)):  # the same seed draws the same groups for both
+        guesses = predicted.argmax(axis=1)
+        confusions = resampled_confusions(guesses, cells.labels, cells.groups, len(cells.codes))
+        right[name] = guesses == cells.labels
+        values[name] = float(right[name].mean())
         shares[name] = np.trace(confusions, axis1=1, axis2=2) / confusions.sum(axis=(1, 2))
+    values["difference"] = values["after"] - values["before"]
     shares["difference"] = shares["after"] - shares["before"]
     gained, lost = (int((right[a] & ~right[b]).sum()) for a, b in (("after", "before"), ("before", "after")))
-    values = {name: float(hits.mean()) for name, hits in right.items()}
-    values["difference"] = values["after"] - values["before"]
     return {
         "n": len(cells),
         **values,
@@ -292,18 +290,6 @@ def _row(title: str, metrics: Mapping[str, Any]) -> list[Any]:
 # The steps
 
 
-def run(*command: str | Path) -> None:
-    """Run a command of the project, with its output shown.
-
-    Raises:
-        MarrowError: it failed; its own message is on stderr.
-    """
-    print("$ python", *command, flush=True)
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "space")))}
-    if subprocess.run([sys.executable, *map(str, command)], env=environment, check=False).returncode:
-        raise MarrowError(f"{command[0]} failed, see above: repeat the command to go on.")
-
-
 def correct(study: CorrectionStudy) -> None:
     """Find a stain, flag corrected fields in it and build a set of them, into ``flags``, ``corrected``, ``made.json``.
 
@@ -320,7 +306,7 @@ def correct(study: CorrectionStudy) -> None:
     shares = ("--config", "imbalanced-12", "--allow-short", "--splits", "100/0/0")
     classes = ("--classes", *models.classifier.labels)
     source = ROOT / "dataset_scripts" / "bone_marrow_12.py"
-    run(source, "--data-dir", flags, *shares, *classes, "--out", study.out / "corrected")
+    run_python(source, "--data-dir", flags, *shares, *classes, "--out", study.out / "corrected")
     loss = round(tried["0.0"] - tried[str(strength)], 4)
     stain = {"strength": strength, "loss": loss, "accuracy_by_strength": tried}
     write_json(study.out / "made.json", {"stain": stain, "corrections": counts})
@@ -337,7 +323,7 @@ def go_on(study: CorrectionStudy, classifier: Path, extra: Sequence[str | Path])
     unknown = ("--unknown", study.unknown) if study.unknown else ()
     places = ("--config", study.config, "--run-dir", run_folder(classifier), "--output-dir", classifier)
     start = ("--resume-from", study.model, "--data", study.data)
-    run("-m", "training.train_classifier", *start, *extra, *unknown, *places)
+    run_python("-m", "training.train_classifier", *start, *extra, *unknown, *places)
 
 
 def run_folder(classifier: Path) -> Path:
@@ -354,9 +340,7 @@ def run_study(study: CorrectionStudy) -> dict[str, Any]:
     made, corrected = read_json(out / "made.json"), ("--extra-data", out / "corrected")
     for name, extra in (("classifier", corrected), ("control", ())):
         go_on(study, out / name, extra)
-    history = (run_folder(out / "classifier") / "history.jsonl").read_text(encoding="utf-8")
-    epochs = [json.loads(line) for line in history.splitlines()]
-    audit = read_json(out / "corrected" / "audit.json")
+    cost, audit = training_cost(run_folder(out / "classifier")), read_json(out / "corrected" / "audit.json")
     metrics = measure(
         {"before": study.model, "after": str(out / "classifier"), "control": str(out / "control")},
         real_cells(load_cells(study.data, "test")),
@@ -367,17 +351,6 @@ def run_study(study: CorrectionStudy) -> dict[str, Any]:
         "command": f"python -m training.correction_study --model REF --data DATA{given} --out DIR",
         "machine": machine(),
         **made,
-        "training": {
-            "epochs": len(epochs),
-            "seconds": sum(epoch["seconds"] for epoch in epochs),
-            "corrected": sum(audit["found"].values()),
-        },
+        "training": {name: cost[name] for name in ("epochs", "seconds")} | {"corrected": sum(audit["found"].values())},
         "metrics": metrics,
     }
-
-
-def write_study(result: Mapping[str, Any], out: Path) -> str:
-    """Write ``correction.json`` and ``correction.md``; return the Markdown."""
-    write_json(out / "correction.json", result)
-    write_text(out / "correction.md", markdown(result))
-    return markdown(result)

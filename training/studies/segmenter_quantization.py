@@ -16,9 +16,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -32,6 +30,7 @@ from marrow.segmenter import Segmenter, letterbox
 from training.common.environment import machine
 from training.common.files import read_json
 from training.common.markdown import table
+from training.common.timing import median_milliseconds
 from training.evaluation.ground_truth import GroundTruth, annotation_file, coco_fields
 from training.evaluation.matching import detection_rles, encode_rle, match_rles
 from training.evaluation.segmenter import average_precision, outline
@@ -150,13 +149,8 @@ def measure_variant(folder: Path, exact: bool, data: Path, fields: Sequence[Grou
     segmenter = (ExactSegmenter if exact else Segmenter).from_pretrained(str(folder))
     network = compile_onnx(folder / "model.onnx", exact)
     inputs = letterbox(fields[0].image(), segmenter.config.input_size)[0]
-    times = []
-    for _ in range(REPEATS):
-        start = perf_counter()
-        network(inputs)
-        times.append(1000 * (perf_counter() - start))
     return {
-        "ms": round(median(times), 1),
+        "ms": round(median_milliseconds(lambda: network(inputs), REPEATS), 1),
         "file_mb": round((folder / "model.onnx").stat().st_size / 1e6, 1),
         **average_precision(annotation_file(data, "test"), outline(segmenter, fields)),
         **agreement(segmenter, folder.parent / "f32" / "model.pt", fields[:AGREEING]),

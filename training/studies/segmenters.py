@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 
 from marrow.errors import MarrowError
 from marrow.segmenter import Segmenter
 from training.common.environment import machine
-from training.common.files import read_json, write_json, write_text
+from training.common.files import read_json, write_report
 from training.common.markdown import table, with_interval
 from training.common.metrics_schema import FieldMetrics, to_plain
+from training.common.timing import median_milliseconds
 from training.evaluation.ground_truth import coco_fields
 from training.evaluation.segmenter import Outliner, choose_confidence, measure_outliner
 from training.evaluation.watershed import outline_cells
@@ -82,13 +83,8 @@ def compare(outliners: Mapping[str, Outliner], data: Path, benchmarks: Path | No
 
 
 def _milliseconds(outliner: Outliner, data: Path, confidence: float) -> float:
-    times = []
-    for field in coco_fields(data, "test")[:TIMED]:
-        image = field.image()
-        start = perf_counter()
-        outliner(image, confidence)
-        times.append(1000 * (perf_counter() - start))
-    return round(median(times), 1)
+    images = [field.image() for field in coco_fields(data, "test")[:TIMED]]
+    return round(median(median_milliseconds(partial(outliner, image, confidence), 1) for image in images), 1)
 
 
 def markdown(rows: Sequence[Row], command: str) -> str:
@@ -98,15 +94,10 @@ def markdown(rows: Sequence[Row], command: str) -> str:
         for kind, metric, head in COLUMNS
         if any(kind in row.datasets and getattr(row.datasets[kind], metric) is not None for row in rows)
     ]
-    lines = [
-        [
-            row.name,
-            row.confidence,
-            *(_cell(row.datasets.get(kind), metric) for kind, metric, _ in columns),
-            row.ms_per_field,
-        ]
-        for row in rows
-    ]
+    lines = []
+    for row in rows:
+        metrics = [_cell(row.datasets.get(kind), metric) for kind, metric, _ in columns]
+        lines.append([row.name, row.confidence, *metrics, row.ms_per_field])
     head = ["outlined by", "confidence", *(head for _, _, head in columns), "ms per field"]
     return f"{table(head, lines)}\n\n```sh\n{command}\n```\n"
 
@@ -123,7 +114,5 @@ def write_comparison(rows: Sequence[Row], command: str, out: Path) -> str:
         command: what makes the comparison again.
         out: folder to write.
     """
-    plain = [to_plain(row) for row in rows]
-    write_json(out / "comparison.json", {"command": command, "machine": machine(), "rows": plain})
-    write_text(out / "comparison.md", markdown(rows, command))
-    return markdown(rows, command)
+    comparison = {"command": command, "machine": machine(), "rows": [to_plain(row) for row in rows]}
+    return write_report(out, "comparison", comparison, markdown(rows, command))

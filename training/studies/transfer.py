@@ -6,16 +6,14 @@ The curve is the mask mAP50 on the validation fields, as ultralytics measures it
 from __future__ import annotations
 
 import csv
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from marrow.errors import MarrowError
-from training.common.files import write_json, write_text
+from training.common.files import write_report
 from training.common.markdown import table
 from training.common.plots import ACCENT, INK, PALE, make_axes, save_figure
+from training.common.process import run_python
 
 METRIC = "metrics/mAP50(M)"  # ultralytics' column
 LEVEL = 0.8  # mAP50 that the table names the first epoch of
@@ -40,10 +38,8 @@ def run_study(starts: Mapping[str, str], data: Path, config: Path, out: Path) ->
     for name, start in starts.items():
         run_dir = out / name.replace(" ", "_")
         places = ("--config", config, "--run-dir", run_dir, "--output-dir", run_dir, "--train-only")
-        command = ("training.train_segmenter", "--data", data, "--classifier", start, *places)
         print(f"== {name}", flush=True)
-        if subprocess.run([sys.executable, "-m", *map(str, command)], check=False).returncode:
-            raise MarrowError(f"The training from {name} weights failed, see above: repeat the command to go on.")
+        run_python("-m", "training.train_segmenter", "--data", data, "--classifier", start, *places)
         curves[name] = read_curve(run_dir)
     return curves
 
@@ -88,7 +84,5 @@ def write_study(study: Mapping[str, Any], out: Path) -> str:
         study: ``command``, ``config``, ``fields`` (number by kind) and ``curves`` by start.
         out: folder to write.
     """
-    write_json(out / "transfer.json", study)
-    write_text(out / "transfer.md", markdown(study))
     draw(study["curves"], out / "transfer.png")
-    return markdown(study)
+    return write_report(out, "transfer", study, markdown(study))
