@@ -211,7 +211,8 @@ def _assert_the_case_opens_again(visitor, path: Path, first: Path, second: Path)
 
 def test_who_leaves_with_work_that_is_neither_saved_nor_kept_is_asked(page, smear_file):
     asked: list[str] = []
-    page.evaluate("() => { IDBFactory.prototype.open = () => { throw new DOMException('', 'SecurityError') } }")
+    page.add_init_script("IDBFactory.prototype.open = () => { throw new DOMException('', 'SecurityError') }")
+    visit(page, page.url)  # in a browser that keeps nothing
 
     def stay(dialog: Any) -> None:
         asked.append(dialog.type)
