@@ -7,7 +7,7 @@ DATASET ?=
 BENCHMARKS ?= ../shared/data
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo setup test test-all train bench lint publish cards requirements
+.PHONY: demo setup test test-all train bench lint publish cards requirements audit soak
 
 demo: $(VENV)/.demo  ## serve the Space with the embedded release on http://127.0.0.1:7860
 	@$(PY) space/app.py
@@ -50,6 +50,13 @@ publish: setup  ## NAMESPACE=… [DATASET=folder] [ONLY=part] [PRIVATE=1] [DRY_R
 
 requirements: setup  ## write every list of dependencies and the lock file from pyproject.toml
 	$(PY) -m training.requirements --lock
+
+soak: setup  ## hours of odd input, kills, full disks and 64 visitors; the figures go to benchmarks/results.json
+	$(PY) -m tests.soak
+	$(PY) -m model_cards.readme
+
+audit: setup  ## look the packages of requirements.lock up for known vulnerabilities
+	$(PY) -m training.audit
 
 $(PY):
 	$(PYTHON) -m venv $(VENV)

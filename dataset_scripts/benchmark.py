@@ -288,10 +288,13 @@ def measure(options: argparse.Namespace) -> None:
     """Measure the section that the command line asks for, print its metrics and keep them.
 
     Raises:
-        MarrowError: the images to measure on are missing.
+        MarrowError: the images to measure on are missing, or the file to keep the metrics in holds something else.
     """
+    try:
+        results = dict(json.loads(RESULTS.read_text(encoding="utf-8"))) if RESULTS.is_file() else {}
+    except (ValueError, TypeError) as error:
+        raise MarrowError(f"{RESULTS} holds no results of benchmarks: move it away.") from error
     metrics = options.section(options)
-    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
     text = json.dumps(results | {options.section.__name__: metrics}, indent=1, ensure_ascii=False)
     write_whole(RESULTS, f"{text}\n".encode())
     print(json.dumps(metrics, indent=1, ensure_ascii=False))

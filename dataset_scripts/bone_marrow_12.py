@@ -24,21 +24,24 @@ What is not said is known of the public archives, by their whole layout, and of 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import hashlib
 import io
+import itertools
 import json
 import os
 import re
 import shutil
 import signal
+import stat
 import sys
 import tempfile
 import unicodedata
 import warnings
 import zipfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
@@ -57,7 +60,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
-VERSION = "2.1.0"
+VERSION = "2.2.0"
+COMMAND = "bone_marrow_12"
 NAMES_21 = {
     "ABE": "abnormal eosinophil", "ART": "artefact", "BAS": "basophil", "BLA": "blast", "EBO": "erythroblast",
     "EOS": "eosinophil", "FGC": "faggot cell", "HAC": "hairy cell", "KSC": "smudge cell", "LYI": "immature lymphocyte",
@@ -72,6 +76,8 @@ SPLITS = ("train", "validation", "test")
 ORIGINS = ("bone_marrow", "blood", "drawn", "unknown")
 MARKER = "origin.json"  # in a folder of cells, {"origin": …, "laboratory": …}
 MANIFEST = ("split", "label", "origin", "sha256")
+CLASSES_MARK = "# classes: "  # first line of a manifest
+AUDIT = "audit.json"  # names the files that were written, and so marks the folder
 OLD_MANIFEST = ("split", "label", "sha256")  # before version 2.1.0
 ARCHIVE = "https://doi.org/10.7937/TCIA.AXH3-T579"
 LAYOUT = (
@@ -81,6 +87,7 @@ LAYOUT = (
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp"}
 NO_CLASS = "no class"
+FORMATS = ("JPEG", "PNG", "BMP", "DIB", "TIFF", "GIF", "WEBP")  # whatever the file is called
 NO_CELLS = {"thumbs.db", "desktop.ini"}
 FLAG_FILES = {"image.png", "mask.png"}  # of a flagged field, beside its crops
 UNFINISHED = ".part"  # ending of the folder of a flag that is still being written
@@ -102,6 +109,12 @@ class DatasetError(Exception):
 
 class NoImagesError(DatasetError):
     """The sources hold no image of the classes."""
+
+
+STORED = re.compile(  # what a run writes beside the set, until that is whole
+    r"key|thumbs\.u8|\d{5}(\.partial)?\.npz|\d{5}\.bin|set/(README\.md|manifest\.csv|audit\.json|figures/[^/]+)"
+    r"|set/data/\w+-\d{5}-of-\d{5}\.(parquet|partial)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +241,8 @@ class BoneMarrow12(datasets.GeneratorBasedBuilder):
 
     def _generate_examples(self, rows: list[Row]) -> Iterator[tuple[str, dict]]:
         for index, row in enumerate(rows):
-            if row.stored_as_is and os.path.isdir(row.root):  # the cache holds a path, where a file serves as it is
+            is_file = row.stored_as_is and os.path.isdir(row.root) and _text(row.path) == row.path
+            if is_file:  # the cache holds a path, where a file serves as it is
                 image = {"path": str(Path(row.root, row.path)), "bytes": None}
             else:  # no path: datasets would store that and forget the bytes
                 image = {"path": None, "bytes": stored_bytes(read_bytes(row))[0]}
@@ -290,6 +304,10 @@ def build_rows(config: BoneMarrowConfig, store: Path, keep_bytes: bool = False) 
     if len(config.shares) != 3 or sum(config.shares) != 100 or min(config.shares) < 0:
         raise DatasetError(f"The splits {config.shares} do not add up to 100: give three percentages, as in 80/10/10.")
     found, skipped, other = find_images(config.sources(), config.classes, config.said())
+    present = {row.code for row in found}
+    for code in config.classes:
+        if code not in NAMES_21 and code not in present:
+            raise DatasetError(f"{code} is no class of the sources: use codes of {' '.join(CODES_21)}.")
     by_class = {code: sorted((r for r in found if r.code == code), key=_draw(config.seed)) for code in config.classes}
     _refuse_short(Counter(row.code for row in found), config)
     scan = Scan(store, config.workers, keep_bytes, _run_key(config, by_class, keep_bytes))
@@ -330,7 +348,7 @@ def _run_key(config: BoneMarrowConfig, by_class: dict[str, list[Row]], keep_byte
     for rows in by_class.values():
         for row in rows:
             digest.update(f"{_stamped(row)}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
+    return f"{COMMAND} {digest.hexdigest()}"
 
 
 def _stamped(row: Row) -> str:
@@ -387,7 +405,8 @@ def find_images(
             else:
                 rows.append(_with_origin(row, said[source_index], known))
     if not rows:
-        raise NoImagesError(f"No images in {', '.join(map(str, sources)) or 'no source'}: expected {LAYOUT}.")
+        names = ", ".join(map(str, sources)) or "no source"
+        raise NoImagesError(f"No images of {' '.join(classes)} in {names}: expected {LAYOUT}.")
     return list(dict.fromkeys(rows)), skipped, other
 
 
@@ -404,37 +423,60 @@ def _listing(source: Path) -> Iterator[Row]:
     elif source.suffix.lower() == ".csv":
         yield from _list_csv(source)
     elif zipfile.is_zipfile(source):
-        try:
-            with zipfile.ZipFile(source) as archive:
-                members = archive.infolist()
-        except zipfile.BadZipFile as error:
-            raise DatasetError(f"The zip {source} is damaged ({error}): fetch it again.") from error
-        for member in members:
-            if not member.is_dir() and not _hidden(member.filename):
-                yield Row(str(source), member.filename, fingerprint=(member.file_size, member.CRC))
+        yield from _list_zip(source)
     else:
         raise DatasetError(f"{source} is no folder, zip or CSV: expected {LAYOUT}.")
 
 
 def _list_folder(source: Path) -> Iterator[Row]:
-    for folder, _, files in os.walk(source, onerror=_raise, followlinks=True):
-        inside = Path(folder).relative_to(source)
+    for folder, _, files in _folders(source):
         for file in files:
-            path = (inside / file).as_posix()
+            path = Path(folder, file).relative_to(source).as_posix()
             if not _hidden(path):
                 yield Row(str(source), path, fingerprint=_fingerprint(Path(folder, file)))
+
+
+def _folders(source: Path) -> Iterator[tuple[str, str, list[str]]]:
+    """Walk a folder and what its links lead to: yield the path, the real path and the files of each folder once.
+
+    A folder counts where it lies, not where a link leads to it, and a link back up is not followed.
+    """
+    seen: set[str] = set()
+    starts = {str(source)}
+    while starts:
+        start = min(starts)
+        starts.remove(start)
+        target = os.path.realpath(start)
+        if target in seen or f"{os.path.realpath(os.path.dirname(start))}/".startswith(f"{target}/"):
+            continue
+        for folder, inner, files in os.walk(start, onerror=_raise):
+            real = os.path.realpath(folder)
+            seen.add(real)
+            starts |= {path for path in (os.path.join(folder, name) for name in inner) if os.path.islink(path)}
+            inner[:] = [name for name in inner if os.path.join(real, name) not in seen]
+            yield folder, real, files
 
 
 def _raise(error: OSError) -> None:
     raise error
 
 
-def _list_csv(source: Path) -> Iterator[Row]:
+def _list_zip(source: Path) -> Iterator[Row]:
     try:
-        with source.open(newline="", encoding="utf-8-sig") as file:
-            table = list(csv.DictReader(file))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{source} cannot be read as a CSV file ({error}): save it as UTF-8.") from error
+        with zipfile.ZipFile(source) as archive:
+            members = [member for member in archive.infolist() if not member.is_dir()]
+    except Exception as error:  # of many kinds, by what is damaged
+        raise DatasetError(f"The zip {source} is damaged ({error}): fetch it again.") from error
+    twice = [name for name, number in Counter(member.filename for member in members).items() if number > 1]
+    if twice:
+        raise DatasetError(f"The zip {source} holds {_text(twice[0])} twice: pack it again with each name once.")
+    for member in members:
+        if not _hidden(member.filename):
+            yield Row(str(source), member.filename, fingerprint=(member.file_size, member.CRC))
+
+
+def _list_csv(source: Path) -> Iterator[Row]:
+    table = _read_csv(source)
     names = {name.strip().casefold(): name for name in (table[0] if table else {}) if name}
     path = next((names[name] for name in ("path", "file", "filename", "image") if name in names), None)
     label = next((names[name] for name in ("label", "class", "code") if name in names), None)
@@ -447,6 +489,19 @@ def _list_csv(source: Path) -> Iterator[Row]:
             _checked_origin(origin, f"line {number} of {source}")
             row = Row(str(source.parent), file, line[label] or NO_CLASS, fingerprint=_fingerprint(source.parent / file))
             yield replace(row, origin=origin, laboratory=laboratory)
+
+
+def _read_csv(source: Path) -> list[dict[str, str]]:
+    """Read a table in UTF-8, or UTF-16 with its mark, with commas, semicolons, tabs or bars between the columns."""
+    try:
+        data = read_bytes(Row(str(source.parent), source.name))
+        text = data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
+        if "\0" in text:
+            raise csv.Error("it holds a null character")
+        separator = max(",;\t|", key=text.partition("\n")[0].count)
+        return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=separator))
+    except (ValueError, csv.Error) as error:
+        raise DatasetError(f"{source} cannot be read as a CSV file ({error}): save it as UTF-8.") from error
 
 
 def _hidden(path: str) -> bool:
@@ -535,7 +590,7 @@ def _note(row: Row) -> tuple[str, str]:
     try:
         first = read_bytes(row).decode("utf-8").strip()
         note = json.loads(first if row.path.endswith(MARKER) else first.split("\n")[0])
-    except (OSError, ValueError, zipfile.BadZipFile):
+    except Exception:  # a zip, too, may be damaged in many ways
         return "", ""
     if not isinstance(note, dict):
         return "", ""
@@ -590,12 +645,18 @@ def read_bytes(row: Row) -> bytes:
     """
     archive = _open_zip(row.root, os.getpid()) if os.path.isfile(row.root) else None
     file = Path(row.root, row.path)
-    if (archive.getinfo(row.path).file_size if archive else file.stat().st_size) > MAX_BYTES:
-        raise ValueError(f"more than {MAX_BYTES // 1_000_000} MB")
-    data = archive.read(row.path) if archive else file.read_bytes()
-    if not data:
+    if archive:
+        size = archive.getinfo(row.path).file_size
+    else:
+        status = file.stat()
+        size = status.st_size
+        if not stat.S_ISREG(status.st_mode):  # a pipe or a device may give no end of bytes, or none
+            raise ValueError("no regular file")
+    if not size:
         raise ValueError("an empty file")
-    return data
+    if size > MAX_BYTES:
+        raise ValueError(f"more than {MAX_BYTES // 1_000_000} MB")
+    return archive.read(row.path) if archive else file.read_bytes()
 
 
 @lru_cache(maxsize=4)
@@ -615,12 +676,13 @@ def stored_bytes(data: bytes) -> tuple[bytes, bool, Image.Image]:
         codec writes it differently); whether they are the file itself; and the decoded RGB image.
 
     Raises:
-        ValueError: more than ``MAX_PIXELS`` pixels or a mode that is no photograph; Pillow's errors for damaged files.
+        ValueError: more than ``MAX_PIXELS`` pixels, a mode that is no photograph, or several pictures; Pillow's errors
+            for damaged files.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            image = Image.open(io.BytesIO(data))
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
         except Image.DecompressionBombError as error:
             raise ValueError(f"more than {MAX_PIXELS // 1_000_000} megapixels") from error
         except UnidentifiedImageError as error:
@@ -629,10 +691,15 @@ def stored_bytes(data: bytes) -> tuple[bytes, bool, Image.Image]:
             if image.width * image.height > MAX_PIXELS:
                 raise ValueError(f"{image.width}×{image.height}, more than {MAX_PIXELS // 1_000_000} megapixels")
             if image.mode not in MODES and not image.mode.startswith("I;16"):
-                raise ValueError(f"pixels of mode {image.mode}")
+                raise ValueError(f"pixels of mode {image.mode}: save it as 8-bit RGB")
+            if image.format == "TIFF" and _pages(image) > 1:
+                raise ValueError("several pictures in one file: save each in a file of its own")
+            deep = any(";16" in str(tile[3]) for tile in image.tile)
             plain = image.mode == "RGB" and image.getexif().get(0x0112, 1) in (0, 1)
             image.load()
             rgb = image.copy() if plain else _to_rgb(ImageOps.exif_transpose(image))
+            if deep and image.mode == "RGB" and np.asarray(image).max() < 16:  # Pillow took the upper bytes alone
+                plain, rgb = False, _deep_rgb(data, image)
     if not plain:
         buffer = io.BytesIO()
         rgb.save(buffer, "BMP")
@@ -640,16 +707,44 @@ def stored_bytes(data: bytes) -> tuple[bytes, bool, Image.Image]:
     return data, plain, rgb
 
 
+def _pages(image: Image.Image) -> int:
+    """Count the pictures of a TIFF file, but for smaller versions of the first."""
+    reduced = 0
+    for page in range(1, min(image.n_frames, 100)):
+        image.seek(page)
+        reduced += image.tag_v2.get(254, 0) & 1
+    number = image.n_frames - reduced
+    image.seek(0)
+    return number
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """Turn an image of any mode into 8-bit RGB, transparent parts white, 16-bit grey scaled."""
+    """Turn an image of any mode into 8-bit RGB, transparent parts white, deeper grey scaled."""
     if image.mode.startswith("I"):
-        grey = np.asarray(image, dtype=np.float64)
-        scale = 255 / 65535 if grey.max() > 255 else 1
-        return Image.fromarray((grey * scale).clip(0, 255).astype(np.uint8)).convert("RGB")
+        return Image.fromarray(_to_8_bit(np.asarray(image))).convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("RGB")
+
+
+def _deep_rgb(data: bytes, image: Image.Image) -> Image.Image:
+    """Decode 12-bit colours that a file keeps in 16 bits."""
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.dtype != np.uint16 or pixels.shape != (image.height, image.width, 3):
+        raise ValueError("16-bit colours that are nearly black: save it as 8-bit RGB")
+    rgb = Image.fromarray(_to_8_bit(pixels[..., ::-1]))
+    rgb.getexif()[0x0112] = image.getexif().get(0x0112, 1)
+    return ImageOps.exif_transpose(rgb)
+
+
+def _to_8_bit(pixels: np.ndarray) -> np.ndarray:
+    """Scale pixels of the 8, 12 or 16 bits that hold their largest value to 0 to 255."""
+    largest = int(pixels.max())
+    if largest > 65535 or pixels.min() < 0:
+        raise ValueError("32-bit pixels: save it as 8-bit RGB")
+    full = next(full for full in (255, 4095, 65535) if largest <= full)
+    return (pixels * (255 / full)).clip(0, 255).astype(np.uint8)
 
 
 class Scan:
@@ -666,8 +761,8 @@ class Scan:
         self._hashes: list[np.ndarray] = []
         self._places: list[tuple[int, int, int]] = []  # chunk, start and end of the stored bytes, by number
         if not (store / "key").is_file() or (store / "key").read_text() != key:
-            shutil.rmtree(store, ignore_errors=True)
-            store.mkdir(parents=True)
+            _remove(store, STORED.fullmatch)
+            store.mkdir(parents=True, exist_ok=True)
             (store / "key").write_text(key)
         self._thumbs = store / "thumbs.u8"
         self._thumbs.write_bytes(b"")
@@ -1022,40 +1117,66 @@ def manifest_lines(rows: Iterable[Row], header: Sequence[str] = MANIFEST) -> Ite
         yield ",".join(values[name] for name in header)
 
 
-def set_rows(folder: Path) -> Iterator[Row]:
-    """Return the rows of a written set from its Parquet files, with what the manifest tells of them.
+def set_rows(folder: Path) -> tuple[list[str], Iterator[Row]]:
+    """Return the classes of a written set, and its rows from its Parquet files, with what the manifest tells of them.
 
     Raises:
         DatasetError: there are none, or one cannot be read.
     """
-    files = sorted((folder / "data").glob("*.parquet"))
+    files = sorted(file for file in (folder / "data").glob("*.parquet") if file.is_file())
     if not files:
         raise DatasetError(f"{folder} holds no data/*.parquet: name a folder that this script wrote.")
-    for split in SPLITS:
-        for file in (file for file in files if file.name.startswith(f"{split}-")):
-            try:
-                parquet = pq.ParquetFile(file)
-                names = datasets.Features.from_arrow_schema(parquet.schema_arrow)["label"].names
+    in_order = [file for split in SPLITS for file in files if file.name.startswith(f"{split}-")]
+    classes = _label_names(files[0])
+    return classes, _set_rows(in_order, classes)
+
+
+def _label_names(file: Path) -> list[str]:
+    try:
+        with file.open("rb") as opened:
+            return datasets.Features.from_arrow_schema(pq.read_schema(opened))["label"].names
+    except (pa.ArrowException, OSError, KeyError, AttributeError, ValueError) as error:
+        raise DatasetError(f"{file} cannot be read: {error}") from error
+
+
+def _set_rows(files: Sequence[Path], classes: Sequence[str]) -> Iterator[Row]:
+    for file in files:
+        if _label_names(file) != classes:
+            raise DatasetError(f"{file} has other classes than the files before it: build the set again.")
+        try:
+            with file.open("rb") as opened:
+                parquet = pq.ParquetFile(opened)
                 wanted = [name for name in ("image", "label", "origin") if name in parquet.schema_arrow.names]
                 for batch in parquet.iter_batches(batch_size=200, columns=wanted):
                     for row in batch.to_pylist():
                         digest = hashlib.sha256(row["image"]["bytes"]).hexdigest()
                         origin = row.get("origin", "unknown")  # of a set of before version 2.1.0
-                        yield Row("", "", names[row["label"]], sha256=digest, split=split, origin=origin)
-            except (pa.ArrowException, OSError) as error:
-                raise DatasetError(f"{file} cannot be read: {error}") from error
+                        split = file.name.split("-")[0]
+                        yield Row("", "", classes[row["label"]], sha256=digest, split=split, origin=origin)
+        except (pa.ArrowException, OSError, KeyError, TypeError, IndexError) as error:
+            raise DatasetError(f"{file} cannot be read: {error}") from error
 
 
-def verify(rows: Iterable[Row], manifest: Path) -> None:
-    """Compare a set with a manifest; one of before version 2.1.0 says nothing of origins.
+def verify(classes: Sequence[str], rows: Iterable[Row], manifest: Path) -> None:
+    """Compare a set with a manifest; one of before version 2.1.0 says nothing of origins, of before 2.2.0 of classes.
+
+    Args:
+        classes: of the set, in the order of its labels.
+        rows: of the set.
+        manifest: the file.
 
     Raises:
         DatasetError: they differ, or the manifest cannot be read.
     """
     try:
-        expected = manifest.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"The manifest {manifest} cannot be read: {error}") from error
+        expected = read_bytes(Row(str(manifest.parent), manifest.name)).decode("utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DatasetError(f"The manifest {manifest} cannot be read: {reason}") from error
+    if expected[0].startswith(CLASSES_MARK):
+        labels = expected.pop(0).removeprefix(CLASSES_MARK)
+        if labels != " ".join(classes):
+            raise DatasetError(f"The set has the classes {' '.join(classes)}, but {manifest} {labels}, in this order.")
     old = expected[:1] == [",".join(OLD_MANIFEST)]
     found = list(manifest_lines(rows, OLD_MANIFEST if old else MANIFEST))
     missing, added = Counter(expected) - Counter(found), Counter(found) - Counter(expected)
@@ -1072,17 +1193,18 @@ def verify(rows: Iterable[Row], manifest: Path) -> None:
 
 
 def write_set(build: Build, config: BoneMarrowConfig, out: Path) -> None:
-    """Write ``data/SPLIT-NNNNN-of-NNNNN.parquet`` with the image bytes, the manifest, the audit and the card.
+    """Write ``data/SPLIT-NNNNN-of-NNNNN.parquet`` with the image bytes, the manifest, the card and the audit.
 
     The folder is what a Hub data set repository holds; it appears whole or not at all. With the same versions of
-    pyarrow and datasets, the same rows give the same bytes.
+    pyarrow and datasets, the same rows give the same bytes. The audit names each file with its digest: by that an
+    older set is known. It lies beside as ``OUT.old`` until the new one stands, and no other file of it is removed.
 
     Args:
         build: rows read with ``keep_bytes``.
         config: what was built.
-        out: folder to write; an older set there is replaced.
+        out: folder to write, one that :func:`check_out` let pass.
     """
-    beside = build.scan.store / "set"
+    beside, old = build.scan.store / "set", _old(out)
     (beside / "data").mkdir(parents=True, exist_ok=True)
     with tqdm(total=len(build.rows), desc="writing", unit=" images", disable=None) as bar:
         for split in SPLITS:
@@ -1092,27 +1214,146 @@ def write_set(build: Build, config: BoneMarrowConfig, out: Path) -> None:
                 if not target.is_file():
                     _write_shard(shard, build.scan, config.classes, target)
                 bar.update(len(shard))
-    (beside / "manifest.csv").write_text("\n".join(manifest_lines(build.rows)) + "\n", encoding="utf-8")
-    audit = json.dumps(build.audit, indent=1, ensure_ascii=False) + "\n"
-    (beside / "audit.json").write_text(audit, encoding="utf-8")
-    _write_card(beside, build.audit["origins"])
-    shutil.rmtree(out, ignore_errors=True)
+    lines = [CLASSES_MARK + " ".join(config.classes), *manifest_lines(build.rows), ""]
+    (beside / "manifest.csv").write_text("\n".join(lines), encoding="utf-8")
+    _write_card(beside, build.audit)
+    files = {path: _digest(beside / path) for path in sorted(_files(beside)) if path != AUDIT}
+    audit = json.dumps(build.audit | {"written_by": COMMAND, "files": files}, indent=1, ensure_ascii=False)
+    (beside / AUDIT).write_text(f"{audit}\n", encoding="utf-8")
+    _remove_set(old)
+    if out.exists():
+        os.replace(out, old)
     os.replace(beside, out)
-    shutil.rmtree(build.scan.store)
+    _remove_set(old)
+    _remove(build.scan.store, STORED.fullmatch)
 
 
-def _write_card(folder: Path, origins: dict[str, dict[str, int]]) -> None:
-    """Write the card that lies beside this file, with its figures, or a short one where this file lies alone."""
+def check_out(out: Path, sources: Iterable[Path] = ()) -> None:
+    """Refuse to write over anything but an older set that this script wrote, or into a source.
+
+    Args:
+        out: folder to write, with no link in its path.
+        sources: folders, zips and CSV files that are read; links in them are followed.
+
+    Raises:
+        DatasetError: it holds something else, or it is, holds or lies in a source.
+    """
+    if not out.name:
+        raise DatasetError(f"{out} is no place for a set: name a new folder with --out.")
+    read = [(source, folder) for source in sources for folder in _places_read(source)]
+    for place in (out, _old(out), _store(out)):
+        if place.is_symlink() or (place.exists() and not place.is_dir()):
+            raise DatasetError(f"{place} is no folder: name a new one with --out.")
+        for source, folder in read:
+            if folder.is_relative_to(place) or (source.is_dir() and place.is_relative_to(folder)):
+                raise DatasetError(f"{place} is, holds or lies in the source {source}: name another folder with --out.")
+        other = next(filter(_not_ours(place, place == _store(out)), _files(place)), None)
+        if other:
+            raise DatasetError(
+                f"{place} holds other files, as {_text(other)}: move them away or name a new folder with --out."
+            )
+    if _old(out).exists() and not out.exists():  # a run was stopped between two renamings
+        os.replace(_old(out), out)
+
+
+def _not_ours(folder: Path, is_store: bool) -> Callable[[str], bool]:
+    """Return what tells whether a file of a folder is none that this script wrote there."""
+    if is_store:
+        return lambda path: not (_is_store(folder) and STORED.fullmatch(path))
+    written = _written(folder)
+    return lambda path: path not in written and not (written and path == AUDIT)
+
+
+def _places_read(source: Path) -> set[Path]:
+    """Return the real paths of the folders and linked files of a source; of a zip or CSV its own, and what it names."""
+    if source.is_dir():
+        found = list(_folders(source))
+        links = (path for folder, _, files in found for path in (os.path.join(folder, file) for file in files))
+        real = [os.path.realpath(path) for path in links if os.path.islink(path)]
+        return {Path(place) for place in (*real, *(target for _, target, _ in found))}
+    table = _list_csv(source) if source.suffix.lower() == ".csv" and source.is_file() else ()
+    return {source.resolve(), *(Path(os.path.realpath(Path(row.root, row.path))) for row in table)}
+
+
+def _store(out: Path) -> Path:
+    return out.with_name(f"{out.name}.partial")
+
+
+def _old(out: Path) -> Path:
+    return out.with_name(f"{out.name}.old")
+
+
+def _is_store(folder: Path) -> bool:
+    key = folder / "key"
+    return key.is_file() and key.read_bytes().startswith(f"{COMMAND} ".encode())
+
+
+def _files(folder: Path) -> Iterator[str]:
+    """Find everything below a folder that is no folder, by its path in there; links are not followed."""
+    for place, inner, files in os.walk(folder):
+        for name in (*files, *(name for name in inner if os.path.islink(os.path.join(place, name)))):
+            yield Path(place, name).relative_to(folder).as_posix()
+
+
+def _written(folder: Path) -> dict[str, str]:
+    """Return the digests of the files that the audit in a folder says this script wrote, none without such an audit."""
+    try:
+        audit = json.loads(read_bytes(Row(str(folder), AUDIT)))
+        return dict(audit["files"]) if audit["written_by"] == COMMAND else {}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _remove_set(old: Path) -> None:
+    """Remove an older set as far as it is as it was written, and say where something is left."""
+    written = _written(old)
+    _remove(old, lambda path: path == AUDIT or (path in written and _digest(old / path) == written[path]))
+    if old.exists():
+        _warn(f"{old} keeps what this command did not write")
+
+
+def _remove(folder: Path, ours: Callable[[str], object]) -> None:
+    """Remove the files below a folder that are ours, and every folder that is empty then."""
+    for path in list(_files(folder)):
+        if not (folder / path).is_symlink() and ours(path):
+            (folder / path).unlink()
+    for place, _, _ in os.walk(folder, topdown=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(place)
+
+
+def _write_card(folder: Path, audit: dict) -> None:
+    """Write what the set holds as README.md: the card that lies beside this file for the set that it tells of.
+
+    That is the balanced set of the public archive; any other gets a short card with its own figures.
+    """
     card, figures = (Path(__file__).with_name(name) for name in ("README.md", "figures"))
     text = card.read_text(encoding="utf-8") if card.is_file() else ""
-    if TITLE not in text:  # the README of whoever copied this file
-        text = CARD
-    elif figures.is_dir():
-        shutil.copytree(figures, folder / "figures", dirs_exist_ok=True)
-    before, _, rest = text.partition(ORIGINS_MARK)
-    _, _, after = rest.partition(ORIGINS_END)
-    if after:
-        text = f"{before}{ORIGINS_MARK}\n{origins_table(origins)}\n{ORIGINS_END}{after}"
+    origins, splits = audit["origins"], audit["splits"]
+    totals = {code: sum(numbers.values()) for code, numbers in splits.items()}
+    public = {origin: list(laboratories) for origin, laboratories in origins.items()} == {"bone_marrow": ["MLL"]}
+    if TITLE in text and public and totals == dict.fromkeys(CODES_12, PER_CLASS):
+        if figures.is_dir():
+            shutil.copytree(figures, folder / "figures", dirs_exist_ok=True)
+        before, _, rest = text.partition(ORIGINS_MARK)
+        text = f"{before}{ORIGINS_MARK}\n{origins_table(origins)}\n{ORIGINS_END}{rest.partition(ORIGINS_END)[2]}"
+    else:
+        lines = [
+            f"| {code} | {NAMES_21.get(code, code)} | {' | '.join(map(str, splits[code].values()))} |"
+            for code in splits
+        ]
+        text = CARD.format(
+            licence="cc-by-4.0" if public else "other",
+            classes=len(totals),
+            images=f"{sum(totals.values()):,}",
+            table="\n".join(lines),
+            origins=origins_table(origins),
+        )
     (folder / "README.md").write_text(text, encoding="utf-8")
 
 
@@ -1140,7 +1381,8 @@ def _shards(rows: Sequence[Row], scan: Scan) -> Iterator[list[Row]]:
 
 def _write_shard(rows: Sequence[Row], scan: Scan, classes: Sequence[str], target: Path) -> None:
     beside, schema = target.with_suffix(".partial"), features(classes).arrow_schema
-    with pq.ParquetWriter(beside, schema, compression="snappy") as writer:
+    # opened here: pyarrow takes no path that is not UTF-8
+    with beside.open("wb") as file, pq.ParquetWriter(file, schema, compression="snappy") as writer:
         for start in range(0, len(rows), 100):
             part = [
                 {"image": {"bytes": scan.stored(row), "path": _file_name(row)}}
@@ -1155,17 +1397,6 @@ def _write_shard(rows: Sequence[Row], scan: Scan, classes: Sequence[str], target
 def _file_name(row: Row) -> str:
     name = PurePosixPath(_text(row.path))
     return name.name if row.stored_as_is else f"{name.stem}.bmp"
-
-
-def check_out(out: Path) -> None:
-    """Refuse to write over a folder that holds anything but an older set.
-
-    Raises:
-        DatasetError: it does.
-    """
-    allowed = {"data", "figures", "README.md", "manifest.csv", "audit.json"}
-    if out.exists() and (not out.is_dir() or {entry.name for entry in out.iterdir()} - allowed):
-        raise DatasetError(f"{out} holds other files: name a new folder with --out.")
 
 
 def push(out: Path, repo_id: str, private: bool) -> str:
@@ -1197,24 +1428,30 @@ def push(out: Path, repo_id: str, private: bool) -> str:
 ORIGINS_MARK, ORIGINS_END = "<!-- origins -->", "<!-- /origins -->"
 TITLE = "pretty_name: Bone marrow cells, twelve balanced classes"
 CARD = f"""---
-license: cc-by-4.0
+license: {{licence}}
 task_categories:
 - image-classification
 tags:
 - medical
 - hematology
-- bone-marrow
-{TITLE}
+pretty_name: Single blood and bone marrow cells, {{classes}} classes
 ---
 
-# Bone marrow cells
+# Single blood and bone marrow cells, {{classes}} classes
 
-Single cells from bone-marrow smears with train, validation and test splits that keep near-duplicates on one side.
-Images by Matek et al. 2021, The Cancer Imaging Archive, <{ARCHIVE}>, CC BY 4.0. `audit.json` tells what was kept and
-why; `manifest.csv` holds the digest of every row. Where the images of this copy are from:
+{{images}} images of single cells, with train, validation and test splits that keep near-duplicates on one side.
 
-{ORIGINS_MARK}
-{ORIGINS_END}
+| code | class | {" | ".join(SPLITS)} |
+| --- | --- | --- | --- | --- |
+{{table}}
+
+Where they are from:
+
+{{origins}}
+
+Images of MLL are those of Matek et al. 2021, The Cancer Imaging Archive, <{ARCHIVE}>, CC BY 4.0; others are
+under the licence
+of who gave them. `audit.json` tells what was kept and why; `manifest.csv` holds the digest of every row.
 """
 
 
@@ -1224,7 +1461,25 @@ why; `manifest.csv` holds the digest of every row. Where the images of this copy
 def print_skipped(skipped: dict[str, str]) -> None:
     """Name every file that was left out, with the reason, on stderr."""
     for name, reason in sorted(skipped.items()):
-        print(f"skipped {name}: {reason}", file=sys.stderr)
+        _warn(f"skipped {name}: {reason}")
+
+
+def _warn(line: str) -> None:
+    with contextlib.suppress(OSError):  # nobody reads it
+        print(line, file=sys.stderr)
+
+
+def _say(text: str) -> None:
+    """Print what was done.
+
+    Raises:
+        DatasetError: nobody takes it.
+    """
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        sys.stdout = open(os.devnull, "w")  # the interpreter tries once more at its end
+        raise DatasetError(f"The work is done, but standard output takes no report ({error.strerror}).") from error
 
 
 def audit_table(audit: dict) -> str:
@@ -1273,7 +1528,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--laboratory", type=_laboratory, help="who photographed the cells of that one", **about)
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--config", choices=CONFIGS, default="balanced-12")
-    parser.add_argument("--classes", nargs="+", type=str.upper, metavar="CODE")
+    parser.add_argument("--classes", nargs="+", type=_codes, metavar="CODE", help="as BLA LYT, or BLA,LYT")
     parser.add_argument("--per-class", type=_count, metavar="N", help="a number, or 'all'")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--splits", type=_shares, default=(80, 10, 10), metavar="80/10/10")
@@ -1289,6 +1544,13 @@ def _laboratory(text: str) -> str:
     if not _words(text):
         raise argparse.ArgumentTypeError("name the laboratory")
     return _words(text)
+
+
+def _codes(text: str) -> list[str]:
+    codes = [code.strip().upper() for code in text.split(",")]
+    if not all(codes):
+        raise argparse.ArgumentTypeError("name classes by their codes, as BLA LYT")
+    return codes
 
 
 def _processes(text: str) -> int:
@@ -1316,7 +1578,7 @@ def _config(args: argparse.Namespace) -> BoneMarrowConfig:
         data_dirs=tuple(args.data_dir),
         origins=tuple(map(args.origin.get, sources)),
         laboratories=tuple(map(args.laboratory.get, sources)),
-        classes=tuple(dict.fromkeys(args.classes or config.classes)),
+        classes=tuple(dict.fromkeys(itertools.chain(*args.classes) if args.classes else config.classes)),
         per_class=per_class,
         seed=args.seed,
         shares=args.splits,
@@ -1327,18 +1589,22 @@ def _config(args: argparse.Namespace) -> BoneMarrowConfig:
 
 def make_set(args: argparse.Namespace) -> None:
     """Build, verify and write the set that the command line asks for."""
-    check_out(args.out)
-    config = _config(args)
-    build = build_rows(config, Path(f"{args.out.resolve()}.partial"), keep_bytes=True)
+    config, out = _config(args), args.out.resolve()
+    check_out(out, config.sources())
+    build = build_rows(config, _store(out), keep_bytes=True)
     if args.verify:
-        verify(build.rows, args.verify)
-    write_set(build, config, args.out)
-    print(audit_table(build.audit))
-    print(f"wrote {len(build.rows)} images in {len({row.group for row in build.rows})} groups to {args.out}")
+        verify(config.classes, build.rows, args.verify)
+    write_set(build, config, out)
+    _say(audit_table(build.audit))
+    _say(f"wrote {len(build.rows)} images in {len({row.group for row in build.rows})} groups to {args.out}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code (2 for bad input)."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file name may be no UTF-8
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # it was closed
     parser = _parser()
     args = parser.parse_args(argv)
     if not args.data_dir and not args.verify and not args.push:
@@ -1347,19 +1613,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.data_dir:
             make_set(args)
         elif args.verify:
-            verify(set_rows(args.out), args.verify)
-            print(f"{args.out} is the set that {args.verify} describes")
+            verify(*set_rows(args.out), args.verify)
+            _say(f"{args.out} is the set that {args.verify} describes")
         if args.push:
             if not (args.out / "data").is_dir():
                 raise DatasetError(f"{args.out} holds no set: build it with --data-dir first.")
-            print(f"pushed to {push(args.out, args.push, args.private)}")
+            _say(f"pushed to {push(args.out, args.push, args.private)}")
     except (DatasetError, OSError) as error:
-        print(f"bone_marrow_12: {error}", file=sys.stderr)
+        _warn(f"{COMMAND}: {_sentence(error)}")
         return 2
     except KeyboardInterrupt:
-        print("bone_marrow_12: stopped; the same command goes on from here", file=sys.stderr)
+        _warn(f"{COMMAND}: stopped; the same command goes on from here")
         return 130
     return 0
+
+
+def _sentence(error: Exception) -> str:
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    name = _text(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else ""
+    shown = f"{name[:200]} …" if len(name) > 200 else name
+    return f"{shown}: {error.strerror}: name another path." if name else f"{error.strerror}."
 
 
 if __name__ == "__main__":

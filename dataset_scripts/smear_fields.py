@@ -9,6 +9,7 @@ layout (images/SPLIT, labels/SPLIT, data.yaml) and COCO (annotations/instances_S
 
 import argparse
 import dataclasses
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,8 +30,11 @@ def compose(options: argparse.Namespace) -> None:
         MarrowError: an argument is no good, or the set cannot be read or written.
     """
     cv2.setNumThreads(1)  # OpenCV's threads and forked workers hang together
-    if options.out.exists():
+    if os.path.lexists(options.out):
         raise MarrowError(f"{options.out} exists: name a new folder with --out.")
+    for source in (Path(options.data), *options.fields):
+        if source.exists() and options.out.resolve().is_relative_to(source.resolve()):
+            raise MarrowError(f"{options.out} lies in {source}, which is read: name another folder with --out.")
     if len({folder.resolve().name for folder in options.fields}) < len(options.fields):
         raise MarrowError("Two folders of --fields have the same name: rename one.")
     if options.outlines:

@@ -11,6 +11,7 @@ drawn.
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,12 +29,12 @@ ORIGIN = {"origin": "drawn", "laboratory": "drawn"}
 
 
 def write_image(path: Path, image: np.ndarray) -> None:
-    """Write a picture, RGB or 16-bit grey, whole or not at all."""
+    """Write a picture, RGB or 16-bit grey."""
     pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
     options = [] if path.suffix.lower() == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     _, data = cv2.imencode(path.suffix, pixels, options)
-    with atomic_path(path) as beside:
-        beside.write_bytes(data.tobytes())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data.tobytes())
 
 
 def write_set(out: Path, per_class: int, fields: int, seed: int, codes: Sequence[str] = CODES) -> None:
@@ -41,8 +42,8 @@ def write_set(out: Path, per_class: int, fields: int, seed: int, codes: Sequence
 
     Every picture has a random generator of its own, so that a larger set contains the smaller one.
     """
-    with atomic_path(out / "origin.json") as beside:
-        beside.write_text(json.dumps(ORIGIN) + "\n", encoding="utf-8")
+    out.mkdir()
+    (out / "origin.json").write_text(json.dumps(ORIGIN) + "\n", encoding="utf-8")
     for class_number, code in enumerate(CODES):
         if code not in codes:
             continue
@@ -60,17 +61,22 @@ def draw(options: argparse.Namespace) -> None:
     """Draw what the command line asks for.
 
     Raises:
-        MarrowError: nothing is asked for, or a file cannot be written.
+        MarrowError: nothing is asked for, something is there already, or a file cannot be written.
     """
     if not options.out and not options.plate:
         raise MarrowError("Nothing to draw: give --out DIR, --plate FILE, or both.")
     if options.plate and options.plate.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise MarrowError(f"--plate {options.plate}: end the file name in .png or .jpg.")
+    for name, target in (("--out", options.out), ("--plate", options.plate)):
+        if target and os.path.lexists(target):
+            raise MarrowError(f"cannot write {target}: it exists; name a new place with {name}.")
     try:
         if options.out:
-            write_set(options.out, options.per_class, options.fields, options.seed, options.classes)
+            with atomic_path(options.out) as beside:
+                write_set(beside, options.per_class, options.fields, options.seed, options.classes)
         if options.plate:
-            write_image(options.plate, draw_plate(np.random.default_rng(options.seed)))
+            with atomic_path(options.plate) as beside:
+                write_image(beside, draw_plate(np.random.default_rng(options.seed)))
     except OSError as error:
         raise MarrowError(f"cannot write {error.filename}: {error.strerror}; choose another place.") from error
 
@@ -85,7 +91,7 @@ def not_negative(text: str) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code, 2 when the arguments or the target are no good."""
     command = Command("synthetic_cells", __doc__)
-    command.add_argument("--out", type=Path, help="folder to write CODE/CODE_00001.jpg and fields/ to")
+    command.add_argument("--out", type=Path, help="new folder to write CODE/CODE_00001.jpg and fields/ to")
     command.add_argument("--per-class", type=not_negative, default=60, help="single-cell images per class")
     command.add_argument("--classes", nargs="+", choices=CODES, default=CODES, metavar="CODE", help="classes to draw")
     command.add_argument("--fields", type=not_negative, default=0, help="microscope fields with masks")

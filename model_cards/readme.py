@@ -1,4 +1,4 @@
-"""Fill the numbers into the project's README and the data set card.
+"""Fill the numbers into the project's README, the data set card and BENCHMARKS.md.
 
 What stands between two marks (``<!-- results -->`` and ``<!-- /results -->``) is replaced with numbers from the
 ``metrics.json`` of the embedded release and from ``benchmarks/results.json``.
@@ -18,6 +18,7 @@ from marrow.command import Command
 from marrow.errors import MarrowError
 from model_cards.classifier_tables import uncertain_table
 from model_cards.segmenter_tables import TITLES, confidence_text
+from model_cards.soak_tables import soak_tables
 from model_cards.sources import laboratory_name
 from training.common.files import read_json, write_text
 from training.common.markdown import number, table
@@ -145,6 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _fill_all(_: argparse.Namespace) -> None:
     fill(ROOT / "README.md", {"results": results()})
     fill(ROOT / "dataset_scripts" / "README.md", dataset_blocks())
+    fill(ROOT / "BENCHMARKS.md", {"soak": soak_tables(read_json(BENCHMARKS).get("soak", {}))})
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from marrow import texts
 from marrow.classifier import read_trained_on
 from marrow.command import Command
 from marrow.errors import MarrowError
+from marrow.integrity import changed_since_measured
 from model_cards import classifier_tables, segmenter_tables
 from model_cards.cost import cost_text
 from model_cards.metadata import CLASSIFIER, classifier_data, segmenter_data
@@ -51,9 +52,13 @@ def render(folder: Path) -> str:
         The card: a YAML block, then Markdown.
 
     Raises:
-        MarrowError: one of the two files is missing, is not JSON, or lacks what belongs to it.
+        MarrowError: one of the two files is missing, is not JSON, or lacks what belongs to it, or the metrics are not
+            those of the config and the weights beside them.
     """
     config, path = _read_json(folder / "config.json"), folder / "metrics.json"
+    if changed := changed_since_measured(folder):
+        names = ", ".join(changed)
+        raise MarrowError(f"{names} of {folder} changed since metrics.json was measured: run training.measure again.")
     name = folder.resolve().name
     metrics: ClassifierMetrics | SegmenterMetrics
     if "id2label" in config:

@@ -15,8 +15,10 @@ from marrow import MarrowError, Models
 from marrow.defaults import default_reference
 from marrow.flags import start_upload
 from screen.actions import Actions
-from screen.analysis_queue import AT_ONCE, LONGEST
+from screen.blocks import Blocks
+from screen.connections import limit_connections
 from screen.image_file import ImageFile
+from screen.limits import Limits
 from screen.uploads import KEPT, uploaded
 from screen.viewer import STATIC, Shown, Viewer, make_settings, model_names, serve_modules
 from screen.words import SCREEN
@@ -53,14 +55,17 @@ def build(actions: Actions) -> gr.Blocks:
     ) -> Shown | Any:
         return actions.show(uploaded(event.path), request, progress) or gr.skip()
 
-    def leave(event: gr.EventData) -> tuple[Any, ...]:
+    def turn_back(event: gr.EventData) -> tuple[Any, ...]:
         return None, None, *turn_to_work(False), gr.Button(visible=event.canReturn)
+
+    def leave(request: gr.Request) -> None:
+        actions.queue.leave(request.session_hash)
 
     def turn_to_work(is_work: bool) -> tuple[gr.Column, gr.Column]:
         # hidden, not taken out: the browser alone knows what was done in the viewer, and keeps it
         return gr.Column(visible=not is_work), gr.Column(visible=True if is_work else "hidden")
 
-    with gr.Blocks(title="Bone-marrow smear", analytics_enabled=False, delete_cache=(KEPT // 6, KEPT)) as app:
+    with Blocks(title="Bone-marrow smear", analytics_enabled=False, delete_cache=(KEPT // 6, KEPT)) as app:
         gr.Markdown(i18n("intro"), elem_id="intro")
         with gr.Column(elem_id="start") as start:
             back = gr.Button(i18n("back"), visible=False, size="sm", elem_id="back")
@@ -94,7 +99,7 @@ def build(actions: Actions) -> gr.Blocks:
         )
         viewer.dropped(show_dropped, None, viewer, api_visibility="private")
         viewer.restart(
-            leave,
+            turn_back,
             None,
             [image, viewer, start, work, back],
             show_progress="hidden",
@@ -102,8 +107,9 @@ def build(actions: Actions) -> gr.Blocks:
         )
         back.click(lambda: turn_to_work(True), None, [start, work], show_progress="hidden", api_visibility="private")
         _add_endpoints(actions)
-    # requests wait in a queue of ours, which says where they stand; Gradio's takes those whom a full one turns away
-    return app.queue(max_size=LONGEST, default_concurrency_limit=AT_ONCE + LONGEST + 4)
+        app.unload(leave)
+    # requests wait in a queue of ours, which says where they stand, and when it is full
+    return app.queue(max_size=None, default_concurrency_limit=None)
 
 
 def _add_endpoints(actions: Actions) -> None:
@@ -134,7 +140,8 @@ def main() -> int:
     try:
         models = Models.from_pretrained(default_reference("segmenter"), default_reference("classifier"))
         uploading = start_upload(flags)
-        app = build(Actions(models, flags))
+        limits = Limits.from_environment()
+        app = build(Actions(models, flags, limits))
         with (
             open(os.devnull, "w") as nowhere,
             redirect_stdout(nowhere),
@@ -154,6 +161,7 @@ def main() -> int:
                 footer_links=["api", "gradio"],
                 mcp_server=True,
             )
+        limit_connections(app.server, limits)
     except MarrowError as error:
         print(f"marrow: {error}", file=sys.stderr)
         return 2

@@ -32,6 +32,8 @@ from training.evaluation.matching import match_masks, summary
 NAMESPACE = "tester"
 PER_CLASS = "80"
 UNSEEN_SEED = 2026
+MADE = ("drawn", "set", "run-classifier", "fields", "run-segmenter", "hub", "hub-server", "hf-home", "analysis")
+"""Folders that the chain makes, and makes anew."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ def unseen_outcome(work: Path) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     command = Command("chain", __doc__)
-    command.add_argument("--work", type=Path, default=ROOT / "out" / "chain", help="folder to work in; made anew")
+    command.add_argument("--work", type=Path, default=ROOT / "out" / "chain", help="folder to work in")
     return command.run(run_chain, arguments)
 
 
@@ -179,7 +181,8 @@ def run_chain(options: argparse.Namespace) -> None:
     work = options.work.resolve()
     if work.exists() and any(work.iterdir()) and not (work / "hub-server").is_dir():
         raise MarrowError(f"{work} holds other files: name a new folder with --work.")
-    shutil.rmtree(work, ignore_errors=True)
+    for name in MADE:
+        shutil.rmtree(work / name, ignore_errors=True)
     (work / "hub-server").mkdir(parents=True)
     draw_unseen(work)
     lines = []

@@ -3,6 +3,8 @@
 python -m training.export classifier --run-dir RUN --output-dir hub/bone-marrow-mobilenet
 python -m training.export segmenter --run-dir RUN --output-dir hub/bone-marrow-yolov8-seg
 python -m training.export keras --model hub/bone-marrow-mobilenet --out model.keras
+
+What ``classifier`` and ``segmenter`` write is loaded only after ``training.measure`` has chosen its thresholds.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from pathlib import Path
 from marrow.command import Command
 from marrow.errors import MarrowError
 from training.common.files import output_folder
+from training.common.model_folder import OUTDATED, replaced
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,11 +44,13 @@ def work(options: argparse.Namespace) -> None:
         elif options.kind == "classifier":
             from training.release.classifier_export import export_classifier
 
-            export_classifier(options.run_dir, output_folder(options.output_dir))
+            with replaced(output_folder(options.output_dir), anew=True, dropped=OUTDATED) as folder:
+                export_classifier(options.run_dir, folder)
         else:
             from training.release.segmenter_export import export_segmenter
 
-            export_segmenter(options.run_dir, output_folder(options.output_dir))
+            with replaced(output_folder(options.output_dir), anew=True, dropped=OUTDATED) as folder:
+                export_segmenter(options.run_dir, folder)
     except OSError as error:
         raise MarrowError(str(error)) from error
 

@@ -21,6 +21,7 @@ from marrow.errors import MarrowError
 from model_cards.segmenter_tables import results_table
 from training.common.environment import runtime_versions
 from training.common.metrics_schema import ClassifierMetrics, SegmenterMetrics, write_metrics
+from training.common.model_folder import digests, replaced
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,25 +36,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def work(options: argparse.Namespace) -> None:
-    """Measure, and write what was found, with what, and by which command."""
+    """Measure, and write what was found, with what, by which command, and of which files."""
     if options.benchmarks and not options.benchmarks.is_dir():
         raise MarrowError(f"There is no folder {options.benchmarks}: name one with --benchmarks, or leave it out.")
     if options.unknown and options.kind != "classifier":
         raise MarrowError("--unknown is for the classifier: leave it out.")
-    metrics: ClassifierMetrics | SegmenterMetrics
+    given = "".join(f" --{name} {name.upper()}" for name in ("unknown", "benchmarks") if getattr(options, name))
+    again = f"python -m training.measure {options.kind} --model hub/{options.model.resolve().name} --data DATA{given}"
+    with replaced(options.model) as folder:
+        metrics = _measure(options, folder)
+        complete = replace(metrics, environment=runtime_versions(), command=again, sha256=digests(folder))
+        write_metrics(folder / "metrics.json", complete)
+
+
+def _measure(options: argparse.Namespace, folder: Path) -> ClassifierMetrics | SegmenterMetrics:
     # each import brings half of the machine learning stack
     if options.kind == "classifier":
         from training.evaluation import classifier
 
-        metrics = classifier.measure(options.model, options.data, options.benchmarks, options.unknown)
-    else:
-        from training.evaluation import segmenter
+        return classifier.measure(folder, options.data, options.benchmarks, options.unknown)
+    from training.evaluation import segmenter
 
-        metrics = segmenter.measure(options.model, options.data, options.benchmarks)
-        print(results_table(metrics.datasets))
-    given = "".join(f" --{name} {name.upper()}" for name in ("unknown", "benchmarks") if getattr(options, name))
-    again = f"python -m training.measure {options.kind} --model hub/{options.model.name} --data DATA{given}"
-    write_metrics(options.model / "metrics.json", replace(metrics, environment=runtime_versions(), command=again))
+    metrics = segmenter.measure(folder, options.data, options.benchmarks)
+    print(results_table(metrics.datasets))
+    return metrics
 
 
 if __name__ == "__main__":

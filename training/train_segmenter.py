@@ -11,9 +11,7 @@ them; ``batch_size`` is that of all together. Measuring is done on the CPU whate
 
 Resuming: the same command goes on after the last epoch that was saved in the run folder, with the optimiser's state,
 and refuses if the config, the data or the start are others. The seed sets the head's weights, the order of the fields
-and the augmentation; one seed gives one result on one machine. A run that was stopped comes near to one that was not,
-but is not the same: ultralytics keeps the averaged weights and the optimiser in half precision, and no state of its
-random numbers, so that the fields come in another order.
+and the augmentation; one seed gives one result on one machine, however often the run is stopped.
 """
 
 from __future__ import annotations

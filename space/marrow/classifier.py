@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import Annotated, Any
 
 import cv2
@@ -15,10 +14,11 @@ from marrow.cell import Box
 from marrow.crop import CropConfig, crop_cell
 from marrow.errors import MarrowError
 from marrow.hub import ModelFolder
+from marrow.integrity import SelfTest
 from marrow.pretrained import Pretrained
-from marrow.records import Code, Share
+from marrow.records import Code, Share, check_unique
 from marrow.report import CountingRules
-from marrow.runtime import compile_onnx, read_config
+from marrow.runtime import open_network, read_config
 
 BATCH = 32
 
@@ -64,8 +64,7 @@ def _read_origins(entry: dict[str, Any]) -> dict[str, dict[str, int]]:
 def _check_labels(labels: dict[str, str]) -> dict[str, str]:
     if sorted(labels) != sorted(map(str, range(len(labels)))) or not labels:
         raise ValueError("its keys are not 0, 1 and so on")
-    if len(set(labels.values())) < len(labels):
-        raise ValueError("a label stands for two classes")
+    check_unique(tuple(labels.values()))
     return labels
 
 
@@ -83,6 +82,8 @@ class ClassifierConfig:
         tta_rotations: number of quarter turns of each crop whose probabilities are averaged, 1 to 4.
         reject_logit: constant logit that competes with those of the classes and stands for none of them, so that the
             probabilities add up to less than 1 where no class speaks up; nothing competes when ``None``.
+        sha256: digest of each file of weights, by its name; empty before release 0.2.
+        self_test: what the network makes of a small picture; ``None`` before release 0.2.
     """
 
     id2label: Annotated[dict[str, Code], AfterValidator(_check_labels)]
@@ -92,6 +93,8 @@ class ClassifierConfig:
     trained_on: Annotated[TrainedOn, BeforeValidator(read_trained_on)]
     tta_rotations: Annotated[int, Field(ge=1, le=4)] = 1
     reject_logit: Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)] | None = None
+    sha256: dict[str, str] = Field(default_factory=dict)
+    self_test: SelfTest | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -121,6 +124,9 @@ class Classifier(Pretrained):
     Args:
         folder: a folder with ``config.json`` and ``model.onnx``, as :func:`marrow.hub.resolve` returns it.
 
+    Attributes:
+        explains: whether ``model.onnx`` has the output ``maps`` that :meth:`explain` needs; older exports have not.
+
     Raises:
         MarrowError: a file is missing or unreadable.
     """
@@ -131,7 +137,7 @@ class Classifier(Pretrained):
         self.labels = self.config.labels
         self.crop = self.config.crop
         # bfloat16 moves the logits by up to 0.1, and with them the names near a threshold
-        self._network = compile_onnx(folder.path / "model.onnx", exact=True)
+        self._network = open_network(folder.path, self.config, self.crop.size, _network_input, self._fits, exact=True)
 
     def __call__(self, image: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
         """Name the cells in the boxes of one image.
@@ -155,11 +161,17 @@ class Classifier(Pretrained):
         """Return the logits of ``(n, size, size, 3)`` uint8 RGB crops, ``(tta_rotations, n, len(labels))``."""
         return np.stack([logits for logits, *_ in self._forward(crops)])
 
-    @cached_property
-    def explains(self) -> bool:
-        """Whether ``model.onnx`` has the output ``maps`` that :meth:`explain` needs; older exports have not."""
-        blank = np.zeros((1, self.crop.size, self.crop.size, 3), np.uint8)
-        return len(next(self._forward(blank))) > 1
+    def raw_outputs(self, crop: np.ndarray) -> list[np.ndarray]:
+        """Return the outputs of the network for a crop, as :class:`SelfTest` compares them."""
+        return self._network(_network_input(crop))
+
+    def _fits(self, outputs: list[np.ndarray]) -> bool:
+        """Tell whether outputs are logits of the labels, and maps of them if there are any."""
+        logits, *maps = outputs
+        self.explains = len(maps) > 0
+        return logits.shape == (1, len(self.labels)) and all(
+            one.ndim == 4 and one.shape[1] == len(self.labels) and one.shape[2] == one.shape[3] > 1 for one in maps
+        )
 
     def explain(self, crop: np.ndarray, code: str) -> np.ndarray:
         """Say where the evidence for a class lies.
@@ -199,11 +211,16 @@ class Classifier(Pretrained):
 
     def _forward(self, crops: np.ndarray) -> Iterator[list[np.ndarray]]:
         """Return the network's outputs for crops at each rotation, whose maps are turned as the crops are."""
-        inputs = crops.transpose(0, 3, 1, 2) / np.float32(127.5) - np.float32(1)
+        inputs = _network_input(crops)
         for turn in range(self.config.tta_rotations):
             turned = np.ascontiguousarray(np.rot90(inputs, turn, axes=(2, 3)))
             batches = [self._network(turned[i : i + BATCH]) for i in range(0, len(turned), BATCH)]
             yield [np.concatenate(parts) for parts in zip(*batches, strict=True)]
+
+
+def _network_input(crops: np.ndarray) -> np.ndarray:
+    """Return ``(n, 3, size, size)`` float32 in -1…1 of one crop or several, uint8 RGB."""
+    return crops.reshape(-1, *crops.shape[-3:]).transpose(0, 3, 1, 2) / np.float32(127.5) - np.float32(1)
 
 
 def probabilities(logits: np.ndarray, temperature: float = 1, reject_logit: float | None = None) -> np.ndarray:

@@ -7,6 +7,7 @@ screen.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import ceil, floor
 
 import cv2
 import numpy as np
@@ -84,10 +85,10 @@ def draw_segmentation(image: np.ndarray, analysis: Analysis) -> np.ndarray:
         A new array like ``image``.
     """
     line, _ = _sizes(analysis)
-    tinted = image.copy()
+    picture, inside = image.copy(), np.zeros(image.shape[:2], bool)
     for cell in analysis.cells:
-        fill(tinted, cell.polygon, CELL)
-    picture = cv2.addWeighted(tinted, 0.35, image, 0.65, 0)
+        fill(inside, cell.polygon, True)
+    picture[inside] = (0.35 * np.array(CELL) + 0.65 * picture[inside]).round()
     for cell in analysis.cells:
         _stroke(picture, cell, CELL, line)
         x0, y0, x1, y1 = (round(v) for v in cell.box)
@@ -186,18 +187,24 @@ def _cut(ring: np.ndarray, lengths: list[float], width: int) -> list[np.ndarray]
 
 def _label(picture: np.ndarray, analysis: Analysis, text_of: Callable[[Cell], tuple[str, Colour]]) -> np.ndarray:
     """Write a coloured chip at each cell, where it hides no other chip if there is such a place."""
-    canvas = Image.fromarray(picture)
-    draw = ImageDraw.Draw(canvas)
     size = _sizes(analysis)[1]
     font = ImageFont.load_default(size)
+    measure = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     taken: list[Box] = []
     for cell in analysis.cells:
         text, colour = text_of(cell)
-        chip = _place(cell, draw.textbbox((0, 0), text, font, anchor="lt"), size / 4, canvas.size, taken)
+        limit = analysis.width, analysis.height
+        chip = _place(cell, measure.textbbox((0, 0), text, font, anchor="lt"), size / 4, limit, taken)
         taken.append(chip)
-        draw.rounded_rectangle(chip, size / 4, fill=colour)
-        draw.text(((chip[0] + chip[2]) / 2, (chip[1] + chip[3]) / 2), text, ink_on(colour), font, anchor="mm")
-    return np.asarray(canvas).copy()
+        left, top = max(0, floor(chip[0])), max(0, floor(chip[1]))
+        part = picture[top : ceil(chip[3]) + 1, left : ceil(chip[2]) + 1]  # Pillow copies what it draws on
+        x0, y0, x1, y1 = chip[0] - left, chip[1] - top, chip[2] - left, chip[3] - top
+        canvas = Image.fromarray(part)
+        draw = ImageDraw.Draw(canvas)
+        draw.rounded_rectangle((x0, y0, x1, y1), size / 4, fill=colour)
+        draw.text(((x0 + x1) / 2, (y0 + y1) / 2), text, ink_on(colour), font, anchor="mm")
+        part[:] = np.asarray(canvas)
+    return picture
 
 
 def _place(cell: Cell, text: Box, margin: float, size: tuple[int, int], taken: Sequence[Box]) -> Box:

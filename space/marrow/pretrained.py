@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from pathlib import Path
 from typing import Self
@@ -10,12 +11,15 @@ from huggingface_hub import CommitInfo, CommitOperationAdd, HfApi, constants
 
 from marrow.errors import MarrowError
 from marrow.files import atomic_path
-from marrow.hub import HubErrors, ModelFolder, is_away, refusal, resolve
+from marrow.hub import FILES, HubErrors, ModelFolder, is_away, refusal, resolve
+from marrow.integrity import changed_since_measured
 
 OWN_FILES = ("model.*", "*.json", "*.md", "*.png")
 """What of a model's folder is the model's own: weights in every format, configs and metrics, card and figures."""
 
 CARD = "README.md"
+
+_LOG = logging.getLogger(__name__)
 
 
 class Pretrained:
@@ -30,6 +34,9 @@ class Pretrained:
 
     def __init__(self, folder: ModelFolder) -> None:
         self.info = folder.info
+        if changed := changed_since_measured(folder.path, FILES):
+            names = " and ".join(changed)
+            _LOG.warning("%s of %s changed since it was measured: its metrics.json is of others.", names, folder.path)
         self._folder = folder.path.resolve()  # wherever the program goes
 
     @classmethod

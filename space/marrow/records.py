@@ -26,6 +26,17 @@ Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
 Record = TypeVar("Record")
 
 
+def check_unique(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Return labels, of which each stands for one class.
+
+    Raises:
+        ValueError: one occurs twice.
+    """
+    if len(set(labels)) < len(labels):
+        raise ValueError("a label stands for two classes")
+    return labels
+
+
 def parse(kind: type[Record], value: Any, place: str) -> Record:
     """Make a dataclass of what a JSON or TOML file holds, without turning one kind of value into another.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from marrow.errors import MarrowError
+from marrow.integrity import NetworkConfig, digest
 from marrow.records import parse
 
 # openvino reports each start to Google Analytics; where this package cannot be imported, it does without
@@ -19,6 +21,8 @@ import openvino as ov  # noqa: E402
 
 FORMER_KEYS = {"max_object_size": "largest", "tta_rotations": "views", "reject_logit": "none_logit"}
 """What releases before 0.2 call a key of ``config.json``."""
+
+_LOG = logging.getLogger(__name__)
 
 Config = TypeVar("Config")
 Network = Callable[[np.ndarray], list[np.ndarray]]
@@ -41,7 +45,47 @@ def read_config(folder: Path, kind: type[Config]) -> Config:
     except (OSError, RecursionError) as error:
         raise MarrowError(f"{path} cannot be read ({error}): pull the model again or name another one.") from error
     except ValueError as error:
-        raise MarrowError(f"{path} cannot be used ({error}): pull the model again or export it anew.") from error
+        remedy = "pull the model again, or run training.measure if it was only exported"
+        raise MarrowError(f"{path} cannot be used ({error}): {remedy}.") from error
+
+
+def open_network(
+    folder: Path,
+    config: NetworkConfig,
+    side: int,
+    prepare: Callable[[np.ndarray], np.ndarray],
+    fits: Callable[[list[np.ndarray]], bool],
+    exact: bool = False,
+) -> Network:
+    """Compile ``folder/model.onnx``, once it is shown to be the network that ``config.json`` describes.
+
+    Args:
+        folder: a model folder.
+        config: what its ``config.json`` says. Without a digest, as of releases before 0.2, a warning is logged.
+        side: pixels of a picture.
+        prepare: makes the network's input of a picture, ``(side, side, 3)`` uint8 RGB.
+        fits: tells whether the outputs have the shapes that belong to the config.
+        exact: as in :func:`compile_onnx`.
+
+    Raises:
+        MarrowError: the file is damaged, or another one than the config says.
+    """
+    path = folder / "model.onnx"
+    again = f"{path} is damaged, or does not belong to its config.json: pull the model again or name another one."
+    if config.sha256 and config.sha256.get(path.name) != digest(path):
+        raise MarrowError(again)
+    network = compile_onnx(path, exact)
+    try:
+        image = config.self_test.image(side) if config.self_test else np.full((side, side, 3), 128, np.uint8)
+        outputs = network(prepare(image))
+        as_described = fits(outputs) and (config.self_test is None or config.self_test.agrees(outputs))
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise MarrowError(again) from error
+    if not as_described or not all(np.isfinite(output).all() for output in outputs):
+        raise MarrowError(again)
+    if not config.sha256:
+        _LOG.warning("%s names no digest of its weights, so nothing shows whether they are damaged.", folder)
+    return network
 
 
 def compile_onnx(path: Path, exact: bool = False) -> Network:

@@ -11,15 +11,16 @@ from typing import Annotated, Any
 
 import cv2
 import numpy as np
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from marrow.cell import Detection
 from marrow.geometry import box_areas, box_intersections, contour, opened, polygon_area, simplify
 from marrow.hub import ModelFolder
+from marrow.integrity import SelfTest
 from marrow.pretrained import Pretrained
-from marrow.records import Code, Share
-from marrow.runtime import compile_onnx, read_config
+from marrow.records import Code, Share, check_unique
+from marrow.runtime import open_network, read_config
 
 FINEST = 3.0  # most pixels of an outline's grid in one of the input, so that a huge image takes no minutes
 SMOOTHING = 0.2  # share of a box; what is narrower leaks from the cell. Raises the mean IoU by 0.007 (validation)
@@ -42,14 +43,18 @@ class SegmenterConfig:
         trained_on: number of training images by data set.
         max_object_size: longest side of a cell, in pixels of the input, that the network knows from its training.
             Larger ones are outlined at a second scale, the image at half its size; 0 for a single scale.
+        sha256: digest of each file of weights, by its name; empty before release 0.2.
+        self_test: what the network makes of a small picture; ``None`` before release 0.2.
     """
 
     input_size: Annotated[int, Field(ge=32, le=4096, multiple_of=32)]
     confidence: Share
     iou: Share
-    labels: Annotated[tuple[Code, ...], Field(min_length=1, max_length=100)]
+    labels: Annotated[tuple[Code, ...], Field(min_length=1, max_length=100), AfterValidator(check_unique)]
     trained_on: dict[str, Any]
     max_object_size: Annotated[int, Field(ge=0, le=4096)] = 0
+    sha256: dict[str, str] = Field(default_factory=dict)
+    self_test: SelfTest | None = None
 
 
 class Segmenter(Pretrained):
@@ -65,7 +70,8 @@ class Segmenter(Pretrained):
     def __init__(self, folder: ModelFolder) -> None:
         super().__init__(folder)
         self.config = read_config(folder.path, SegmenterConfig)
-        self._network = compile_onnx(folder.path / "model.onnx")
+        size = self.config.input_size
+        self._network = open_network(folder.path, self.config, size, lambda one: letterbox(one, size)[0], self._fits)
 
     def __call__(self, image: np.ndarray, confidence: float | None = None) -> list[Detection]:
         """Find the cells in one image.
@@ -88,6 +94,17 @@ class Segmenter(Pretrained):
             candidates = self._predict_at_scale(image, confidence, 1.0, (0, np.inf))
         found = (candidate.detection() for candidate in candidates if candidate.score >= confidence)
         return [detection for detection in found if detection is not None]
+
+    def raw_outputs(self, image: np.ndarray) -> list[np.ndarray]:
+        """Return the outputs of the network for an image of its input's size, as :class:`SelfTest` compares them."""
+        return self._network(letterbox(image, self.config.input_size)[0])
+
+    def _fits(self, outputs: list[np.ndarray]) -> bool:
+        """Tell whether outputs are raw rows and prototypes of masks, as the config has them."""
+        rows, prototypes = outputs
+        coefficients = rows.shape[1] - 4 - len(self.config.labels)
+        strides = {self.config.input_size / side for side in prototypes.shape[2:]}
+        return rows.ndim == 3 and prototypes.shape[1] == coefficients > 0 and strides in ({4.0}, {2.0}, {8.0})
 
     def _predict_at_scale(
         self, image: np.ndarray, confidence: float, zoom: float, sides: tuple[float, float]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import cv2
 import gradio as gr
 import numpy as np
 
@@ -16,10 +19,12 @@ from marrow.export import export
 from marrow.report import write_notes
 from marrow.texts import CLASS_NAMES
 from screen.analysis_queue import AnalysisQueue
-from screen.language import language_of, say
-from screen.review import Review, share
-from screen.uploads import RefusedError, Upload, Uploads, open_upload
-from screen.viewer import MIN_CONFIDENCE, Shown, save_picture, shown_size
+from screen.flag_box import FlagBox
+from screen.language import language_of, say, visitor_of
+from screen.limits import Limits
+from screen.review import Review
+from screen.uploads import LARGE, RefusedError, Upload, Uploads
+from screen.viewer import MIN_CONFIDENCE, Shown, encode_shown, save_shown, shown_size
 from screen.words import SCREEN
 
 
@@ -29,14 +34,16 @@ class Actions:
     Args:
         models: the networks.
         flags: folder for the flags.
+        limits: what visitors get at most.
     """
 
-    def __init__(self, models: Models, flags: Path) -> None:
+    def __init__(self, models: Models, flags: Path, limits: Limits | None = None) -> None:
         self.models = models
-        self.flags = flags
-        self.uploads = Uploads()
-        self.queue = AnalysisQueue()
-        self.review = Review(models, flags, self.uploads, self.queue)
+        self.limits = limits or Limits()
+        self.flags = FlagBox(flags, self.limits.flags)
+        self.uploads = Uploads(self.limits)
+        self.queue = AnalysisQueue(self.limits)
+        self.review = Review(models, self.flags, self.uploads, self.queue)
 
     def show(self, path: str | None, request: gr.Request, progress: gr.Progress) -> Shown | None:
         """Analyze an upload for the viewer; ``None``, and a sentence on the screen, when that cannot be."""
@@ -52,22 +59,26 @@ class Actions:
             step(0, words["waiting"].format(before=before) + wait)
 
         try:
-            with self.queue.slot(tell):
+            header = self.uploads.header(path)
+            with self.queue.slot(tell, visitor_of(request), header.pixels > LARGE) as check:
                 step(0.1, words["reading"])
-                image, remark = open_upload(path)
+                image = self.uploads.image(path)
+                check()
                 step(0.4, words["analyzing"])
                 analysis = analyze(image, self.models, MIN_CONFIDENCE)
+                check()
+                picture = encode_shown(image)
         except RefusedError as error:
             gr.Warning(say(error, request))
             return None
-        if remark:
-            gr.Info(words[remark])
-        height, width = image.shape[:2]
-        if shown_size(width, height) != (width, height):
-            size = dict(zip(("width", "height"), shown_size(width, height), strict=True))
-            gr.Info(words["shown_smaller"].format(**size))
-        picture = save_picture(image)
-        return Shown(analysis, picture, self.uploads.keep(Upload(Path(path), analysis, picture)), Path(path))
+        for remark, applies in (("cmyk", header.is_cmyk), ("deep", header.is_deep)):
+            if applies:
+                gr.Info(words[remark])
+        width, height = shown_size(analysis.width, analysis.height)
+        if (width, height) != (analysis.width, analysis.height):
+            gr.Info(words["shown_smaller"].format(width=width, height=height))
+        saved = save_shown(picture)
+        return Shown(analysis, saved, self.uploads.keep(Upload(Path(path), analysis, saved)), Path(path))
 
     def analyze(self, image: str | None, confidence: float, request: gr.Request) -> dict[str, Any]:
         """Find, outline, name and count every nucleated cell of a bone-marrow smear image.
@@ -80,9 +91,10 @@ class Actions:
         Returns:
             The whole analysis: image size, models, cells (box, polygon, class, probabilities) and differential count.
         """
-        return self._open(image, confidence, request)[1].to_dict()
+        with self._opened(image, confidence, request) as (_, analysis):
+            return analysis.to_dict()
 
-    def segmentation(self, image: str | None, confidence: float, request: gr.Request) -> np.ndarray:
+    def segmentation(self, image: str | None, confidence: float, request: gr.Request) -> str:
         """Draw the outline and the score of every nucleated cell on a bone-marrow smear image.
 
         Args:
@@ -93,9 +105,10 @@ class Actions:
         Returns:
             The picture.
         """
-        return draw_segmentation(*self._open(image, confidence, request))
+        with self._opened(image, confidence, request) as (pixels, analysis):
+            return _save_picture(draw_segmentation(pixels, analysis))
 
-    def annotations(self, image: str | None, confidence: float, request: gr.Request) -> np.ndarray:
+    def annotations(self, image: str | None, confidence: float, request: gr.Request) -> str:
         """Draw every nucleated cell with the code of its class on a bone-marrow smear image.
 
         Args:
@@ -106,7 +119,8 @@ class Actions:
         Returns:
             The picture.
         """
-        return draw_annotations(*self._open(image, confidence, request))
+        with self._opened(image, confidence, request) as (pixels, analysis):
+            return _save_picture(draw_annotations(pixels, analysis))
 
     def report(self, image: str | None, confidence: float, request: gr.Request) -> tuple[str, str, str]:
         """Return the differential count of a bone-marrow smear image. For research and teaching; not for diagnosis.
@@ -119,10 +133,10 @@ class Actions:
         Returns:
             The report as Markdown, the analysis as a JSON file, and its cells as a CSV file.
         """
-        pixels, analysis = self._open(image, confidence, request)
-        folder = Path(tempfile.mkdtemp(dir=cache()))
-        as_json, as_csv = export(analysis, pixels, Path(image or "").name, folder, ["json", "csv"])
-        return self._markdown(analysis.report, language_of(request)), str(as_json), str(as_csv)
+        with self._opened(image, confidence, request) as (pixels, analysis):
+            folder = Path(tempfile.mkdtemp(dir=cache()))
+            as_json, as_csv = export(analysis, pixels, Path(image or "").name, folder, ["json", "csv"])
+            return self._markdown(analysis.report, language_of(request)), str(as_json), str(as_csv)
 
     def flag(self, image: str | None, confidence: float, comment: str, consent: bool, request: gr.Request) -> str:
         """Share an image whose analysis is wrong, with a comment, for the next training.
@@ -138,21 +152,25 @@ class Actions:
         Returns:
             A sentence of thanks.
         """
-        pixels, analysis = self._open(image, confidence, request)
-        try:
-            share(self.flags, pixels, analysis, comment, consent)
-        except RefusedError as error:
-            raise gr.Error(say(error, request), print_exception=False) from error
+        with self._opened(image, confidence, request) as (pixels, analysis):
+            self.flags.put(pixels, analysis, comment, consent)
         return SCREEN[language_of(request)]["flagged"]
 
-    def _open(self, path: str | None, confidence: float, request: gr.Request) -> tuple[np.ndarray, Analysis]:
+    @contextmanager
+    def _opened(
+        self, path: str | None, confidence: float, request: gr.Request
+    ) -> Iterator[tuple[np.ndarray, Analysis]]:
+        """Hold a slot of the queue for an image and its analysis; what is refused is said as Gradio says it."""
         try:
-            with self.queue.slot():
-                image, _ = open_upload(path)
-                analysis = analyze(image, self.models, MIN_CONFIDENCE)
+            if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 <= confidence <= 1:
+                raise RefusedError("no_confidence")
+            header = self.uploads.header(path)
+            with self.queue.slot(visitor=visitor_of(request), is_heavy=header.pixels > LARGE) as check:
+                image = self.uploads.image(path or "")
+                check()
+                yield image, filter_cells(analyze(image, self.models, MIN_CONFIDENCE), confidence)
         except RefusedError as error:
             raise gr.Error(say(error, request), print_exception=False) from error
-        return image, filter_cells(analysis, confidence)
 
     def _markdown(self, report: Report, language: str) -> str:
         words, names = SCREEN[language], CLASS_NAMES[language]
@@ -172,6 +190,13 @@ class Actions:
         notes = write_notes(report, language)
         head = words["summary"].format(**figures, me_ratio=ratio)
         return "\n".join([head, "", *(f"|{row}|" for row in rows), "", *(f"- {note}" for note in notes)])
+
+
+def _save_picture(picture: np.ndarray) -> str:
+    """Write a picture of our own as JPEG where Gradio serves it, and return its path."""
+    path = Path(tempfile.mkdtemp(dir=cache())) / "picture.jpg"
+    cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR, dst=picture), [cv2.IMWRITE_JPEG_QUALITY, 90])
+    return str(path)
 
 
 def cache() -> str:

@@ -21,14 +21,14 @@ from marrow.crop import crop_cell
 from marrow.drawing import draw_heat
 from marrow.editing import merge_outlines, outline_in_box, split_outline
 from marrow.export import SUFFIXES, export
-from marrow.flags import MAX_COMMENT, save_flag
 from marrow.images import encode_png
 from marrow.pipeline import classify_detections
 from marrow.print_page import to_page
 from marrow.report import make_report
 from marrow.schema import cell_to_dict, read_detection
 from screen.analysis_queue import AnalysisQueue
-from screen.language import language_of, say
+from screen.flag_box import FlagBox
+from screen.language import language_of, say, visitor_of
 from screen.uploads import RefusedError, Upload, Uploads
 from screen.words import SCREEN
 
@@ -47,12 +47,12 @@ class Review:
 
     Args:
         models: the networks.
-        flags: folder for the flags.
+        flags: where the flags go.
         uploads: the images that were analyzed.
-        queue: in which one waits for the segmenter.
+        queue: in which every request waits.
     """
 
-    def __init__(self, models: Models, flags: Path, uploads: Uploads, queue: AnalysisQueue) -> None:
+    def __init__(self, models: Models, flags: FlagBox, uploads: Uploads, queue: AnalysisQueue) -> None:
         self._models, self._flags, self._uploads, self._queue = models, flags, uploads, queue
 
     def server_functions(self) -> list[Callable[..., Response]]:
@@ -68,7 +68,7 @@ class Review:
             self.send_flag,
             self.forget,
         )
-        return [_answering(function) for function in functions]
+        return [self._answering(function) for function in functions]
 
     def explain(self, asked: Request, language: str) -> Response:
         """Return ``heat``, a PNG (base64) to lay over the crop of ``cell``: what its name rests on."""
@@ -77,18 +77,17 @@ class Review:
         label = asked["cell"].get("label")
         if label not in classifier.labels:
             raise RefusedError("not_an_analysis")
-        evidence = classifier.explain(crop_cell(upload.image(), outline.box, classifier.crop), label)
+        evidence = classifier.explain(crop_cell(self._uploads.image(upload.path), outline.box, classifier.crop), label)
         return {"heat": _text_of(encode_png(draw_heat(evidence)))}
 
     def add_cell(self, asked: Request, language: str) -> Response:
         """Return the ``cell`` in ``box``, outlined and named, without ``id`` and ``edited``."""
         upload = self._find(asked)
-        box, image = asked.get("box"), upload.image()
+        box, image = asked.get("box"), self._uploads.image(upload.path)
         if not (isinstance(box, list) and len(box) == 4 and all(isinstance(v, int | float) and v == v for v in box)):
             raise RefusedError("box_too_small")
         try:
-            with self._queue.slot():
-                outline = outline_in_box(image, tuple(box), self._models.segmenter)
+            outline = outline_in_box(image, tuple(box), self._models.segmenter)
         except MarrowError as error:
             raise RefusedError("box_too_small") from error
         return {"cell": self._name(image, [outline])[0]}
@@ -101,12 +100,12 @@ class Review:
             outline = merge_outlines(outlines, (upload.analysis.width, upload.analysis.height))
         except MarrowError as error:
             raise RefusedError("not_merged") from error
-        return {"cell": self._name(upload.image(), [outline])[0]}
+        return {"cell": self._name(self._uploads.image(upload.path), [outline])[0]}
 
     def split_cell(self, asked: Request, language: str) -> Response:
         """Return the ``cells``, ``parts`` in number, that ``cell`` is parted into, without ``id`` and ``edited``."""
         upload = self._find(asked)
-        (whole,), image = _read_outlines(upload, [asked.get("cell")]), upload.image()
+        (whole,), image = _read_outlines(upload, [asked.get("cell")]), self._uploads.image(upload.path)
         try:
             outlines = split_outline(image, whole, 3 if asked.get("parts") == 3 else 2)
         except MarrowError as error:
@@ -130,7 +129,9 @@ class Review:
         kind = asked.get("format")
         with tempfile.TemporaryDirectory() as folder:
             wanted = [kind if isinstance(kind, str) and kind in SUFFIXES else "json"]
-            (file,) = export(analysis, upload.image(), upload.path.name, Path(folder), wanted, language)
+            (file,) = export(
+                analysis, self._uploads.image(upload.path), upload.path.name, Path(folder), wanted, language
+            )
             return {"name": file.name, "content": _text_of(file.read_bytes())}
 
     def print_case(self, asked: Request, language: str) -> Response:
@@ -147,7 +148,7 @@ class Review:
         """Save ``analysis`` with a ``comment``, given ``consent``; return the sentence of ``thanks``."""
         upload = self._find(asked)
         analysis = self._read(upload, asked.get("analysis"))
-        share(self._flags, upload.image(), analysis, str(asked.get("comment", "")), asked.get("consent") is True)
+        self._flags.put(self._uploads.image(upload.path), analysis, asked.get("comment", ""), asked.get("consent"))
         return {"thanks": SCREEN[language]["flagged"]}
 
     def forget(self, asked: Request, language: str) -> Response:
@@ -156,6 +157,22 @@ class Review:
         for key in keys if isinstance(keys, list) else ():
             self._uploads.forget(str(key))
         return {}
+
+    def _answering(self, function: Callable[[Request, str], Response]) -> Callable[..., Response]:
+        """Return a plain function for a method, which waits for its slot and answers a refusal with its sentence."""
+
+        def answer(asked: Any, request: gr.Request) -> Response:
+            try:
+                if not isinstance(asked, dict):
+                    raise RefusedError("not_an_analysis")
+                is_heavy = "key" in asked and self._find(asked).is_large
+                with self._queue.slot(visitor=visitor_of(request, is_live=True), is_heavy=is_heavy):
+                    return function(asked, language_of(request))
+            except RefusedError as error:
+                return {"error": say(error, request), "reason": error.reason}
+
+        answer.__name__ = function.__name__  # by which the browser calls it
+        return answer
 
     def _name(self, image: np.ndarray, outlines: list[Detection]) -> list[dict[str, Any]]:
         rows = [cell_to_dict(cell) for cell in classify_detections(image, outlines, self._models.classifier)]
@@ -214,35 +231,6 @@ class Review:
         if analysis.report.rules.labels != rules.labels:
             raise RefusedError("other_classes")
         return replace(analysis, report=make_report(analysis.cells, rules, analysis.removed))
-
-
-def share(folder: Path, image: np.ndarray, analysis: Analysis, comment: str, consent: bool) -> None:
-    """Save a flag.
-
-    Raises:
-        RefusedError: there is no consent, the comment is too long, or it cannot be saved.
-    """
-    if not consent:
-        raise RefusedError("no_consent")
-    if len(comment) > MAX_COMMENT:
-        raise RefusedError("comment_too_long", characters=MAX_COMMENT)
-    try:
-        save_flag(folder, image, analysis, comment)
-    except MarrowError as error:
-        raise RefusedError("not_saved") from error
-
-
-def _answering(function: Callable[[Request, str], Response]) -> Callable[..., Response]:
-    """Return a plain function for a method, which answers a refusal with its sentence."""
-
-    def answer(asked: Request, request: gr.Request) -> Response:
-        try:
-            return function(asked, language_of(request))
-        except RefusedError as error:
-            return {"error": say(error, request), "reason": error.reason}
-
-    answer.__name__ = function.__name__  # by which the browser calls it
-    return answer
 
 
 def _read_outlines(upload: Upload, cells: Any) -> list[Detection]:

@@ -1,4 +1,4 @@
-"""Uploaded files: opened or refused in one sentence, and forgotten after an hour."""
+"""Uploaded files: opened or refused in one sentence, decoded once, and forgotten after an hour."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from threading import Lock
 
 import numpy as np
 from gradio.utils import get_upload_folder
-from PIL import Image
 
 from marrow import Analysis, MarrowError, read_image
-from marrow.images import MAX_PIXELS
+from marrow.images import Header, ImageError, read_header
+from screen.limits import Limits
 
 MIN_SIDE = 32
 """Fewest pixels on a side: less than one cell at any magnification."""
+
+LARGE = 25_000_000
+"""Pixels from which on an image is worked on alone: two decoded beside each other take too much memory."""
 
 KEPT = 3600
 """Seconds for which an upload and what was found in it are kept after their last use."""
@@ -37,48 +40,12 @@ class RefusedError(Exception):
         self.values = values
 
 
-def open_upload(path: str | None) -> tuple[np.ndarray, str | None]:
-    """Read an uploaded image.
-
-    Args:
-        path: the file, ``None`` when there is none.
-
-    Returns:
-        ``(height, width, 3)`` uint8 RGB, and the key of a remark about what was converted, if anything.
-
-    Raises:
-        RefusedError: there is no file, it is no image, or it is too large or too small.
-    """
-    if not path:
-        raise RefusedError("no_image")
-    try:
-        with Image.open(path) as image:
-            (width, height), remark = image.size, _remark(image)
-    except Image.DecompressionBombError:
-        width, height, remark = MAX_PIXELS, 2, None
-    except Exception as error:  # Pillow's readers raise nearly anything for a damaged file
-        raise RefusedError("not_an_image") from error
-    if width * height > MAX_PIXELS:
-        raise RefusedError("too_large", megapixels=MAX_PIXELS // 1_000_000)
-    if min(width, height) < MIN_SIDE:
-        raise RefusedError("too_small", width=width, height=height, side=MIN_SIDE)
-    try:
-        return read_image(path), remark
-    except MarrowError as error:
-        raise RefusedError("not_an_image") from error
-
-
-def _remark(image: Image.Image) -> str | None:
-    """Return the key of the remark about an opened image that will be converted."""
-    if image.mode == "CMYK":
-        return "cmyk"
-    # Pillow opens 16-bit colour as 8-bit RGB; its decoder's arguments name what the file holds, as "RGB;16B"
-    return "deep" if image.mode.startswith("I") or ";16" in str(getattr(image, "tile", "")) else None
-
-
 def uploaded(path: str) -> str | None:
     """Return a path that a browser names, if it is that of an upload: no other file of the server is opened for it."""
-    return path if Path(path).resolve().is_relative_to(Path(get_upload_folder()).resolve()) else None
+    try:
+        return path if Path(path).resolve().is_relative_to(Path(get_upload_folder()).resolve()) else None
+    except (OSError, ValueError):  # too long, or with a NUL
+        return None
 
 
 @dataclass(frozen=True)
@@ -89,28 +56,74 @@ class Upload:
     analysis: Analysis
     picture: Path | None = None
 
-    def image(self) -> np.ndarray:
-        """Read the image again, ``(height, width, 3)`` uint8 RGB."""
-        return open_upload(str(self.path))[0]
+    @property
+    def is_large(self) -> bool:
+        """Whether it is worked on alone."""
+        return self.analysis.width * self.analysis.height > LARGE
 
 
 class Uploads:
     """Remembers uploads by a key that only their visitor knows, for an hour after their last use.
 
     Args:
+        limits: how many, and how many megapixels.
         clock: seconds from any start.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, limits: Limits | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limits, self._clock = limits or Limits(), clock
         self._kept: dict[str, tuple[float, Upload]] = {}
         self._lock = Lock()
+        self._decoded: dict[Path, np.ndarray] = {}  # the one used last at the end
+        self._decoding = Lock()
+
+    def header(self, path: str | None) -> Header:
+        """Look at an uploaded image without decoding it.
+
+        Args:
+            path: the file, ``None`` when there is none.
+
+        Raises:
+            RefusedError: there is no file, it is no image, or it is too large or too small.
+        """
+        if not path:
+            raise RefusedError("no_image")
+        try:
+            header = read_header(path, self._most_pixels)
+        except MarrowError as error:
+            raise _refusal(error) from error
+        if min(header.width, header.height) < MIN_SIDE:
+            raise RefusedError("too_small", width=header.width, height=header.height, side=MIN_SIDE)
+        return header
+
+    def image(self, path: str | Path) -> np.ndarray:
+        """Return an image, ``(height, width, 3)`` uint8 RGB, decoded once while there is room for it.
+
+        Nobody may write to it.
+
+        Raises:
+            RefusedError: it is damaged or too large.
+        """
+        path = Path(path)
+        with self._decoding:  # one at a time, so that those who want the same one find it
+            image = self._decoded.pop(path, None)
+            if image is None:
+                try:
+                    header = read_header(path, self._most_pixels)
+                    self._make_room(header.pixels)
+                    image = read_image(path, self._most_pixels)
+                except MarrowError as error:
+                    raise _refusal(error) from error
+            self._decoded[path] = image
+            return image
 
     def keep(self, upload: Upload) -> str:
         """Remember an upload and return its key."""
         key = token_urlsafe(12)
         with self._lock:
             self._forget_old()
+            while len(self._kept) >= self._limits.uploads:
+                self._kept.pop(min(self._kept, key=lambda key: self._kept[key][0]))
             self._kept[key] = (self._clock(), upload)
         return key
 
@@ -136,7 +149,26 @@ class Uploads:
         for path in (forgotten[1].path, forgotten[1].picture) if forgotten else ():
             if path and path not in still and uploaded(str(path)):
                 path.unlink(missing_ok=True)
+                with self._decoding:
+                    self._decoded.pop(path, None)
+
+    @property
+    def _most_pixels(self) -> int:
+        return self._limits.megapixels * 1_000_000
+
+    def _make_room(self, pixels: int) -> None:
+        """Let go of decoded images, the one used longest ago first, until another fits."""
+        held = sum(image.shape[0] * image.shape[1] for image in self._decoded.values())
+        while self._decoded and held + pixels > self._most_pixels:
+            image = self._decoded.pop(next(iter(self._decoded)))
+            held -= image.shape[0] * image.shape[1]
 
     def _forget_old(self) -> None:
         oldest = self._clock() - KEPT
         self._kept = {key: kept for key, kept in self._kept.items() if kept[0] > oldest}
+
+
+def _refusal(error: MarrowError) -> RefusedError:
+    if not isinstance(error, ImageError):
+        return RefusedError("not_an_image")
+    return RefusedError(error.reason, number=error.number, megapixels=error.number)

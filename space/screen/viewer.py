@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import cv2
 import gradio as gr
 import numpy as np
 from gradio.data_classes import FileData
@@ -184,12 +185,16 @@ def _cell_style(colour: Colour, dashes: tuple[int, ...]) -> dict[str, str]:
     return in_css | {"dashes": " ".join(map(str, dashes)) or "none"}
 
 
-def save_picture(image: np.ndarray) -> Path:
-    """Save an image as it is sent to the browser, in Gradio's own folder, which ``delete_cache`` clears."""
-    picture = Image.fromarray(image)
-    size = shown_size(*picture.size)
-    if size != picture.size:
-        picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+def encode_shown(image: np.ndarray) -> bytes:
+    """Return the JPEG that is sent to the browser, smaller than the image where that is large."""
+    size = shown_size(image.shape[1], image.shape[0])
+    if size != image.shape[1::-1]:
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     file = io.BytesIO()
-    picture.save(file, "jpeg", quality=90)
-    return Path(save_bytes_to_cache(file.getvalue(), "smear.jpg", get_upload_folder()))
+    Image.fromarray(image).save(file, "jpeg", quality=90)
+    return file.getvalue()
+
+
+def save_shown(picture: bytes) -> Path:
+    """Save what :func:`encode_shown` returns in Gradio's own folder, which ``delete_cache`` clears."""
+    return Path(save_bytes_to_cache(picture, "smear.jpg", get_upload_folder()))

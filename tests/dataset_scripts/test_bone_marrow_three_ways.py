@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -150,18 +151,17 @@ def test_the_file_alone_writes_the_same_set_with_a_short_card(source, written, a
     assert done.returncode == 0, done.stderr
     assert digests(tmp_path / "set" / "data") == digests(written / "data")
     card = (tmp_path / "set" / "README.md").read_text()
-    assert (
-        "CC BY 4.0" in card
-        and card.startswith("---\nlicense: cc-by-4.0")
-        and not (tmp_path / "set" / "figures").exists()
-    )
+    assert "CC BY 4.0" in card and not (tmp_path / "set" / "figures").exists()
+    assert card.startswith("---\nlicense: other"), "nobody said that these are images of the archive"
 
 
 def test_the_card_and_its_figures_travel_with_the_set_and_another_readme_does_not(source, tmp_path):
     (tmp_path / "figures").mkdir()
-    shutil.copy(SCRIPT, tmp_path)
     save(tmp_path / "figures" / "plate.png", picture(0))
-    options = ("--data-dir", source, "--out", "set", "--classes", "BLA", "--per-class", "10")
+    # the set that the card tells of has all classes of the archive's choice: here one, with ten images
+    program = SCRIPT.read_text().replace("\nPER_CLASS = 3000\n", "\nPER_CLASS = 10\n")
+    (tmp_path / SCRIPT.name).write_text(re.sub(r"\nCODES_12 = .*\n", '\nCODES_12 = ("BLA",)\n', program))
+    options = ("--data-dir", source, "--origin", "bone_marrow", "--laboratory", "MLL", "--out", "set")
     for readme, figures in ((SCRIPT.with_name("README.md").read_text(), True), ("# My thesis", False)):
         (tmp_path / "README.md").write_text(readme)
         done = python("bone_marrow_12.py", *options, cwd=tmp_path)
@@ -183,6 +183,7 @@ def test_a_pushed_set_loads_with_no_script_and_a_second_push_replaces_it(source,
         for how in ("whole", "streaming"):
             assert answer([sys.executable, "from_hub.py", how, REPO], alone, environment) == expected
 
+        out = tmp_path / "other"  # of a picture of its user's, the first set is not replaced
         done = run(
             *("--data-dir", source, "--out", out, "--classes", "BLA", "--per-class", "30"), "--splits", "60/0/40"
         )

@@ -94,7 +94,10 @@ def pull_published(reference: str) -> PretrainedClassifier:
         raise MarrowError(f"{reference} is no {EXPORTED}: name a classifier that training.export wrote.")
     if config.crop.background != CropConfig.background:
         raise MarrowError(f"{reference} has crops on another background than training gives them: train a new model.")
-    return PretrainedClassifier(name, found.path, config)
+    published = PretrainedClassifier(name, found.path, config)
+    if config.sha256.get(WEIGHTS, published.digest()) != published.digest():
+        raise MarrowError(f"{WEIGHTS} of {name} is damaged, or not that of its config.json: pull the model again.")
+    return published
 
 
 def _joined(before: dict[str, dict[str, int]], now: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:

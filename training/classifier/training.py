@@ -23,7 +23,7 @@ from training.classifier.config import EXPORTED, ClassifierTraining
 from training.classifier.data import Cells
 from training.classifier.objective import ClassAccuracy, make_loss, make_optimizer
 from training.classifier.pretrained import PretrainedClassifier
-from training.common.files import write_json
+from training.common.files import write_json, write_text
 from training.weights.transformers_to_keras import fill_keras
 
 
@@ -112,18 +112,22 @@ def _last_checkpoint(run_dir: Path) -> Path | None:
 
 
 def _save_checkpoint(model: keras.Model, run_dir: Path, epoch: int, metrics: dict[str, float]) -> None:
-    """Write the checkpoint whole, then drop the older one."""
+    """Write the metrics, then the checkpoint, each whole or not at all, and drop the older one.
+
+    A process killed between the two leaves metrics of an epoch that is trained again; they are written over then.
+    """
+    epochs = [*history(run_dir)[: epoch - 1], {"epoch": epoch, **metrics}]
+    write_text(run_dir / "history.jsonl", "".join(f"{json.dumps(one)}\n" for one in epochs))
     with atomic_path(run_dir / f"epoch-{epoch:03d}.keras") as beside:
         model.save(beside)
     for old in sorted(run_dir.glob("epoch-*.keras"))[:-1]:
         old.unlink()
-    with (run_dir / "history.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"epoch": epoch, **metrics}) + "\n")
 
 
 def history(run_dir: Path) -> list[dict[str, float]]:
     """Read the metrics of the finished epochs."""
-    return [json.loads(line) for line in (run_dir / "history.jsonl").read_text(encoding="utf-8").splitlines()]
+    path = run_dir / "history.jsonl"
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
 
 
 def save_run(
@@ -136,11 +140,13 @@ def save_run(
 ) -> None:
     """Write what the export needs: ``model.keras``, ``weights.npz`` (by layer and variable), ``run.json``."""
     # without the optimizer, which only a checkpoint needs
-    keras.Model(model.inputs, model.outputs, name=model.name).save(run_dir / "model.keras")
+    with atomic_path(run_dir / "model.keras") as beside:
+        keras.Model(model.inputs, model.outputs, name=model.name).save(beside)
     arrays: dict[str, Any] = {
         f"{layer.name}/{variable.name}": np.array(variable) for layer in model.layers for variable in layer.weights
     }
-    np.savez(run_dir / "weights.npz", **arrays)
+    with atomic_path(run_dir / "weights.npz") as beside:
+        np.savez(beside, **arrays)
     run = {
         "config": asdict(config),
         "crop": asdict(config.crop),

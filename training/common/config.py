@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from marrow.errors import MarrowError
 from marrow.records import parse
@@ -37,6 +38,9 @@ def load_config(
     for key, value in (fixed or {}).items():
         if values.setdefault(key, value) != value:
             raise MarrowError(f"{key} is {values[key]!r}, but {value!r} in the model to go on from: leave {key} out.")
+    known = [option.name for option in fields(cast(Any, kind))]
+    if unknown := sorted(set(values) - set(known)):
+        raise MarrowError(f"The config has unknown keys {', '.join(unknown)}: known are {', '.join(known)}.")
     try:
         return parse(kind, values, "The config")
     except ValueError as error:

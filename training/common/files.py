@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 from marrow.errors import MarrowError
 from marrow.files import atomic_path
+
+HALF_WRITTEN = re.compile(r"\..+\.[a-z0-9_]{8}")
+"""Names of the folders that :func:`marrow.files.atomic_path` writes in."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -36,7 +41,7 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise MarrowError(f"{path} cannot be read: run the training that writes it first.") from error
 
 
@@ -44,9 +49,14 @@ def lock_run(run_dir: Path, started_with: dict[str, Any]) -> None:
     """Note in a run folder what a training starts with, so that no other training goes on from its checkpoint.
 
     Raises:
-        MarrowError: the folder holds a training that started with something else.
+        MarrowError: the folder holds a training that started with something else, or other files.
     """
     path = run_dir / "started_with.json"
+    if not path.is_file() and any(not one.name.startswith(".") for one in run_dir.iterdir()):
+        raise MarrowError(f"{run_dir} holds files that no training wrote: name a new folder for the run.")
+    for left in run_dir.rglob(".*"):  # half-written, by a process that was killed
+        if left.is_dir() and HALF_WRITTEN.fullmatch(left.name):
+            shutil.rmtree(left)
     if path.is_file() and read_json(path) != started_with:
         raise MarrowError(
             f"{run_dir} holds a run with another config or other data: delete it, or name a new --run-dir."

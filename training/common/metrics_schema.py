@@ -159,6 +159,7 @@ class ClassifierMetrics:
         across_laboratories: the classes that more than one laboratory holds.
         environment: version by package.
         command: what makes these metrics again.
+        sha256: digests of the config and of the weights that were measured, by file name; none before release 0.2.
     """
 
     data: SplitSizes | None = None
@@ -172,6 +173,7 @@ class ClassifierMetrics:
     uncertain: UncertainMetrics | None = None
     environment: dict[str, str] = field(default_factory=dict)
     command: str = ""
+    sha256: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -237,6 +239,7 @@ class SegmenterMetrics:
         precision_recall: on the validation fields.
         environment: version by package.
         command: what makes these metrics again.
+        sha256: digests of the config and of the weights that were measured, by file name; none before release 0.2.
     """
 
     datasets: dict[str, FieldMetrics] = field(default_factory=dict)
@@ -244,6 +247,7 @@ class SegmenterMetrics:
     precision_recall: list[CurvePoint] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     command: str = ""
+    sha256: dict[str, str] = field(default_factory=dict)
 
 
 Metrics = TypeVar("Metrics", ClassifierMetrics, SegmenterMetrics)
@@ -273,7 +277,7 @@ def read_metrics(kind: type[Metrics], path: Path) -> Metrics:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise MarrowError(f"{path} cannot be read ({error.strerror}): run training.measure first.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MarrowError(f"{path} is not JSON ({error}): run training.measure again.") from error
     try:
         return parse(kind, value, path.name)

@@ -2,10 +2,92 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from marrow.classifier import Classifier
+from marrow.errors import MarrowError
+from marrow.integrity import changed_since_measured, digest, make_self_test
+from marrow.segmenter import Segmenter
 from training.common.files import read_json, write_json
+
+WEIGHTS = ("model.onnx", "model.safetensors", "model.pt")
+WRITTEN = ("config.json", "preprocessor_config.json", "metrics.json", *WEIGHTS)
+"""What an export and a measurement write; a folder with such files is taken for a model's by its ``trained_on``."""
+OUTDATED = ("metrics.json", "model.keras")
+"""What is of the former weights after another export."""
+
+
+@contextmanager
+def replaced(folder: Path, anew: bool = False, dropped: Collection[str] = ()) -> Iterator[Path]:
+    """Yield a folder to work in, and put it in the place of a model folder in one rename at the end.
+
+    Until then the model folder is as it was, also if the work fails or the process is killed; after it, all of the
+    work is there. Files that the work did not write are moved into the new folder, whatever they are.
+
+    Args:
+        folder: the model folder, there or not.
+        anew: yield an empty folder instead of a copy.
+        dropped: names of files of an earlier model that are not kept.
+
+    Raises:
+        MarrowError: the folder holds files of such names that are no model of this project, or it cannot be written.
+    """
+    folder = folder.resolve()
+    beside = folder.with_name(f".{folder.name}.next")
+    new = beside / folder.name  # some of what is written names its folder
+    try:
+        with _written(folder):
+            _finish_replacing(folder, dropped)
+            _refuse_foreign(folder)
+            shutil.rmtree(beside, ignore_errors=True)  # of a process that was killed
+            new.mkdir(parents=True)
+            for path in folder.iterdir() if folder.is_dir() and not anew else ():
+                if path.is_file():
+                    shutil.copy2(path, new)
+        yield new
+        with _written(folder):
+            if folder.is_dir():
+                folder.rename(_former(folder))
+            new.rename(folder)
+            _finish_replacing(folder, dropped)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+@contextmanager
+def _written(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise MarrowError(f"{folder} cannot be written ({error.strerror}): name another folder.") from error
+
+
+def _former(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.before")
+
+
+def _finish_replacing(folder: Path, dropped: Collection[str]) -> None:
+    """Bring what only the former folder holds into the new one; without a new one, put the former back."""
+    before = _former(folder)
+    if before.is_dir() and not folder.is_dir():
+        before.rename(folder)
+    elif before.is_dir():
+        for path in before.iterdir():
+            if not (folder / path.name).exists() and path.name not in dropped:
+                path.rename(folder / path.name)
+        shutil.rmtree(before)
+
+
+def _refuse_foreign(folder: Path) -> None:
+    there = [name for name in WRITTEN if (folder / name).exists()]
+    if there and not ((folder / "config.json").is_file() and "trained_on" in read_json(folder / "config.json")):
+        raise MarrowError(f"{folder} holds {', '.join(there)} of another origin: name a new folder.")
 
 
 def update_config(folder: Path, **values: Any) -> None:
@@ -15,3 +97,33 @@ def update_config(folder: Path, **values: Any) -> None:
         MarrowError: the folder has no ``config.json`` that can be read.
     """
     write_json(folder / "config.json", read_json(folder / "config.json") | values)
+
+
+def note_weights(folder: Path) -> None:
+    """Name the digests of the weights in ``config.json``, without which they are not loaded."""
+    update_config(folder, sha256=digests(folder, WEIGHTS), self_test=None)
+
+
+def note_self_test(folder: Path, model: Classifier | Segmenter, picture: np.ndarray) -> None:
+    """Write into ``config.json`` what a model's network makes of a drawn picture, ``(h, w, 3)`` uint8 RGB."""
+    side = model.crop.size if isinstance(model, Classifier) else model.config.input_size
+    test = make_self_test(picture, side, model.raw_outputs)
+    update_config(folder, self_test={"picture": test.picture, "outputs": test.outputs})
+
+
+def digests(folder: Path, names: Collection[str] = ("config.json", *WEIGHTS)) -> dict[str, str]:
+    """Return the SHA-256 of those files of a folder that are there, by name."""
+    return {name: digest(folder / name) for name in names if (folder / name).is_file()}
+
+
+def check_measured(folder: Path) -> None:
+    """Check that a model folder is the one that its ``metrics.json`` was measured on.
+
+    Raises:
+        MarrowError: a file differs, or no digest is named.
+    """
+    if not read_json(folder / "metrics.json").get("sha256"):
+        raise MarrowError(f"{folder / 'metrics.json'} does not say what it measured: run training.measure again.")
+    if changed := changed_since_measured(folder):
+        names = ", ".join(changed)
+        raise MarrowError(f"{names} of {folder} changed since metrics.json was measured: run training.measure again.")

@@ -10,12 +10,13 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
+from dataset_scripts.drawing.pictures import draw_single
 from marrow.cell import Box
 from marrow.classifier import Classifier, probabilities
 from marrow.report import wilson_interval
 from training.classifier.data import Cells, load_cells, real_cells
 from training.common import metrics_schema as schema
-from training.common.model_folder import update_config
+from training.common.model_folder import note_self_test, note_weights, update_config
 from training.evaluation.bootstrap import RESAMPLES, intervals
 from training.evaluation.ground_truth import segpc_fields
 from training.evaluation.matching import rle_box
@@ -31,7 +32,8 @@ def measure(model: Path, data: str, benchmarks: Path | None, unknown: str | None
     """Calibrate a classifier on the validation split and measure it on the test split.
 
     Args:
-        model: Hub folder; what :func:`calibrate` chooses is set in its ``config.json``.
+        model: Hub folder; what :func:`calibrate` chooses is set in its ``config.json``, with digests of the weights and
+            a self-test.
         data: data set with the splits ``validation`` and ``test``.
         benchmarks: folder with ``fields_segpc``, plasma cells that were never trained.
         unknown: data set of cells of no class, of which the validation and test splits were never trained.
@@ -40,8 +42,11 @@ def measure(model: Path, data: str, benchmarks: Path | None, unknown: str | None
         The metrics, but for ``environment`` and ``command``; of real images only, where the set has any.
     """
     validation, test = (real_cells(load_cells(data, split)) for split in ("validation", "test"))
+    note_weights(model)
+    update_config(model, temperature=1.0, reject_logit=None, uncertain_below=0.0)  # an export has none
     calibrate(model, validation)
     classifier = Classifier.from_pretrained(str(model))
+    note_self_test(model, classifier, draw_single("LYT", np.random.default_rng(0)))
     config = classifier.config
     logits = classifier.logits(test.crops(classifier.crop))
     predicted = probabilities(logits, config.temperature, config.reject_logit)

@@ -15,10 +15,12 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from tqdm import tqdm
 
+from dataset_scripts.drawing.pictures import draw_field
 from marrow.cell import Detection
 from marrow.segmenter import Segmenter
+from training.common.files import read_json
 from training.common.metrics_schema import ChosenConfidence, CurvePoint, FieldMetrics, RecallOf, SegmenterMetrics
-from training.common.model_folder import update_config
+from training.common.model_folder import note_self_test, note_weights, update_config
 from training.common.plots import draw_curve
 from training.evaluation import matching
 from training.evaluation.ground_truth import (
@@ -32,6 +34,7 @@ from training.evaluation.ground_truth import (
 
 Outliner = Callable[[np.ndarray, float], Sequence[Detection]]  # of an image and the lowest score to keep
 
+PICTURE = 640  # pixels of the field that the self-test is made of
 LOWEST = 0.01  # detections below are not looked at
 MATCHED = ("recall", "precision", "f1", "mean_iou", "count_error")  # metrics of matched cells
 MOST = 300  # detections of one field that are looked at, the best first
@@ -54,17 +57,20 @@ def measure(model: Path, data: str, benchmarks: Path | None) -> SegmenterMetrics
     Draws the curve that the confidence was chosen from, ``precision_recall.png``, into the folder of the model.
 
     Args:
-        model: Hub folder; ``confidence`` of its ``config.json`` is set.
+        model: Hub folder; ``confidence`` of its ``config.json`` is set, with digests of the weights and a self-test.
         data: folder that ``smear_fields.py`` wrote, with ``validation`` and ``test`` fields.
         benchmarks: folder with ``fields_segpc``, ``fields_bccd`` and ``wbc_masks``.
 
     Returns:
         The metrics, but for ``environment`` and ``command``.
     """
+    note_weights(model)
+    update_config(model, confidence=read_json(model / "config.json").get("confidence", 0.5))  # an export has none
     segmenter = Segmenter.from_pretrained(str(model))
     confidence, curve = choose_confidence(segmenter, Path(data))
     datasets = measure_outliner(segmenter, confidence, Path(data), benchmarks)
     update_config(model, confidence=confidence)
+    note_self_test(model, segmenter, draw_field(np.random.default_rng(0), PICTURE, PICTURE, 14).image)
     draw_curve(curve, confidence, model / "precision_recall.png")
     return SegmenterMetrics(datasets, ChosenConfidence(confidence, matching.F1_TOLERANCE), curve)
 

@@ -24,7 +24,7 @@ from training.weights.onnx_storage import OPSET, store_halved
 def export_classifier(run_dir: Path, out: Path) -> None:
     """Write ``config.json``, ``preprocessor_config.json``, ``model.safetensors`` and ``model.onnx``.
 
-    The temperature is 1 and nothing is uncertain until ``training.measure`` has seen the validation split.
+    The temperature and the bounds of uncertainty are left to ``training.measure``, without which it is not loaded.
 
     Args:
         run_dir: folder with ``run.json`` and ``weights.npz``, as ``train_classifier`` writes it.
@@ -49,9 +49,6 @@ def export_classifier(run_dir: Path, out: Path) -> None:
         crop=run["crop"],
         tta_rotations=run["config"].get("tta_rotations", 1),
         trained_on=run["trained_on"],
-        temperature=1.0,
-        reject_logit=None,
-        uncertain_below=0.0,
         outlier_exposure=exposure,
         initial_weights=run.get("initial_weights") or Path(run["config"]["init"]).name,
         **({"resumed_from": run["resumed_from"]} if "resumed_from" in run else {}),

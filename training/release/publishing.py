@@ -21,6 +21,7 @@ from huggingface_hub.errors import HFValidationError, HTTPError, OfflineModeIsEn
 
 from marrow import __version__
 from marrow.errors import MarrowError
+from training.common.model_folder import check_measured
 from training.common.paths import ROOT
 from training.release import remote
 from training.release.cards import describe_copy, pin_space
@@ -236,6 +237,8 @@ def publish(options: PublishOptions) -> None:
             release = Release(options, specs, folders, stage)
             for spec in specs:
                 find_files(spec, folders[spec])
+                if spec in MODELS:
+                    check_measured(folders[spec])
             if not options.dry_run:
                 check_token(release)
             plans = {spec: plan_repo(release, spec) for spec in specs}  # all of them, before any is changed

@@ -12,11 +12,14 @@ from marrow.errors import MarrowError
 from marrow.files import atomic_path
 from training.common.cost import training_cost
 from training.common.files import read_json, write_json
+from training.weights.checkpoint import load_checkpoint
 from training.weights.onnx_storage import OPSET, store_halved
 
 
 def export_segmenter(run_dir: Path, out: Path) -> None:
     """Write ``model.pt``, ``model.onnx`` and ``config.json`` of a segmenter.
+
+    The confidence is left to ``training.measure``, without which it is not loaded.
 
     Args:
         run_dir: folder with ``run.json``, as ``train_segmenter`` writes it.
@@ -33,14 +36,12 @@ def export_segmenter(run_dir: Path, out: Path) -> None:
     size = run["config"]["input_size"]
     exported = Path(YOLO(out / "model.pt").export(format="onnx", imgsz=size, opset=OPSET, simplify=False))
     store_halved(exported, out / "model.onnx")
-    previous = read_json(out / "config.json") if (out / "config.json").is_file() else {}
     write_json(
         out / "config.json",
         {
             "model_type": "yolov8-seg",
             "input_size": size,
             "max_object_size": run["config"].get("max_object_size", 0),
-            "confidence": previous.get("confidence", 0.5),
             "iou": 0.5,
             "labels": ["cell"],
             "trained_on": run["trained_on"],
@@ -57,7 +58,7 @@ def publishable_checkpoint(source: Path, target: Path) -> None:
         source: checkpoint of a finished training.
         target: file to write; plain ``YOLO(target)`` loads it.
     """
-    checkpoint = torch.load(source, weights_only=False, map_location="cpu")  # our own file, just trained
+    checkpoint = load_checkpoint(source)
     checkpoint.pop("git", None)
     model = checkpoint["model"]
     for name in ("yaml", "args", "pt_path", "yaml_file"):

@@ -1,8 +1,6 @@
 """Training the segmenter with ultralytics, from which an interrupted run goes on.
 
-One seed gives one result on one machine. A run that was stopped comes near to one that was not, but is not the same:
-ultralytics keeps the averaged weights and the optimiser in half precision, and no state of its random numbers, so that
-the fields come in another order.
+One seed gives one result on one machine, however often the run is stopped; see ``training/segmenter/trainer.py``.
 """
 
 from __future__ import annotations
@@ -14,11 +12,12 @@ from typing import Any
 os.environ.setdefault("YOLO_AUTOINSTALL", "false")
 os.environ.setdefault("WANDB_MODE", "disabled")
 
-import torch
 from ultralytics import YOLO, settings
 
 from marrow.errors import MarrowError
 from training.segmenter.config import SegmenterTraining
+from training.segmenter.trainer import STATE, ResumableTrainer, finish, read_state
+from training.weights.checkpoint import load_checkpoint
 
 
 def train(model: YOLO, data: Path, config: SegmenterTraining, run_dir: Path) -> Path:
@@ -34,17 +33,26 @@ def train(model: YOLO, data: Path, config: SegmenterTraining, run_dir: Path) -> 
         The weights file of the best epoch on the validation fields.
     """
     settings.update({"sync": False})
-    last = run_dir / "train" / "weights" / "last.pt"
-    best = last.with_name("best.pt")
-    if last.is_file():
-        if torch.load(last, weights_only=False, map_location="cpu")["epoch"] < 0:
-            return best  # finished before
-        print("resuming", last.parent.parent, flush=True)
-        _prepared(YOLO(last), config).train(resume=True)
-        return best
+    weights = run_dir / "train" / "weights"
+    if (weights / STATE).is_file():
+        state = read_state(weights)
+        print(f"resuming after epoch {state['epoch'] + 1}", flush=True)
+    elif (weights / "last.pt").is_file():
+        state = {"finished": load_checkpoint(weights / "last.pt")["epoch"] < 0}
+    else:
+        state = {"finished": False}
+    if not state["finished"]:
+        _train(model, data, config, run_dir)
+    if not state["finished"] or (weights / STATE).is_file():
+        finish(weights)
+    return weights / "best.pt"
+
+
+def _train(model: YOLO, data: Path, config: SegmenterTraining, run_dir: Path) -> None:
     start = run_dir / "start.pt"
     model.save(start)  # ultralytics keeps weights from a file only
     _prepared(YOLO(start), config).train(
+        trainer=ResumableTrainer,
         data=str((data / "data.yaml").resolve()),
         project=str(run_dir.resolve()),
         name="train",
@@ -60,7 +68,6 @@ def train(model: YOLO, data: Path, config: SegmenterTraining, run_dir: Path) -> 
         epochs=config.epochs,
         **({"mosaic": 0.0, "flipud": 0.5, "scale": 0.3, "hsv_h": 0.03, "hsv_s": 0.4, "hsv_v": 0.3} | config.options),
     )
-    return best
 
 
 def _prepared(model: YOLO, config: SegmenterTraining) -> YOLO:

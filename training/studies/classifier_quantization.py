@@ -26,6 +26,7 @@ from marrow.runtime import compile_onnx
 from training.classifier.data import Cells, load_cells, real_cells
 from training.common.environment import machine
 from training.common.markdown import table
+from training.common.model_folder import update_config
 from training.common.timing import median_milliseconds
 from training.studies.segmenter_quantization import quantize
 
@@ -59,6 +60,7 @@ def build_variants(model: Path, data: str, work: Path) -> dict[str, Classifier]:
     """
     single = Classifier.from_pretrained(str(model))
     shutil.copy(model / "config.json", work)
+    update_config(work, sha256={}, self_test=None)  # which are of the released network
     cells = load_cells(data, "train", per_class=CALIBRATION)
     quantize(model / "model.onnx", list(network_input(cells.crops(single.crop))[:, None]), work / "model.onnx")
     return {

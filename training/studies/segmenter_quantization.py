@@ -23,17 +23,18 @@ import numpy as np
 import onnx
 
 from marrow.errors import MarrowError
-from marrow.files import atomic_path
 from marrow.hub import ModelFolder
 from marrow.runtime import compile_onnx
 from marrow.segmenter import Segmenter, letterbox
 from training.common.environment import machine
 from training.common.files import read_json
 from training.common.markdown import table
+from training.common.model_folder import note_weights, replaced, update_config
 from training.common.timing import median_milliseconds
 from training.evaluation.ground_truth import GroundTruth, annotation_file, coco_fields
 from training.evaluation.matching import detection_rles, encode_rle, match_rles
 from training.evaluation.segmenter import average_precision, outline
+from training.weights.checkpoint import load_checkpoint
 from training.weights.onnx_storage import OPSET, store_halved
 
 CALIBRATION = 48  # training fields that the ranges of int8 are taken from
@@ -68,8 +69,10 @@ def build_variants(model: Path, data: Path, work: Path) -> dict[str, Path]:
     for folder in folders.values():
         folder.mkdir()
         shutil.copy(model / "config.json", folder)
+        update_config(folder, sha256={}, self_test=None)  # which are of the released network
     size = read_json(model / "config.json")["input_size"]
     single = folders["f32"] / "model.onnx"
+    load_checkpoint(model / "model.pt")  # refuses what holds more than layers, before ultralytics unpickles it
     shutil.copy(model / "model.pt", folders["f32"])
     YOLO(folders["f32"] / "model.pt").export(format="onnx", imgsz=size, opset=OPSET, simplify=False)
     store_halved(single, folders["f16"] / "model.onnx")
@@ -235,6 +238,7 @@ def study(model: Path, data: Path, number: int = 80, keep: str | None = None) ->
         variants = {name: measure_variant(folder, name == "f32", data, fields) for name, folder in folders.items()}
         chosen = choose(variants)
         if keep:
-            with atomic_path(model / "model.onnx") as beside:
-                shutil.copy(folders[chosen if keep == "chosen" else keep] / "model.onnx", beside)
+            with replaced(model) as folder:
+                shutil.copy(folders[chosen if keep == "chosen" else keep] / "model.onnx", folder)
+                note_weights(folder)
     return {"n_images": len(fields), "variants": variants, "chosen": chosen, "machine": machine()}

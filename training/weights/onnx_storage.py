@@ -17,10 +17,13 @@ OPSET = 18
 def store_halved(source: Path, target: Path) -> None:
     """Store the large float32 weights of an ONNX file in half precision, cast back when it is loaded.
 
-    The network still computes in the precision that the runtime chooses; only the file shrinks by half.
+    The network still computes in the precision that the runtime chooses; only the file shrinks by half. The time of
+    the export is left out, so that the same weights give the same bytes.
     """
     network = onnx.load(source)
     graph = network.graph
+    for told in [told for told in network.metadata_props if told.key == "date"]:
+        network.metadata_props.remove(told)
     casts = []
     for tensor in list(graph.initializer):
         if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < 256:

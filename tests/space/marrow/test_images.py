@@ -2,9 +2,10 @@
 
 import io
 
+import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms, ImageOps
 
 from marrow.errors import MarrowError
 from marrow.images import read_image
@@ -107,3 +108,88 @@ def test_huge_images_are_to_be_cut_into_fields(side, tmp_path):
     path = save(Image.new("1", (side, side)), tmp_path / "slide.png")
     with pytest.raises(MarrowError, match="cut it into fields of at most 100 megapixels"):
         read_image(path)
+
+
+def middle(read: np.ndarray) -> np.ndarray:
+    """The grey levels of the first row."""
+    return read[0, :, 0].astype(int)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_levels_are_scaled_by_the_depth_that_the_camera_used(tmp_path, bits, suffix):
+    levels = np.tile(np.linspace(0, 2**bits - 1, 256).round().astype(np.uint16), (4, 1))
+    assert (
+        np.abs(middle(read_image(save(Image.fromarray(levels), tmp_path / f"a.{suffix}"))) - np.arange(256)).max() <= 1
+    )
+    colours = np.dstack([levels, levels // 2, levels // 4])
+    cv2.imwrite(str(tmp_path / f"b.{suffix}"), colours[..., ::-1])
+    read = read_image(tmp_path / f"b.{suffix}")
+    assert np.abs(read[0].astype(int) - np.arange(256)[:, None] / (1, 2, 4)).max() <= 1.5
+
+
+@pytest.mark.parametrize("highest", [1, 255, 4095, 65535])
+def test_floating_point_is_read_by_its_range(tmp_path, highest):
+    levels = np.tile(np.linspace(0, highest, 256).astype(np.float32), (4, 1))
+    assert np.abs(middle(read_image(save(Image.fromarray(levels), tmp_path / "a.tif"))) - np.arange(256)).max() <= 1
+
+
+@pytest.mark.parametrize("level", [-1, np.nan, np.inf])
+def test_levels_that_are_no_colours_are_refused(tmp_path, level):
+    levels = np.full((4, 4), 0.5, np.float32)
+    levels[0, 0] = level
+    with pytest.raises(MarrowError, match="levels below 0"):
+        read_image(save(Image.fromarray(levels), tmp_path / "a.tif"))
+
+
+def test_sixteen_bit_colours_with_alpha_lie_on_white(tmp_path):
+    image = np.zeros((4, 4, 4), np.uint16)
+    image[..., 2], image[:2, :, 3] = 65535, 65535  # red; the upper half opaque
+    cv2.imwrite(str(tmp_path / "a.png"), image)
+    read = read_image(tmp_path / "a.png")
+    assert read[0, 0].tolist() == [255, 0, 0] and read[3, 0].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+def test_every_orientation_is_read_as_pillow_shows_it(colours, tmp_path, orientation, suffix):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save(Image.fromarray(colours), tmp_path / f"a.{suffix}", exif=exif)
+    with Image.open(path) as image:
+        expected = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    assert np.array_equal(read_image(path), expected)
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png", "tif"])
+def test_several_pages_or_frames_are_refused(colours, tmp_path, suffix):
+    frames = [Image.fromarray(np.roll(colours, 5 * i, axis=0)) for i in range(3)]
+    path = save(frames[0], tmp_path / f"a.{suffix}", save_all=True, append_images=frames[1:])
+    with pytest.raises(MarrowError, match="holds 3 pages or frames"):
+        read_image(path)
+
+
+def test_a_thumbnail_beside_the_image_is_no_page(colours, tmp_path):
+    small = Image.fromarray(colours).resize((20, 15))
+    small.encoderinfo = {"tiffinfo": {254: 1}}
+    path = save(Image.fromarray(colours), tmp_path / "a.tif", save_all=True, append_images=[small])
+    with Image.open(path) as image:
+        assert image.n_frames == 2
+    assert np.array_equal(read_image(path), colours)
+
+
+def test_a_colour_profile_is_applied(tmp_path):
+    """Red and green change places by a profile whose primaries do."""
+    plain = Image.new("RGB", (8, 8), (200, 60, 90))
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = lab.replace(b"rXYZ", b"tmp_").replace(b"gXYZ", b"rXYZ").replace(b"tmp_", b"gXYZ")
+    read = read_image(save(plain, tmp_path / "a.png", icc_profile=swapped))
+    assert np.abs(read[0, 0].astype(int) - (60, 200, 90)).max() <= 4
+    assert read_image(save(plain, tmp_path / "b.png", icc_profile=b"damaged"))[0, 0].tolist() == [200, 60, 90]
+
+
+@pytest.mark.parametrize("kind", ["QOI", "TGA", "PCX", "ICO", "SGI"])
+def test_other_formats_are_refused(colours, tmp_path, kind):
+    Image.fromarray(colours).save(tmp_path / "a.img", kind)
+    with pytest.raises(MarrowError, match="save it again as JPEG or PNG"):
+        read_image(tmp_path / "a.img")

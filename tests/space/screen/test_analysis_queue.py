@@ -13,14 +13,15 @@ import pytest
 from playwright.sync_api import expect
 
 from screen.actions import Actions
-from screen.analysis_queue import AT_ONCE, LONGEST, AnalysisQueue
+from screen.analysis_queue import AnalysisQueue, Place, Visitor
+from screen.limits import Limits
 from screen.uploads import RefusedError
 from screen.viewer import serve_modules
 from tests.space.served import APP, PATIENCE, cells, upload
 
 
 def test_who_waits_moves_up_and_is_let_through_in_order():
-    line = AnalysisQueue(at_once=1)
+    line = AnalysisQueue(Limits(at_once=1))
     told: list[tuple[str, int, float]] = []
     through: list[str] = []
 
@@ -46,7 +47,7 @@ def test_who_waits_moves_up_and_is_let_through_in_order():
 
 
 def test_a_few_run_at_once_and_a_long_line_is_refused():
-    line = AnalysisQueue(at_once=2, longest=0)
+    line = AnalysisQueue(Limits(at_once=2, waiting=0))
     with line.slot(), line.slot():
         with pytest.raises(RefusedError) as refused, line.slot():
             pass
@@ -56,7 +57,7 @@ def test_a_few_run_at_once_and_a_long_line_is_refused():
 
 
 def test_one_who_fails_leaves_the_line():
-    line = AnalysisQueue(at_once=1, longest=0)
+    line = AnalysisQueue(Limits(at_once=1, waiting=0))
     with pytest.raises(ZeroDivisionError), line.slot():
         raise ZeroDivisionError
     with line.slot():
@@ -82,7 +83,7 @@ def busy(models, tmp_path, monkeypatch) -> Iterator[tuple[str, AnalysisQueue]]:
 def test_a_visitor_is_told_in_their_language(visitor, busy, smear_file):
     url, line = busy
     with ExitStack() as others:
-        for _ in range(AT_ONCE):
+        for _ in range(Limits().at_once):
             others.enter_context(line.slot())
         page = visitor(url, locale="fr-FR")
         page.set_input_files("#image input[type=file]", smear_file)
@@ -94,7 +95,7 @@ def test_a_visitor_is_told_in_their_language(visitor, busy, smear_file):
 
 def test_a_visitor_before_a_full_line_is_asked_to_come_again(visitor, busy, smear_file):
     url, line = busy
-    me = [object() for _ in range(AT_ONCE + LONGEST)]
+    me = [Place(Visitor(), is_through=True) for _ in range(Limits().at_once + Limits().waiting)]
     page = visitor(url, locale="fr-FR")
     line._waiting.extend(me)  # as if they waited
     page.set_input_files("#image input[type=file]", smear_file)
@@ -102,6 +103,80 @@ def test_a_visitor_before_a_full_line_is_asked_to_come_again(visitor, busy, smea
     line._waiting.clear()
     upload(page, smear_file)
     expect(cells(page)).to_have_count(4)
+
+
+@pytest.mark.parametrize("reason", ["tell", "gone", "left"])
+def test_no_place_is_lost_by_one_who_waits(reason):
+    """The callback raises, nobody waits for the answer, or the page is closed."""
+    line = AnalysisQueue(Limits(at_once=1, waiting=1))
+    told: list[int] = []
+    done: list[BaseException] = []
+    visitor = Visitor("1.2.3.4", "page", lambda: reason == "gone" and bool(told))
+
+    def tell(before: int, seconds: float) -> None:
+        told.append(before)
+        if reason == "tell":
+            raise ZeroDivisionError
+
+    def wait() -> None:
+        try:
+            with line.slot(tell, visitor):
+                raise AssertionError("it was let through")
+        except (ZeroDivisionError, RefusedError) as error:
+            done.append(error)
+
+    with line.slot():
+        thread = Thread(target=wait)
+        thread.start()
+        _until(lambda: told)
+        if reason == "left":
+            line.leave("page")
+        thread.join(10)
+        assert isinstance(done[0], ZeroDivisionError if reason == "tell" else RefusedError)
+        assert len(line._waiting) == 1
+    with line.slot():
+        pass
+
+
+def test_one_who_leaves_while_worked_on_is_found_between_two_steps():
+    line = AnalysisQueue()
+    with line.slot(visitor=Visitor(session="page")) as check:
+        check()
+        line.leave("other")
+        check()
+        line.leave("page")
+        with pytest.raises(RefusedError, match="left"):
+            check()
+
+
+def test_one_visitor_has_a_share_of_the_places():
+    line = AnalysisQueue(Limits(at_once=3, per_visitor=2))
+    with line.slot(visitor=Visitor("1.1.1.1")), line.slot(visitor=Visitor("1.1.1.1")):
+        with pytest.raises(RefusedError) as refused, line.slot(visitor=Visitor("1.1.1.1")):
+            pass
+        assert (refused.value.reason, refused.value.values) == ("busy_yourself", {"requests": 2})
+        with line.slot(visitor=Visitor("2.2.2.2")):
+            pass
+
+
+def test_heavy_work_runs_alone():
+    line = AnalysisQueue(Limits(at_once=2))
+    running: list[bool] = []
+    seen: list[list[bool]] = []
+
+    def work(is_heavy: bool) -> None:
+        with line.slot(is_heavy=is_heavy):
+            running.append(is_heavy)
+            seen.append([*running])
+            time.sleep(0.05)
+            running.remove(is_heavy)
+
+    threads = [Thread(target=work, args=(number % 2 == 0,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len(seen) == 8 and all(one == [True] or True not in one for one in seen)
 
 
 def _until(done) -> None:

@@ -14,14 +14,14 @@ from gradio_client import Client, handle_file
 from PIL import Image
 from playwright.sync_api import expect
 
-from screen.uploads import KEPT, RefusedError, Upload, Uploads, open_upload, uploaded
+from screen.uploads import KEPT, RefusedError, Upload, Uploads, uploaded
 from tests.space.known_models import HUB
 from tests.space.served import APP, EXAMPLES, PATIENCE, cells, environment, serve, upload
 
 
 def test_no_file_is_refused():
     with pytest.raises(RefusedError) as refused:
-        open_upload(None)
+        Uploads().header(None)
     assert refused.value.reason == "no_image"
 
 
@@ -55,18 +55,21 @@ def test_what_is_converted_is_said(tmp_path, smear):
     cv2.imwrite(str(tmp_path / "d.png"), smear[..., ::-1].astype(np.uint16) * 257)
     cv2.imwrite(str(tmp_path / "e.tif"), smear[..., ::-1].astype(np.uint16) * 257)
     cv2.imwrite(str(tmp_path / "f.tif"), smear[..., ::-1].astype(np.uint16) * 257, [cv2.IMWRITE_TIFF_COMPRESSION, 1])
-    assert open_upload(str(tmp_path / "a.tif"))[1] == "cmyk"
-    image, remark = open_upload(str(tmp_path / "b.png"))
-    assert remark == "deep" and np.array_equal(image[..., 0], smear[..., 0])
+    uploads = Uploads()
+    assert uploads.header(str(tmp_path / "a.tif")).is_cmyk
+    assert uploads.header(str(tmp_path / "b.png")).is_deep
+    assert np.array_equal(uploads.image(tmp_path / "b.png")[..., 0], smear[..., 0])
     for name in ("d.png", "e.tif", "f.tif"):
-        image, remark = open_upload(str(tmp_path / name))
-        assert remark == "deep" and np.array_equal(image, smear), name
-    assert open_upload(str(tmp_path / "c.png"))[1] is None
+        assert uploads.header(str(tmp_path / name)).is_deep and np.array_equal(uploads.image(tmp_path / name), smear), (
+            name
+        )
+    plain = uploads.header(str(tmp_path / "c.png"))
+    assert not plain.is_cmyk and not plain.is_deep
 
 
 def test_uploads_are_forgotten_an_hour_after_their_last_use(tmp_path):
     now = 0.0
-    uploads = Uploads(lambda: now)
+    uploads = Uploads(clock=lambda: now)
     key = uploads.keep(Upload(tmp_path, None))
     now = KEPT - 1
     assert uploads.find(key).path == tmp_path
@@ -150,7 +153,8 @@ def test_a_model_that_is_not_there_ends_in_one_line(model_folders, tmp_path):
 
 def _refused(path: Path) -> RefusedError:
     with pytest.raises(RefusedError) as refused:
-        open_upload(str(path))
+        Uploads().header(str(path))
+        Uploads().image(path)
     return refused.value
 
 

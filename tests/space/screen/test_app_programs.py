@@ -20,6 +20,7 @@ from PIL import Image
 
 from loopback_hub.server import HubServer
 from marrow import analyze
+from tests.fuzz.visitor import Visitor
 from tests.space.served import APP, Server, read_json, serve
 
 README = APP.with_name("README.md")
@@ -61,6 +62,15 @@ def test_the_api_refuses_in_a_sentence_of_the_callers_language(server, smear_fil
     assert "rapport M/E 3,0" in text and "|neutrophile segmenté|NGS|3|75,0|" in text
     with pytest.raises(AppError, match="n’est pas une image lisible"):
         french.predict(handle_file(tmp_path / "a.png"), 0.5, api_name="/segmentation")
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_what_gradio_itself_refuses_is_a_sentence_in_the_callers_language(server, smear_file):
+    for language, sentence in (("en", "This cannot be read: send an image"), ("fr", "Ceci ne peut être lu : envoyez")):
+        visitor = Visitor(server.url, language)
+        path = visitor.upload(smear_file)
+        for image, confidence in ((path, 1.5), (path, "x"), ("/etc/passwd", 0.5), ([], 0.5), ({"path": 3}, 0.5)):
+            assert visitor.endpoint("analyze", image, confidence)["error"].startswith(sentence)
     assert "Traceback" not in server.log.read_text()
 
 

@@ -26,6 +26,7 @@ from tests.space.served import (
     report_on_screen,
     slide,
     upload,
+    visit,
 )
 
 NAMES = {1: "NGS", 2: "LYT", 4: "NGS"}

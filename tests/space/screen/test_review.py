@@ -16,7 +16,8 @@ from PIL import Image
 
 from marrow import analyze
 from screen.actions import Actions
-from screen.uploads import Upload
+from screen.limits import Limits
+from screen.uploads import RefusedError, Upload, Uploads
 
 Ask = Callable[..., dict[str, Any]]
 
@@ -139,9 +140,9 @@ def test_no_count_of_the_browser_is_believed(ask, reviewed):
 def test_a_flag_holds_the_edits(ask, reviewed, actions):
     left = json.loads(reviewed.to_json())
     assert "Tick the consent" in ask("send_flag", analysis=left, comment="x", consent=False)["error"]
-    assert not actions.flags.exists()
+    assert not actions.flags.folder.exists()
     assert "Thank you" in ask("send_flag", analysis=left, comment="x", consent=True)["thanks"]
-    (entry,) = actions.flags.glob("data/*")
+    (entry,) = actions.flags.folder.glob("data/*")
     metadata = json.loads((entry / "metadata.jsonl").read_text())
     assert json.loads(metadata["analysis"])["report"]["edited"] == 6
     with Image.open(entry / "mask.png") as mask:
@@ -204,3 +205,61 @@ def test_each_use_keeps_the_file_from_gradios_broom(ask, smear_file, plain):
 
 def _content(answer: dict[str, Any]) -> str:
     return base64.b64decode(answer["content"]).decode()
+
+
+@pytest.mark.parametrize("asked", [None, [], "text", 3, [{"key": 1}]])
+def test_what_is_no_object_is_refused(actions, asked):
+    request = gr.Request(headers={"accept-language": "fr"})
+    for function in actions.review.server_functions():
+        assert "Cette analyse" in function(asked, request)["error"]
+
+
+@pytest.mark.parametrize("consent", ["yes", 1, "true", [True], None])
+def test_what_is_like_a_tick_is_no_consent(ask, reviewed, actions, consent):
+    left = json.loads(reviewed.to_json())
+    assert "Tick the consent" in ask("send_flag", analysis=left, comment="x", consent=consent)["error"]
+    assert not actions.flags.folder.exists()
+
+
+def test_flags_do_not_fill_the_disk(models, reviewed, smear, tmp_path):
+    box = Actions(models, tmp_path / "flags", Limits(flags=2)).flags
+    box.put(smear, reviewed, "one", True)
+    box.put(smear, reviewed, "two", True)
+    with pytest.raises(RefusedError, match="flags_full"):
+        box.put(smear, reviewed, "three", True)
+
+
+def test_every_function_waits_in_the_queue(actions, ask, plain, reviewed, key):
+    """With all slots held, and no room to wait, each of them is refused; so none works beside the queue."""
+    actions.queue._limits = Limits(at_once=1, waiting=0)
+    with actions.queue.slot():
+        for function in actions.review.server_functions():
+            asked = {"analysis": plain, "cell": plain["cells"][0], "cells": plain["cells"][:2], "box": [0, 0, 90, 90]}
+            assert ask(function.__name__, **asked)["error"].startswith("Too many people"), function.__name__
+    assert "cell" in ask("add_cell", box=[30, 30, 90, 90])
+
+
+def test_an_image_is_decoded_once(actions, ask, plain, key):
+    image = actions.uploads.image(actions.uploads.find(key).path)
+    ask("explain", cell=plain["cells"][0])
+    ask("export_file", format="png", analysis=plain)
+    assert actions.uploads.image(actions.uploads.find(key).path) is image
+
+
+def test_decoded_images_are_let_go_of_where_there_is_no_room(tmp_path):
+    uploads = Uploads(Limits(megapixels=1))
+    for name in "abc":
+        Image.new("RGB", (700, 700), "red").save(tmp_path / f"{name}.png")
+    first = uploads.image(tmp_path / "a.png")
+    uploads.image(tmp_path / "b.png")
+    assert uploads.image(tmp_path / "a.png") is first
+    uploads.image(tmp_path / "c.png")
+    assert uploads.image(tmp_path / "a.png") is first and len(uploads._decoded) == 2
+
+
+def test_so_many_uploads_are_remembered_and_no_more(tmp_path):
+    uploads = Uploads(Limits(uploads=2))
+    first, second, third = (uploads.keep(Upload(tmp_path / name, None)) for name in "abc")
+    with pytest.raises(RefusedError, match="forgotten"):
+        uploads.find(first)
+    assert uploads.find(second).path.name == "b" and uploads.find(third).path.name == "c"

@@ -18,6 +18,7 @@ from loopback_hub.server import HubServer
 from marrow.hub import pinned_models
 from tests.commands import ROOT
 from tests.space.known_models import make_classifier, make_segmenter
+from training.common.model_folder import digests, note_weights
 
 CARD = "---\nlicense: agpl-3.0\n---\n# A card\n\nUse `NAMESPACE/bone-marrow-mobilenet`.\n"
 CLASSIFIER, SEGMENTER, SPACE = "bone-marrow-mobilenet", "bone-marrow-yolov8-seg", "bone-marrow-smear"
@@ -66,7 +67,8 @@ def make_release(root: Path) -> Path:
     make_segmenter(models / SEGMENTER)
     for name in MODELS:
         write(models / name / "README.md", CARD)
-        write(models / name / "metrics.json", "{}")
+        note_weights(models / name)
+        write_metrics(models / name)
     left_out = shutil.ignore_patterns("__pycache__", "*.egg-info", "flags", "*.pyi")
     shutil.copytree(ROOT / "space", space, ignore=left_out)
     for example in sorted((space / "examples").glob("*.jpg"))[1:]:
@@ -74,6 +76,13 @@ def make_release(root: Path) -> Path:
     for name in ("marrow/__pycache__/old.pyc", "flags/visitor.json", "marrow.egg-info/PKG-INFO", ".cache/x"):
         write(space / name, "not for the Hub")
     return root
+
+
+def write_metrics(folder: Path, **metrics: object) -> str:
+    """Write the ``metrics.json`` of a model as it is now, with any metrics; return its text."""
+    text = json.dumps(metrics | {"sha256": digests(folder)})
+    write(folder / "metrics.json", text)
+    return text
 
 
 def write(path: Path, text: str) -> None:

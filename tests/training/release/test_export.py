@@ -18,10 +18,13 @@ from ultralytics import YOLO
 
 from dataset_scripts.drawing.pictures import CODES, draw_field
 from marrow.classifier import Classifier
-from marrow.segmenter import letterbox
+from marrow.errors import MarrowError
+from marrow.segmenter import Segmenter, letterbox
 from tests.commands import assert_refused, python, succeed
 from training.common.files import read_json
+from training.common.model_folder import check_measured, digests, replaced
 from training.export import main
+from training.release.repos import MODELS, find_files
 from training.weights.keras_to_transformers import transformers_model
 from training.weights.onnx_storage import store_halved
 
@@ -198,10 +201,64 @@ def test_the_published_files_do_not_name_folders_of_this_machine(trained_segment
     assert b"data.yaml" in pickled, "the names themselves stay"
 
 
-def test_exporting_again_keeps_the_measured_confidence(trained_segmenter, tmp_path):
+def test_files_of_others_survive_an_export_or_it_is_refused(trained_segmenter, tmp_path, capsys):
+    arguments = ["segmenter", "--run-dir", str(trained_segmenter.run_dir), "--output-dir", str(tmp_path)]
+    others = {"notes.txt": b"mine", "pictures/a.png": b"\x89PNG", ".hidden": b""}
+    for name, content in others.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
     (tmp_path / "config.json").write_text(json.dumps({"confidence": 0.35}))
-    assert main(["segmenter", "--run-dir", str(trained_segmenter.run_dir), "--output-dir", str(tmp_path)]) == 0
-    assert read_json(tmp_path / "config.json")["confidence"] == 0.35
+    assert main(arguments) == 2
+    assert "config.json of another origin" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {"notes.txt", "pictures", ".hidden", "config.json"}
+    (tmp_path / "config.json").unlink()
+    assert main(arguments) == 0
+    assert {name: (tmp_path / name).read_bytes() for name in others} == others
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("notes.txt", "pictures", ".hidden"),
+        *("config.json", "model.pt", "model.onnx"),
+    }
+    assert not list(tmp_path.parent.glob(f".{tmp_path.name}.*")), "nothing is left beside it"
+
+
+@pytest.mark.parametrize(("kind", "key"), [("classifier", "temperature"), ("segmenter", "confidence")])
+def test_an_export_is_neither_loaded_nor_published_before_it_is_measured(kind, key, request, tmp_path):
+    trained, folder = request.getfixturevalue(f"trained_{kind}"), tmp_path / "hub"
+    shutil.copytree(trained.hub, folder)
+    assert main([kind, "--run-dir", str(trained.run_dir), "--output-dir", str(folder)]) == 0
+    with pytest.raises(MarrowError, match=rf"lacks .*{key}.*run training\.measure"):
+        {"classifier": Classifier, "segmenter": Segmenter}[kind].from_pretrained(str(folder))
+    assert not (folder / "metrics.json").exists(), "which were of the model before"
+    with pytest.raises(MarrowError, match=r"has no metrics\.json"):
+        find_files(next(spec for spec in MODELS if spec.name == kind), folder)
+
+
+def test_a_measured_folder_names_what_it_measured(trained_classifier, trained_segmenter, tmp_path):
+    for trained, weights in ((trained_classifier, "model.safetensors"), (trained_segmenter, "model.pt")):
+        names = {"config.json", "model.onnx", weights}
+        assert read_json(trained.hub / "metrics.json")["sha256"] == digests(trained.hub, names)
+        config = read_json(trained.hub / "config.json")
+        assert config["sha256"] == digests(trained.hub, names - {"config.json"}) and config["self_test"]["picture"]
+        check_measured(trained.hub)
+        folder = tmp_path / weights
+        shutil.copytree(trained.hub, folder)
+        (folder / "config.json").write_text(json.dumps(config | {"note": "by hand"}))
+        with pytest.raises(MarrowError, match=r"config.json of .* changed since metrics.json was measured"):
+            check_measured(folder)
+
+
+def test_a_release_stands_until_its_successor_does(trained_segmenter, tmp_path):
+    folder = tmp_path / "hub"
+    shutil.copytree(trained_segmenter.hub, folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(RuntimeError), replaced(folder, anew=True) as new:
+        (new / "config.json").write_text("{}")
+        raise RuntimeError
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before and len(list(tmp_path.iterdir())) == 1
+    folder.rename(tmp_path / ".hub.before")  # as a kill between the two renames leaves it
+    with replaced(folder):
+        pass
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before and len(list(tmp_path.iterdir())) == 1
 
 
 @pytest.mark.parametrize("kind", ["classifier", "segmenter"])

@@ -15,7 +15,16 @@ import yaml
 
 from marrow import __version__
 from tests.commands import ROOT, succeed
-from tests.training.release.published import CLASSIFIER, MODELS, SEGMENTER, SPACE, Publisher, publisher, write
+from tests.training.release.published import (
+    CLASSIFIER,
+    MODELS,
+    SEGMENTER,
+    SPACE,
+    Publisher,
+    publisher,
+    write,
+    write_metrics,
+)
 from training.release.cards import describe_copy
 
 VERSION = f"v{__version__}"
@@ -76,7 +85,7 @@ def test_what_is_published_arrives_is_tried_and_only_changes_are_pushed_again(
     assert again.stdout.count("unchanged at") == 4 and "nothing to do" in again.stdout
     assert not [asked for asked in hub.requests if asked.split()[0] in ("POST", "PUT", "DELETE")]
 
-    (publish.root / "hub" / CLASSIFIER / "metrics.json").write_text('{"accuracy": 1}')
+    write_metrics(publish.root / "hub" / CLASSIFIER, accuracy=1)
     dry = publish("--dry-run", dataset=True)
     assert f"{CLASSIFIER} would get 1 changed files (metrics.json)" in dry.stdout and publish.heads() == heads
     changed = publish(dataset=True)
@@ -112,8 +121,7 @@ def test_what_others_changed_is_shown_and_kept_unless_forced(publish: Publisher)
     assert publish("--only", "segmenter", "--force").returncode == 0
     assert publish.hub.read("models", f"tester/{SEGMENTER}", "README.md").endswith(b"bone-marrow-mobilenet`.\n")
     # the same change made in the source needs no force
-    publish.edit("models", SEGMENTER, "metrics.json", '{"by": "hand"}')
-    (publish.root / "hub" / SEGMENTER / "metrics.json").write_text('{"by": "hand"}')
+    publish.edit("models", SEGMENTER, "metrics.json", write_metrics(publish.root / "hub" / SEGMENTER, by="hand"))
     assert "unchanged at" in publish("--only", "segmenter").stdout
 
 
@@ -131,7 +139,7 @@ def test_pull_requests_change_nothing_until_they_are_merged(publish: Publisher, 
     assert "there is no tester/bone-marrow-mobilenet yet; publish it once without --pr" in publish("--pr").error
     assert publish().returncode == 0
     before = publish.heads()
-    (publish.root / "hub" / CLASSIFIER / "metrics.json").write_text('{"accuracy": 1}')
+    write_metrics(publish.root / "hub" / CLASSIFIER, accuracy=1)
     done = publish("--pr")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("pull request with") == 2 and "tagged" not in done.stdout

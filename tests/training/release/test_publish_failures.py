@@ -26,6 +26,7 @@ from tests.training.release.published import (
     make_release,
     publisher,
     write,
+    write_metrics,
 )
 
 NOT_TRIED_AGAIN = 501
@@ -50,11 +51,11 @@ def what_the_space_runs(publish: Publisher, tmp_path: Path) -> tuple[bytes, tupl
 def test_a_failure_at_any_point_leaves_the_old_space_or_the_new_one(publish: Publisher, tmp_path: Path) -> None:
     assert publish().returncode == 0
     old, commits = what_the_space_runs(publish, tmp_path), {name: publish.commits(name) for name in (*MODELS, SPACE)}
-    for name in MODELS:
-        write(publish.root / "hub" / name / "metrics.json", '{"new": 1}')
+    names = [pin.split("@")[0].partition("/")[2] for pin in publish.pins(tmp_path)]
+    metrics = tuple(write_metrics(publish.root / "hub" / name, new=1).encode() for name in names)
     code = publish.root / "space" / "marrow" / "errors.py"
     code.write_text(code.read_text() + "# new\n")
-    new = (code.read_bytes(), (b'{"new": 1}',) * 2)
+    new = (code.read_bytes(), metrics)
     states = []
     # Refused at each point in turn: what went well before is not done again, so one more thing is done each time.
     writes = r"POST .*/(preupload|commit|tag)/"
@@ -93,6 +94,7 @@ def test_models_that_do_not_work_do_not_reach_the_space(publish: Publisher) -> N
     assert publish().returncode == 0
     before = publish.heads()
     write(publish.root / "hub" / CLASSIFIER / "config.json", '{"id2label": {}}')
+    write_metrics(publish.root / "hub" / CLASSIFIER)
     assert "The analysis with the pulled files failed (" in publish().error
     assert publish.heads()[SPACE] == before[SPACE]
 

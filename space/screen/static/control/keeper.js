@@ -264,7 +264,7 @@ export class Keeper {
     for (const work of works) this.noted.delete(work);
     await this.writing;
     await this.forgetKept(works.map(({ value }) => value.digest || ""));
-    const { error } = await viewer.ask("forget", { keys: works.flatMap(({ keys }) => keys) });
+    const { error } = await viewer.ask("forget", { key: undefined, keys: works.flatMap(({ keys }) => keys) });
     return error || "";
   }
 

@@ -166,7 +166,7 @@ export class Session {
   /** Print the case; no image is needed for that. */
   printCase() {
     const analyses = this._namedAnalyses().map((analysis) => ({ key: null, file: analysis.file, analysis }));
-    return this._takeAway("print", "print_case", { analyses });
+    return this._takeAway("print", "print_case", { key: undefined, analyses });
   }
 
   _namedAnalyses() {

@@ -1,0 +1,41 @@
+"""Hundreds of calls of the data set script that are valid but for one thing: each ends in a set or in one sentence."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from dataset_scripts import bone_marrow_12
+from tests.fuzz.dataset_cases import cases, run_case
+
+CASES = 300
+
+
+def test_every_call_ends_in_a_set_or_a_sentence_and_changes_nothing_else(tmp_path: Path) -> None:
+    outcomes = [(case, run_case(case, tmp_path / "case")) for case in islice(cases(15), CASES)]
+    bad = [(case.kind, case.changed, outcome) for case, outcome in outcomes if not outcome.good]
+    assert not bad, bad[:5]
+    kinds = Counter(outcome.kind for _, outcome in outcomes)
+    assert kinds["answer"] > CASES / 5 and kinds["refused"] > CASES / 5, kinds
+
+
+def test_the_same_seed_gives_the_same_cases() -> None:
+    one, other, another = ([case.changed for case in islice(cases(seed), 60)] for seed in (3, 3, 4))
+    assert one == other != another
+
+
+@pytest.mark.parametrize("bug", ["removes all", "follows pipes"])
+def test_a_bug_that_is_planted_is_found(bug: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if bug == "removes all":
+        monkeypatch.setattr(bone_marrow_12, "check_out", lambda *_: None)
+        monkeypatch.setattr(bone_marrow_12, "_remove", lambda folder, _: shutil.rmtree(folder, ignore_errors=True))
+        chosen = (case for case in cases(5) if case.out != "nothing" or "--out" in case.changed)
+    else:
+        monkeypatch.setattr(bone_marrow_12, "read_bytes", lambda row: Path(row.root, row.path).read_bytes())
+        monkeypatch.setattr("tests.fuzz.dataset_folder.PATIENCE", 1.0)
+        chosen = (case for case in cases(5) if case.pipes and case.kind == "folder")
+    assert any(run_case(case, tmp_path / "case").kind == "fault" for case in islice(chosen, 20))
