@@ -55,6 +55,9 @@ def build(actions: Actions) -> gr.Blocks:
     ) -> Shown | Any:
         return actions.show(uploaded(event.path), request, progress) or gr.skip()
 
+    def turn_back(event: gr.EventData) -> tuple[Any, ...]:
+        return None, None, *turn_to_work(False), gr.Button(visible=event.canReturn)
+
     def leave(request: gr.Request) -> None:
         actions.queue.leave(request.session_hash)
 
@@ -96,7 +99,7 @@ def build(actions: Actions) -> gr.Blocks:
         )
         viewer.dropped(show_dropped, None, viewer, api_visibility="private")
         viewer.restart(
-            lambda: (None, None, *turn_to_work(False), gr.Button(visible=True)),
+            turn_back,
             None,
             [image, viewer, start, work, back],
             show_progress="hidden",

@@ -23,7 +23,7 @@ from marrow.print_page import to_page
 from marrow.schema import cell_to_dict
 from marrow.zips import to_crops, to_yolo
 
-FORMULA = re.compile(r"^[\s=+\-@＝＋－＠﹢﹣﹫]+")
+FORMULA = re.compile(r"^[\s=+\-@＝＋－＠﹦﹢﹣﹫−]+")
 """What a spreadsheet takes for the beginning of a formula."""
 
 SUFFIXES = {
@@ -138,6 +138,6 @@ def _provenance(cell: Cell | None) -> dict[str, str]:
     return {
         "model_label": cell.model_label if cell else "",
         "edited": "+".join(did),
-        "edited_by": FORMULA.sub("", edit.by or "") if edit else "",
+        "edited_by": FORMULA.sub("", edit.by or "", count=1) if edit else "",
         "edited_at": edit.at if edit else "",
     }

@@ -24,7 +24,7 @@ from screen.language import language_of, say, visitor_of
 from screen.limits import Limits
 from screen.review import Review
 from screen.uploads import LARGE, RefusedError, Upload, Uploads
-from screen.viewer import MIN_CONFIDENCE, Shown, encode_shown, shown_size
+from screen.viewer import MIN_CONFIDENCE, Shown, encode_shown, save_shown, shown_size
 from screen.words import SCREEN
 
 
@@ -77,7 +77,8 @@ class Actions:
         width, height = shown_size(analysis.width, analysis.height)
         if (width, height) != (analysis.width, analysis.height):
             gr.Info(words["shown_smaller"].format(width=width, height=height))
-        return Shown(picture, analysis, self.uploads.keep(Upload(Path(path), analysis)), Path(path).name)
+        saved = save_shown(picture)
+        return Shown(analysis, saved, self.uploads.keep(Upload(Path(path), analysis, saved)), Path(path))
 
     def analyze(self, image: str | None, confidence: float, request: gr.Request) -> dict[str, Any]:
         """Find, outline, name and count every nucleated cell of a bone-marrow smear image.

@@ -66,6 +66,7 @@ class Review:
             self.export_file,
             self.print_case,
             self.send_flag,
+            self.forget,
         )
         return [self._answering(function) for function in functions]
 
@@ -150,6 +151,13 @@ class Review:
         self._flags.put(self._uploads.image(upload.path), analysis, asked.get("comment", ""), asked.get("consent"))
         return {"thanks": SCREEN[language]["flagged"]}
 
+    def forget(self, asked: Request, language: str) -> Response:
+        """Forget the uploads whose ``keys`` are named, and delete their pictures."""
+        keys = asked.get("keys")
+        for key in keys if isinstance(keys, list) else ():
+            self._uploads.forget(str(key))
+        return {}
+
     def _answering(self, function: Callable[[Request, str], Response]) -> Callable[..., Response]:
         """Return a plain function for a method, which waits for its slot and answers a refusal with its sentence."""
 
@@ -161,7 +169,7 @@ class Review:
                 with self._queue.slot(visitor=visitor_of(request, is_live=True), is_heavy=is_heavy):
                     return function(asked, language_of(request))
             except RefusedError as error:
-                return {"error": say(error, request)}
+                return {"error": say(error, request), "reason": error.reason}
 
         answer.__name__ = function.__name__  # by which the browser calls it
         return answer

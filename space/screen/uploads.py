@@ -50,10 +50,11 @@ def uploaded(path: str) -> str | None:
 
 @dataclass(frozen=True)
 class Upload:
-    """An analyzed upload: where its file lies, and everything found in it."""
+    """An analyzed upload: where its file lies, everything found in it, and the picture of it that is shown."""
 
     path: Path
     analysis: Analysis
+    picture: Path | None = None
 
     @property
     def is_large(self) -> bool:
@@ -139,6 +140,17 @@ class Uploads:
             _, upload = self._kept[key]
             self._kept[key] = (self._clock(), upload)
             return upload
+
+    def forget(self, key: str) -> None:
+        """Forget an upload, and delete its files unless somebody else's upload lies in the same ones."""
+        with self._lock:
+            forgotten = self._kept.pop(key, None)
+            still = {path for _, upload in self._kept.values() for path in (upload.path, upload.picture)}
+        for path in (forgotten[1].path, forgotten[1].picture) if forgotten else ():
+            if path and path not in still and uploaded(str(path)):
+                path.unlink(missing_ok=True)
+                with self._decoding:
+                    self._decoded.pop(path, None)
 
     @property
     def _most_pixels(self) -> int:

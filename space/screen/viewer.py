@@ -15,6 +15,7 @@ import gradio as gr
 import numpy as np
 from gradio.data_classes import FileData
 from gradio.processing_utils import save_bytes_to_cache
+from gradio.utils import get_upload_folder
 from PIL import Image
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
@@ -25,6 +26,7 @@ from marrow.export import SUFFIXES
 from marrow.flags import MAX_COMMENT
 from marrow.report import FLOOR, LINEAGES, NOT_IN_DIFFERENTIAL, TARGET, Z95
 from marrow.texts import CLASS_NAMES, NOTES
+from screen.uploads import KEPT
 from screen.words import IMAGE, VIEWER
 
 STATIC = Path(__file__).with_name("static")
@@ -42,7 +44,7 @@ MODULES = f"/viewer/{digest_of(STATIC)}"
 
 MOUNT = f"""
 const root = (window.gradio_config?.root || location.origin).replace(/[/]$/, "");
-const events = {{ dropped: (data) => trigger("dropped", data), restart: () => trigger("restart") }};
+const events = {{ dropped: (data) => trigger("dropped", data), restart: (data) => trigger("restart", data) }};
 import(root + "{MODULES}/gradio.js").then(({{ mount }}) => mount({{ element, props, server, upload, watch, events }}));
 """
 """What Gradio runs when the component appears; it reads the names of the events here."""
@@ -62,16 +64,16 @@ class Shown:
     """What the viewer shows.
 
     Attributes:
-        picture: the image that was analyzed, as :func:`encode_shown` returns it.
-        analysis: its analysis at ``MIN_CONFIDENCE``.
+        analysis: of the image, at ``MIN_CONFIDENCE``.
+        picture: file of the image as it is shown, smaller where it is large.
         key: key of the upload.
-        file: name of its file.
+        path: file of the image itself.
     """
 
-    picture: bytes
     analysis: Analysis
+    picture: Path
     key: str
-    file: str
+    path: Path
 
 
 class Viewer(gr.HTML):
@@ -96,18 +98,19 @@ class Viewer(gr.HTML):
         self.settings = settings
 
     def postprocess(self, value: Shown | None) -> dict[str, Any] | None:  # type: ignore[override]
-        """Return what the browser gets: the picture, smaller where it is large, and the analysis with exact scores."""
+        """Return what the browser gets: the picture, and the analysis with exact scores."""
         if value is None:
             return None
         plain = value.analysis.to_dict()
         for cell, row in zip(value.analysis.cells, plain["cells"], strict=True):
             # rounded, a score could lie on the other side of the slider
             row |= {"score": cell.score, "probability": cell.probability, "probabilities": cell.probabilities}
-        picture = save_bytes_to_cache(value.picture, "smear.jpg", self.GRADIO_CACHE)
         return {
             "key": value.key,
-            "file": value.file,
-            "picture": FileData(path=picture, orig_name="smear.jpg").model_dump(),
+            "file": value.path.name,
+            "digest": sha256(value.path.read_bytes()).hexdigest(),
+            "picture": FileData(path=str(value.picture)).model_dump(),
+            "original": FileData(path=str(value.path)).model_dump(),
             **{key: plain[key] for key in ("image", "models", "cells")},
         }
 
@@ -159,6 +162,7 @@ def make_settings(models: Models) -> dict[str, Any]:
         "crop_scale": 1 + 2 * models.classifier.crop.context,
         "explains": models.classifier.explains,
         "models": model_names(models),
+        "server_keeps": KEPT // 60,
     }
 
 
@@ -189,3 +193,8 @@ def encode_shown(image: np.ndarray) -> bytes:
     file = io.BytesIO()
     Image.fromarray(image).save(file, "jpeg", quality=90)
     return file.getvalue()
+
+
+def save_shown(picture: bytes) -> Path:
+    """Save what :func:`encode_shown` returns in Gradio's own folder, which ``delete_cache`` clears."""
+    return Path(save_bytes_to_cache(picture, "smear.jpg", get_upload_folder()))

@@ -25,6 +25,7 @@ class Server:
     url: str
     flags: Path
     log: Path
+    pid: int
 
 
 def serve(
@@ -32,7 +33,7 @@ def serve(
 ) -> Iterator[Server]:
     """Run the app on a free port until the caller is done, with more environment variables if need be."""
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
+        port = variables.get("PORT", str(free.getsockname()[1]))
     log = folder / "stderr.txt"
     with log.open("w") as errors:
         process = subprocess.Popen(
@@ -47,7 +48,7 @@ def serve(
         line = process.stdout.readline()
         names = f"{Path(segmenter).name} and {Path(classifier).name}"
         assert line == f"Serving {names} on http://127.0.0.1:{port}\n", log.read_text()
-        yield Server(f"http://127.0.0.1:{port}", folder / "flags", log)
+        yield Server(f"http://127.0.0.1:{port}", folder / "flags", log, process.pid)
     finally:
         process.terminate()
         process.wait(90)

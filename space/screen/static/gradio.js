@@ -4,6 +4,7 @@
 import { Viewer } from "./control/viewer.js";
 import { isSavedFile } from "./model/saved.js";
 import { fill, make } from "./view/dom.js";
+import { keptNotice } from "./view/kept.js";
 
 /** @import { Answer, Settings, Value, Words } from "./types.d.ts" */
 
@@ -15,7 +16,7 @@ import { fill, make } from "./view/dom.js";
  * @property {Record<string, (asked: object) => Promise<Answer>>} server
  * @property {(file: File) => Promise<{path: string}>} upload
  * @property {(name: string, act: () => void) => void} watch
- * @property {{dropped: (file: {path: string}) => void, restart: () => void}} events that the app listens to
+ * @property {{dropped: (file: {path: string}) => void, restart: (data: {canReturn: boolean}) => void}} events that the app listens to
  */
 
 /** @param {Component} component */
@@ -24,7 +25,8 @@ export function mount({ element, props, server, upload, watch, events }) {
   const viewer = new Viewer(host, props.settings, {
     ask: (name, values) => server[name](values),
     analyze: async (image) => events.dropped({ path: (await upload(image)).path }),
-    restart: events.restart,
+    restart: (canReturn) => events.restart({ canReturn }),
+    onKept: () => showKept(viewer),
   });
   /** @type {string | null} key of the last analysis from the server */
   let taken = null;
@@ -39,7 +41,11 @@ export function mount({ element, props, server, upload, watch, events }) {
   const words = props.page_words[viewer.context.language];
   document.addEventListener("paste", (event) => takePasted(event, viewer));
   document.addEventListener("drop", (event) => takeDropped(event, viewer, words), true);
-  new MutationObserver(() => nameControls(words)).observe(document.body, { childList: true, subtree: true });
+  const renew = () => {
+    nameControls(words);
+    if (!document.querySelector("#start .kept-notice")) showKept(viewer);
+  };
+  new MutationObserver(renew).observe(document.body, { childList: true, subtree: true });
   nameControls(words);
 }
 
@@ -70,6 +76,16 @@ function takeDropped(event, viewer, words) {
   const image = files.find((file) => file !== saved);
   if (image) chooseImage(image);
   else tellThatItWaits(start, words);
+}
+
+/**
+ * Say at the start what the browser keeps.
+ * @param {Viewer} viewer
+ */
+function showKept(viewer) {
+  const notice = keptNotice(viewer);
+  document.querySelector("#start .kept-notice")?.remove();
+  if (notice) document.querySelector("#start")?.prepend(notice);
 }
 
 /**

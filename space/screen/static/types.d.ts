@@ -49,14 +49,20 @@ export interface Analysis {
   cells: Cell[];
   removed?: Cell[];
   file?: string;
+  /** The count, and the rules by which it was made. */
+  report?: Partial<Report & Pick<Rules, "uncertain_below" | "not_from_marrow" | "unknown">>;
 }
 
 /** An analysis on the screen. */
 export interface Value {
   /** Key of the upload; none for an image that is not here. */
   key: string | null;
+  /** SHA-256 of the bytes of the picture's file, where they are at hand. */
+  digest?: string;
   file: string;
   picture: { url: string } | null;
+  /** The file itself, of which `picture` may be a smaller copy. */
+  original?: { url: string } | null;
   image: Size;
   models: Analysis["models"];
   cells: Cell[];
@@ -117,11 +123,15 @@ export interface Settings {
   crop_scale: number;
   explains: boolean;
   models: string[];
+  /** Minutes for which a server keeps a picture after its last use; none without a server. */
+  server_keeps?: number;
 }
 
 /** An answer of the server: what was asked for, or the sentence that says why not. */
 export interface Answer {
   error?: string;
+  /** Why not, as a word. */
+  reason?: string;
   heat?: string;
   cell?: NewCell;
   cells?: NewCell[];
@@ -138,8 +148,10 @@ export interface Page {
   ask(name: string, values: object): Promise<Answer>;
   /** Take an image that was dropped on the viewer; the page opens it when it is analyzed. */
   analyze(image: File): void;
-  /** Leave the viewer, to choose another image. */
-  restart(): void;
+  /** Leave the viewer, to choose another image; `canReturn` says whether there is something to come back to. */
+  restart(canReturn: boolean): void;
+  /** Show anew what the browser keeps, see `view/kept.js`. */
+  onKept?(): void;
 }
 
 /** The element that `"name.class"` makes, from a map of elements by tag. */

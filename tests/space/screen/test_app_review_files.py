@@ -26,6 +26,7 @@ from tests.space.served import (
     report_on_screen,
     slide,
     upload,
+    visit,
 )
 
 NAMES = {1: "NGS", 2: "LYT", 4: "NGS"}
@@ -153,7 +154,9 @@ def test_images_add_up_to_a_case(reviewed, visitor, smear, smear_file, tmp_path)
     page = reviewed
     page.get_by_role("button", name="Add to a case").click()
     expect(page.locator("#viewer .sum")).to_contain_text("3 of 500")
-    _drop(page, "#viewer .stage", smear_file)
+    again = tmp_path / "again.png"
+    Image.fromarray(smear).save(again, compress_level=0)  # the same picture in another file
+    _drop(page, "#viewer .stage", again)
     page.get_by_role("button", name="Add this image").click(timeout=PATIENCE)
     expect(page.get_by_text("This image is in the case already.")).to_be_visible()
     other = tmp_path / "second field.png"
@@ -207,8 +210,10 @@ def _assert_the_case_opens_again(visitor, path: Path, first: Path, second: Path)
     expect(page.locator("#viewer .sum")).to_contain_text("7 of 500")
 
 
-def test_who_leaves_with_unsaved_work_is_asked(page, smear_file):
+def test_who_leaves_with_work_that_is_neither_saved_nor_kept_is_asked(page, smear_file):
     asked: list[str] = []
+    page.add_init_script("IDBFactory.prototype.open = () => { throw new DOMException('', 'SecurityError') }")
+    visit(page, page.url)  # in a browser that keeps nothing
 
     def stay(dialog: Any) -> None:
         asked.append(dialog.type)

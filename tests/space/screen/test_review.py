@@ -173,6 +173,30 @@ def test_what_is_no_longer_kept_is_said(ask, smear_file, reviewed):
     assert "n’est plus conservée" in ask("export_file", "fr", analysis=reviewed.to_dict(), format="csv")["error"]
 
 
+def test_what_a_visitor_forgets_leaves_the_server_but_not_from_under_another(
+    actions, ask, models, smear, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    files = [tmp_path / name for name in ("upload.png", "shown.jpg")]
+    for file in files:
+        Image.fromarray(smear).save(file)
+    upload = Upload(files[0], analyze(smear, models, 0.05), files[1])
+    mine, theirs = (
+        actions.uploads.keep(upload),
+        actions.uploads.keep(upload),
+    )  # Gradio lays the same bytes into one file
+    assert ask("forget", keys=[mine, "guessed", None]) == ask("forget", keys="text") == {}
+    assert "no longer kept" in ask("explain", key=mine)["error"] and all(file.exists() for file in files)
+    ask("forget", keys=[theirs])
+    assert not any(file.exists() for file in files)
+
+
+def test_forgetting_deletes_no_file_but_an_upload(actions, ask, smear_file, key, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "elsewhere"))
+    ask("forget", keys=[key])
+    assert smear_file.exists() and ask("explain", key=key)["reason"] == "forgotten"
+
+
 def test_each_use_keeps_the_file_from_gradios_broom(ask, smear_file, plain):
     before = smear_file.stat().st_ctime_ns
     ask("explain", cell=plain["cells"][0])

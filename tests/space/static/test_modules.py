@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,9 @@ import pytest
 from marrow import Analysis, analyze
 from marrow.analysis import filter_cells
 from marrow.case import Case, NamedAnalysis, count_case
-from marrow.report import write_notes
+from marrow.cell import Edit
+from marrow.export import to_csv
+from marrow.report import make_report, write_notes
 from screen.viewer import MODULES, STATIC, digest_of, make_settings
 
 HERE = Path(__file__).parent
@@ -42,6 +44,7 @@ def test_the_pure_parts_do_as_python_does(node, models, smear, reviewed, tmp_pat
     names = ("counts", "total", "found", "edited", "uncertain")
     report = {name: getattr(total, name) for name in names}
     _write(tmp_path / "saved.json", settings=settings, analysis=reviewed.to_dict(), of_case=of_case, case_report=report)
+    _write_exports(tmp_path / "export.json", settings, analyses, case)
     done = subprocess.run(
         [node, "--test", *map(str, sorted(HERE.glob("*.test.js")))],
         env=os.environ | {"FIXTURES": str(tmp_path)},
@@ -79,6 +82,35 @@ def _count(name: str, analysis: Analysis, confidence: float) -> dict[str, object
     notes = {language: write_notes(report, language) for language in ("en", "fr")}
     known = {"name": name, "confidence": confidence, "report": asdict(report), "notes": notes}
     return known | {"analysis": _exact(analysis)}
+
+
+def _write_exports(path: Path, settings: object, analyses: dict[str, Analysis], case: Case) -> None:
+    """Write analyses as the viewer has them, and the files that Python makes of them, some with hostile names."""
+    names = iter((" =1+1", "＝2", "-3", "@x", "＋1", "\"a\", b; 'c' <b>é😀"))
+    hostile = analyses["reviewed"]
+    cells = tuple(
+        replace(cell, edited=Edit("2026-11-23T12:00:00Z", next(names), cell.label))
+        for cell in analyses["as found"].cells
+    )
+    analyses |= {"hostile": replace(hostile, cells=cells, removed=())}
+    analyses["hostile"] = replace(analyses["hostile"], report=make_report(cells, hostile.report.rules))
+    cases = []
+    for name, analysis in analyses.items():
+        for at in CONFIDENCES:
+            kept = filter_cells(analysis, at)
+            texts = {"json": kept.to_json(), "csv": to_csv(kept)}
+            cases.append({"name": name, "confidence": at, "analysis": _exact(analysis), **texts})
+    of_case = [{"file": named.file, **_exact(named.analysis)} for named in case.analyses]
+    _write(path, settings=settings, cases=cases, of_case=of_case, case_json=case.to_json(), floats=_floats())
+
+
+def _floats() -> list[dict[str, object]]:
+    """Values as they are and as they are rounded; every other one lies between two decimals, or very near to that."""
+    chance = np.random.default_rng(0)
+    whole = chance.integers(0, 20_000, 500)
+    values = [*chance.random(500), *(whole / 16), *(whole / 20_000), *(1000 * chance.random(200)), 1e-5, 1e16, 0.0]
+    pairs = [(float(value), digits) for value in values for digits in (None, 1, 4)]
+    return [{"value": v, "digits": d, "text": repr(v if d is None else round(v, d))} for v, d in pairs]
 
 
 def _exact(analysis: Analysis) -> dict[str, object]:

@@ -7,6 +7,7 @@ import { make } from "../view/dom.js";
 import { filesRow } from "../view/files.js";
 import { flagPanel } from "../view/flag.js";
 import { galleryPanel } from "../view/gallery.js";
+import { keptPanel } from "../view/kept.js";
 import { legend } from "../view/legend.js";
 import { figures, reportPanel } from "../view/report.js";
 
@@ -34,7 +35,10 @@ export class Panels {
   contents() {
     const { viewer } = this;
     const { view, context, layout, session } = viewer;
-    if (view === "review") return [bench(viewer), layout.reviewRow(), galleryPanel(viewer), filesRow(context, session)];
+    if (view === "review") {
+      const files = filesRow(context, session);
+      return [bench(viewer), layout.reviewRow(), galleryPanel(viewer), files, keptPanel(viewer)];
+    }
     if (view === "case") return [this._card(), casePanel(viewer)];
     if (view === "report") return [this._card(), reportPanel(viewer)];
     if (view === "flag") return [this._card(), this._flag()];

@@ -1,9 +1,10 @@
 // Bringing work in and out: images, saved work, the case, and leaving with nothing lost.
 
-import { isSameImage } from "../model/case.js";
-import { fits, isSavedFile, readSaved } from "../model/saved.js";
+import { Case, isSameImage } from "../model/case.js";
+import { analysisToJson, caseToJson, toCsv } from "../model/export.js";
+import { fits, isSavedFile, readSaved, stem } from "../model/saved.js";
 import { Work } from "../model/work.js";
-import { printFile, saveFile } from "../view/files.js";
+import { printFile, saveBlob, saveFile } from "../view/files.js";
 
 /** @import { Analysis } from "../types.d.ts" */
 /** @import { Viewer } from "./viewer.js" */
@@ -17,10 +18,18 @@ export class Session {
     this.pending = null;
   }
 
-  /** Ask before work is lost that is neither saved nor in the case; return whether to go on. */
+  /** Ask before work is lost that is neither saved, nor kept, nor in the case; return whether to go on. */
   mayLeave() {
-    const { current, currentCase } = this.viewer;
-    return !current?.isUnsaved || currentCase.has(current) || confirm(this.words.leave);
+    const { current, currentCase, keeper } = this.viewer;
+    const isAtHand = !current?.isUnsaved || keeper.keeps(current) || currentCase.has(current);
+    return isAtHand || confirm(this.words.leave);
+  }
+
+  /** Tell whether anything would be lost if the page were closed. */
+  isAnythingLost() {
+    const { current, currentCase, keeper } = this.viewer;
+    const works = [current, ...currentCase.works].filter((work) => work !== null);
+    return this.isAnythingUnsaved() && works.some((work) => work.value.key && !keeper.keeps(work));
   }
 
   isAnythingUnsaved() {
@@ -59,6 +68,7 @@ export class Session {
       return;
     }
     const mine = analyses.find((plain) => fits(plain, work.value));
+    currentCase.id = new Case(currentCase.settings).id;
     currentCase.works = analyses.map((plain) => (plain === mine ? work : this._waitingWork(plain)));
     if (mine) viewer.pictures.keep(work);
     if (mine && !(await this._reopen(work, mine))) currentCase.replace(work, null);
@@ -97,13 +107,15 @@ export class Session {
   }
 
   /**
-   * Give a new image the saved work that waits for it.
+   * Give an image the corrections that are kept of it, or the saved work that waits for it.
    * @param {Work} work
+   * @param {boolean} isNew
    */
-  async resume(work) {
-    const { currentCase, pictures } = this.viewer;
+  async resume(work, isNew) {
+    const { currentCase, pictures, keeper } = this.viewer;
     const file = this.pending;
     this.pending = null;
+    if (isNew) await keeper.restore(work);
     if (file) return this.openSaved(file);
     const waiting = currentCase.works.find(({ value }) => !value.key && fits(value, work.value));
     if (waiting?.value.source && (await this._reopen(work, waiting.value.source))) {
@@ -127,43 +139,69 @@ export class Session {
     const { viewer } = this;
     if (work !== viewer.current && work.isUnsaved && !confirm(this.words.leave)) return;
     viewer.currentCase.replace(work, null);
+    viewer.keeper.noteWork(work);
     if (viewer.view === "case" && !viewer.currentCase.works.length) viewer.view = "report";
     viewer.draw();
   }
 
   /** @param {string} kind */
   async download(kind) {
-    const { work } = this.viewer;
-    const { now } = work;
-    if (await this._takeAway(kind, "export_file", { analysis: work.analysis() })) work.saved = now;
+    const { work, context } = this.viewer;
+    const { settings } = context;
+    const analysis = work.analysis();
+    if (kind === "csv") return this._save(`${stem(work.value.file)}.csv`, toCsv(analysis, settings));
+    if (kind !== "json") return this._takeAway(kind, "export_file", { analysis });
+    this._save(`${stem(work.value.file)}.json`, analysisToJson(analysis, settings));
+    work.saved = work.now;
+  }
+
+  /** Save the case as one JSON. */
+  saveCase() {
+    const { currentCase, context } = this.viewer;
+    this._save("case.json", caseToJson(this._namedAnalyses(), context.settings));
+    for (const work of currentCase.works) work.saved = work.now;
+    currentCase.isSaved = true;
+  }
+
+  /** Print the case; no image is needed for that. */
+  printCase() {
+    const analyses = this._namedAnalyses().map((analysis) => ({ key: null, file: analysis.file, analysis }));
+    return this._takeAway("print", "print_case", { key: undefined, analyses });
+  }
+
+  _namedAnalyses() {
+    return this.viewer.currentCase.works.map((work) => ({ file: work.value.file, ...work.analysis() }));
   }
 
   /**
-   * Save or print what the server makes; return whether all the work is in a file now.
+   * Save a file that is made here.
+   * @param {string} name
+   * @param {string} text
+   */
+  _save(name, text) {
+    saveBlob(name, new Blob([text]));
+    this.viewer.say("");
+  }
+
+  /**
+   * Save or print what the server makes.
    * @param {string} format
    * @param {string} what
    * @param {object} values
    */
   async _takeAway(format, what, values) {
     const asking = this.viewer.ask(what, { ...values, format });
-    const error = await (format === "print" ? printFile(asking) : asking.then(saveFile));
-    this.viewer.say(error, true);
-    return format === "json" && !error;
+    this.viewer.say(await (format === "print" ? printFile(asking) : asking.then(saveFile)), true);
   }
 
-  /**
-   * Print the case, or save it.
-   * @param {"print" | "json"} kind
-   */
-  async takeCase(kind) {
-    const { currentCase } = this.viewer;
-    const { works } = currentCase;
-    const states = works.map((work) => work.now);
-    const analyses = works.map((work) => ({ key: work.value.key, file: work.value.file, analysis: work.analysis() }));
-    if (!(await this._takeAway(kind, "print_case", { analyses }))) return;
-    works.forEach((work, at) => {
-      work.saved = states[at];
-    });
-    currentCase.isSaved = true;
+  /** Forget the case on the screen, once the visitor is sure. */
+  async forget() {
+    const { viewer, words } = this;
+    if (!confirm(words.forget_sure)) return;
+    const error = await viewer.keeper.forget();
+    viewer.current = null;
+    viewer.currentCase = new Case(viewer.context.settings);
+    viewer.leave(false);
+    if (error) alert(error);
   }
 }

@@ -13,6 +13,7 @@ import { Pictures } from "../view/pictures.js";
 import { Stage } from "../view/stage.js";
 import { Choice } from "./choice.js";
 import { Commands } from "./commands.js";
+import { Keeper } from "./keeper.js";
 import { Panels } from "./panels.js";
 import { readReviewer, rememberReviewer } from "./reviewer.js";
 import { Session } from "./session.js";
@@ -43,6 +44,7 @@ export class Viewer {
     this.choice = new Choice(this);
     this.commands = new Commands(this);
     this.session = new Session(this);
+    this.keeper = new Keeper(this);
     this.panels = new Panels(this);
     this.stage = new Stage(this.context.words, {
       onKey: (event) => this.choice.onKey(event),
@@ -64,6 +66,7 @@ export class Viewer {
     element.replaceChildren(this.layout.element);
     this.closing = new AbortController(); // ends what listens beyond the element
     this._listen();
+    this.keeper.start();
   }
 
   /** Return the work on the image that is shown. */
@@ -77,12 +80,18 @@ export class Viewer {
    * @param {Value} value
    */
   open(value) {
-    this.hidden = new Set();
-    this.view = "annotations";
-    const work = new Work(value, this.context.settings);
+    const { keeper } = this;
+    const known = keeper.adopt(value);
+    const arrive = keeper.arrivals.get(value.digest || "");
+    if (!arrive) {
+      this.hidden = new Set();
+      this.view = "annotations";
+    }
+    const work = known || new Work(value, this.context.settings);
     this.say("");
     this.show(work);
-    this.session.resume(work);
+    if (known && arrive) arrive(true);
+    else this.session.resume(work, !known);
   }
 
   /** Take the viewer off the page. */
@@ -112,7 +121,13 @@ export class Viewer {
 
   /** Leave for another image, when nothing is lost. */
   restart() {
-    if (this.session.mayLeave()) this.page.restart();
+    if (this.session.mayLeave()) this.leave(true);
+  }
+
+  /** @param {boolean} canReturn */
+  leave(canReturn) {
+    this.keeper.leave();
+    this.page.restart(canReturn);
   }
 
   /** @param {string} view */
@@ -145,14 +160,17 @@ export class Viewer {
   }
 
   /**
-   * Ask the server something about this image.
+   * Ask the server something about this image, which is sent again where the server has forgotten it and it is kept.
    * @param {string} what
    * @param {object} values
    * @returns {Promise<Answer>}
    */
   async ask(what, values) {
+    const { work, page, keeper } = this;
     try {
-      return await this.page.ask(what, { key: this.work.value.key, ...values });
+      const answer = await page.ask(what, { key: work.value.key, ...values });
+      if (answer.reason !== "forgotten" || !(await keeper.resend(work))) return answer;
+      return await page.ask(what, { key: work.value.key, ...values });
     } catch {
       return { error: this.context.words.failed };
     }
@@ -167,6 +185,7 @@ export class Viewer {
     overlay.open(work.now.cells);
     overlay.draw(this._outlineView(), (/** @type {Cell} */ cell) => shown.has(cell.id), choice.ids);
     layout.draw(this);
+    this.keeper.note();
     renew(layout.strip, [caseStrip(this)]);
     renew(layout.panel, this.panels.contents());
   }
@@ -194,7 +213,7 @@ export class Viewer {
     document.addEventListener("focusin", notice, until);
     document.addEventListener("keydown", (event) => this._onKey(event, isInUse), until);
     const warn = (/** @type {Event} */ event) => {
-      if (this.session.isAnythingUnsaved()) event.preventDefault();
+      if (this.session.isAnythingLost()) event.preventDefault();
     };
     window.addEventListener("beforeunload", warn, until);
   }

@@ -12,11 +12,20 @@ export class Case {
     /** @type {Work[]} */
     this.works = [];
     this.isSaved = true;
+    this.id = `${Date.now()} ${Math.random()}`; // under which a browser keeps it
   }
 
   /** @param {Work} work */
   has(work) {
     return this.works.includes(work);
+  }
+
+  /**
+   * Return the id of the case for a work in it, or null.
+   * @param {Work} work
+   */
+  idFor(work) {
+    return this.has(work) ? this.id : null;
   }
 
   /** @param {Work} work */

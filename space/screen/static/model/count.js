@@ -74,7 +74,7 @@ export function countCells(cells, removed, { labels, rules }) {
 export function wilson(count, total, z) {
   if (!total) return [0, 100];
   const share = count / total;
-  const z2 = z ** 2;
+  const z2 = z * z;
   const centre = (share + z2 / (2 * total)) / (1 + z2 / total);
   const half = (z / (1 + z2 / total)) * Math.sqrt((share * (1 - share)) / total + z2 / (4 * total ** 2));
   return [count === 0 ? 0 : 100 * (centre - half), count === total ? 100 : 100 * (centre + half)];

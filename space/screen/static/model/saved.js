@@ -31,7 +31,7 @@ export async function readSaved(file, labels) {
  * @param {Analysis} plain what was read, of which nothing is certain
  * @param {string[]} labels
  */
-function isAnalysis(plain, labels) {
+export function isAnalysis(plain, labels) {
   const isSize = (/** @type {unknown} */ value) => Number.isInteger(value) && Number(value) > 0;
   const isCell = (/** @type {Cell} */ { id, box, score, probability, label, probabilities, edited }) =>
     isSize(id) &&
@@ -59,7 +59,10 @@ export function fits(plain, value) {
   return plain.image.width === width && plain.image.height === height && isNamedAlike;
 }
 
-/** @param {string} name */
-function stem(name) {
-  return name.replace(/\.[^.]*$/, "");
+/**
+ * Return the name of a file without its ending.
+ * @param {string} name
+ */
+export function stem(name) {
+  return name.replace(/(?<=.)\.[^.]*$/, "");
 }

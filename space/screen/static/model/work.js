@@ -14,6 +14,10 @@ export class Work {
   constructor(value, settings) {
     this.value = value;
     this.settings = settings;
+    /** @type {string[]} under which a server knows the image, or knew it */
+    this.keys = value.key ? [value.key] : [];
+    /** @type {string | null} of what the browser keeps, as it was read or written last */
+    this.version = null;
     this.minConfidence = settings.min_confidence;
     this.confidence = settings.confidence;
     this.now = openState(value.cells, value.removed);
@@ -87,7 +91,9 @@ export class Work {
    * @returns {Analysis}
    */
   analysis() {
-    const { image, models, source } = this.value;
-    return { ...source, image, models, confidence: this.confidence, cells: this.passing(), removed: this.now.removed };
+    const { image, models } = this.value;
+    const { uncertain_below, not_from_marrow, unknown } = this.settings.rules;
+    const report = { ...this.report(), uncertain_below, not_from_marrow, unknown };
+    return { image, models, confidence: this.confidence, cells: this.passing(), removed: this.now.removed, report };
   }
 }

@@ -74,7 +74,7 @@ export function writeEdit(context, cell) {
   const { words } = context;
   const { edited, probabilities } = cell;
   if (!edited) return "";
-  const at = context.timeFormat.format(new Date(edited.at));
+  const at = context.timeOf(edited.at);
   const model = modelLabel(cell);
   const acts = [edited.label && words.named, edited.shape && words[`${edited.shape}_by_hand`]].filter(Boolean);
   const who = [acts.join(", "), edited.by, at].filter(Boolean).join(" · ");

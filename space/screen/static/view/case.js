@@ -3,6 +3,7 @@
 import { format } from "../model/count.js";
 import { icon, make, signButton } from "./dom.js";
 import { openButton } from "./files.js";
+import { keptPanel } from "./kept.js";
 import { differentialWithNotes, figures, progress } from "./report.js";
 
 /** @import { Viewer } from "../control/viewer.js" */
@@ -73,8 +74,8 @@ export function casePanel(viewer) {
   };
   const titles = ["", words.found, words.counted, words.uncertain, words.edited];
   const head = titles.map((title) => make("th", { scope: "col" }, title));
-  const print = { "data-case": "print", title: words.format_print_info, onclick: () => session.takeCase("print") };
-  const save = { "data-case": "json", title: words.save_case_info, onclick: () => session.takeCase("json") };
+  const print = { "data-case": "print", title: words.format_print_info, onclick: () => session.printCase() };
+  const save = { "data-case": "json", title: words.save_case_info, onclick: () => session.saveCase() };
   const takeAways = [make("button", print, words.format_print), make("button", save, words.save_case)];
   return make(
     "section.report.case",
@@ -84,5 +85,6 @@ export function casePanel(viewer) {
     make("table.images", make("thead", make("tr", head)), make("tbody", currentCase.works.map(row))),
     differentialWithNotes(context, report),
     make("p.files", takeAways, openButton(words, session)),
+    keptPanel(viewer),
   );
 }

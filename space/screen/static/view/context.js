@@ -42,6 +42,14 @@ export class Context {
   }
 
   /**
+   * Write a time as the visitor's place does.
+   * @param {string} at ISO 8601
+   */
+  timeOf(at) {
+    return this.timeFormat.format(new Date(at));
+  }
+
+  /**
    * Name a class, or the group of the uncertain cells.
    * @param {string} code
    */

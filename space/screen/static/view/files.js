@@ -10,12 +10,21 @@ import { make } from "./dom.js";
  * Save a file that the server made; return the sentence to show when it did not.
  * @param {Answer} answer
  */
-export function saveFile({ name, content, error }) {
+export function saveFile({ name = "", content, error }) {
   if (error || content === undefined) return error || "";
-  const url = fileUrl(content);
+  saveBlob(name, new Blob([bytesOf(content)]));
+  return "";
+}
+
+/**
+ * Save a file of the browser's own.
+ * @param {string} name
+ * @param {Blob} blob
+ */
+export function saveBlob(name, blob) {
+  const url = URL.createObjectURL(blob);
   make("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10000);
-  return "";
 }
 
 /**
@@ -29,14 +38,13 @@ export async function printFile(asking) {
     sheet?.close();
     return saveFile(answer);
   }
-  sheet.location.href = fileUrl(answer.content, "text/html");
+  sheet.location.href = URL.createObjectURL(new Blob([bytesOf(answer.content)], { type: "text/html" }));
   return "";
 }
 
 /** @param {string} content base64 */
-function fileUrl(content, type = "application/octet-stream") {
-  const bytes = Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
-  return URL.createObjectURL(new Blob([bytes], { type }));
+function bytesOf(content) {
+  return Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
 }
 
 /**

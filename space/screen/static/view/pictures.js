@@ -40,6 +40,28 @@ export class Pictures {
   }
 
   /**
+   * Load the picture of a work anew, from where it is now.
+   * @param {Work} work
+   */
+  renew(work) {
+    this.images.delete(work);
+    this.middles.delete(work);
+  }
+
+  /**
+   * Return the pixels of a picture.
+   * @param {Work} work
+   */
+  async pixels(work) {
+    const picture = this.of(work);
+    await picture.decode();
+    const { naturalWidth: width, naturalHeight: height } = picture;
+    const pen = penOf(make("canvas", { width, height }));
+    pen.drawImage(picture, 0, 0);
+    return pen.getImageData(0, 0, width, height).data;
+  }
+
+  /**
    * Keep a picture here, since the server forgets it.
    * @param {Work} work
    */

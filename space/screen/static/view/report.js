@@ -4,6 +4,7 @@ import { format, ratioRestsOn, wilson, writeNotes } from "../model/count.js";
 import { capital, chip } from "./context.js";
 import { make } from "./dom.js";
 import { filesRow } from "./files.js";
+import { keptPanel } from "./kept.js";
 
 /** @import { Report } from "../types.d.ts" */
 /** @import { Viewer } from "../control/viewer.js" */
@@ -13,7 +14,8 @@ import { filesRow } from "./files.js";
  * Make the report of a count.
  * @param {Viewer} viewer
  */
-export function reportPanel({ context, work, currentCase, session }) {
+export function reportPanel(viewer) {
+  const { context, work, currentCase, session } = viewer;
   const { words, settings } = context;
   const report = work.report();
   const add = { title: words.case_info, onclick: () => session.addToCase() };
@@ -24,6 +26,7 @@ export function reportPanel({ context, work, currentCase, session }) {
     !currentCase.has(work) && make("p", make("button.join", add, `+ ${words.add_to_case}`)),
     differentialWithNotes(context, report),
     filesRow(context, session),
+    keptPanel(viewer),
     make("p.small", format(words.models, { names: settings.models.join(" · ") })),
   );
 }
