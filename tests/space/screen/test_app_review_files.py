@@ -162,6 +162,7 @@ def test_images_add_up_to_a_case(reviewed, visitor, smear, smear_file, tmp_path)
     other = tmp_path / "second field.png"
     Image.fromarray(smear).resize((480, 480)).save(other)
     _drop(page, "#viewer .stage", other)
+    expect(page.locator("#viewer image")).to_have_attribute("width", "480", timeout=PATIENCE)
     expect(page.locator("#viewer .work")).to_have_count(1)
     page.get_by_role("button", name="Add this image").click(timeout=PATIENCE)
     expect(page.locator("#viewer .work")).to_have_count(2, timeout=PATIENCE)
