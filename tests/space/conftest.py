@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from marrow import Analysis, Cell, Models, analyze
 from marrow.cell import Edit
+from marrow.integrity import digest
 from marrow.report import make_report
 from tests.space.known_models import DISCS, make_classifier, make_segmenter
 from tests.space.served import Server, serve, visit
@@ -26,9 +28,14 @@ AT = "2026-11-23T12:00:00Z"
 
 @pytest.fixture(scope="session")
 def model_folders(tmp_path_factory) -> tuple[Path, Path]:
-    """Folders of the two small models."""
+    """Folders of the two small models, whole as a release is."""
     root = tmp_path_factory.mktemp("models")
-    return make_segmenter(root / "discs"), make_classifier(root / "colours")
+    folders = make_segmenter(root / "discs"), make_classifier(root / "colours")
+    for folder in folders:
+        config = json.loads((folder / "config.json").read_text())
+        config["sha256"] = {"model.onnx": digest(folder / "model.onnx")}
+        (folder / "config.json").write_text(json.dumps(config))
+    return folders
 
 
 @pytest.fixture(scope="session")
