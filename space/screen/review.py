@@ -165,7 +165,7 @@ class Review:
             try:
                 if not isinstance(asked, dict):
                     raise RefusedError("not_an_analysis")
-                is_heavy = "key" in asked and self._find(asked).is_large
+                is_heavy = asked.get("key") is not None and self._find(asked).is_large
                 with self._queue.slot(visitor=visitor_of(request, is_live=True), is_heavy=is_heavy):
                     return function(asked, language_of(request))
             except RefusedError as error:

@@ -115,6 +115,10 @@ def test_a_config_that_lacks_a_key_is_refused(key, model_folders, tmp_path):
 def test_a_damaged_network_is_refused(model_folders, tmp_path):
     (tmp_path / "config.json").write_bytes((model_folders[0] / "config.json").read_bytes())
     (tmp_path / "model.onnx").write_bytes((model_folders[0] / "model.onnx").read_bytes()[:500])
+    with pytest.raises(MarrowError, match=r"model\.onnx is damaged"):
+        Segmenter.from_pretrained(str(tmp_path))
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"sha256": {}}))  # as before 0.2
     with pytest.raises(MarrowError, match=r"model\.onnx is not a usable"):
         Segmenter.from_pretrained(str(tmp_path))
 
