@@ -23,7 +23,6 @@ from marrow import texts
 from marrow.classifier import read_trained_on
 from marrow.command import Command
 from marrow.errors import MarrowError
-from marrow.integrity import changed_since_measured
 from model_cards import classifier_tables, segmenter_tables
 from model_cards.cost import cost_text
 from model_cards.metadata import CLASSIFIER, classifier_data, segmenter_data
@@ -31,6 +30,7 @@ from model_cards.sources import field_table, laboratory_name, laboratory_table
 from training.common.files import write_text
 from training.common.markdown import key_table, number, table
 from training.common.metrics_schema import ClassifierMetrics, SegmenterMetrics, read_metrics
+from training.common.model_folder import check_unchanged
 
 PARTS = ("comparison", "transfer", "quantization", "correction")  # PART.md, each by its own command
 TEMPLATES = Path(__file__).parent
@@ -56,9 +56,7 @@ def render(folder: Path) -> str:
             those of the config and the weights beside them.
     """
     config, path = _read_json(folder / "config.json"), folder / "metrics.json"
-    if changed := changed_since_measured(folder):
-        names = ", ".join(changed)
-        raise MarrowError(f"{names} of {folder} changed since metrics.json was measured: run training.measure again.")
+    check_unchanged(folder)
     name = folder.resolve().name
     metrics: ClassifierMetrics | SegmenterMetrics
     if "id2label" in config:

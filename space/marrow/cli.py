@@ -26,6 +26,7 @@ from marrow.errors import MarrowError
 from marrow.export import SUFFIXES, export, output_paths
 from marrow.files import write_whole
 from marrow.images import read_image
+from marrow.outputs import check_targets
 from marrow.pipeline import Models, analyze
 from marrow.print_page import to_page
 from marrow.report import Report
@@ -107,6 +108,9 @@ def _analyze(options: argparse.Namespace) -> int:
 
 
 def _classify(options: argparse.Namespace) -> int:
+    if options.out.resolve() in {path.resolve() for path in options.images}:
+        raise MarrowError(f"{options.out} would overwrite an input: name another file with --out.")
+    check_targets([options.out])
     classifier = Classifier.from_pretrained(options.classifier or default_reference("classifier"))
     named = []
     for progress, path, image in _read_each(options.images):
@@ -121,9 +125,10 @@ def _classify(options: argparse.Namespace) -> int:
 def _add_up(options: argparse.Namespace) -> int:
     if options.out.resolve() in {path.resolve() for path in options.analyses}:
         raise MarrowError(f"{options.out} would overwrite an input: name another file with --out.")
+    check_targets([options.out])
     case = read_saved(options.analyses)
     text = case.to_json() if options.out.suffix.lower() == ".json" else to_page(case, {}, options.language)
-    write_whole(options.out, text.encode())
+    write_whole(options.out, text.encode(errors="replace"))
     images = len(case.analyses)
     print(f"{images} image{'s' * (images > 1)}, {_counted(count_case(case))} in {options.out}")
     return 0
@@ -165,6 +170,7 @@ def _check_outputs(images: Sequence[Path], out: Path, formats: Sequence[str]) ->
                 both = f"{owner[target]} and {image} would both be written to {target}"
                 raise MarrowError(f"{both}: run them apart, each with its own --out.")
             owner[target] = image
+    check_targets(owner)
 
 
 def _make_folder(folder: Path) -> None:

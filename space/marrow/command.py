@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import io
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -42,10 +45,24 @@ class Command(argparse.ArgumentParser):
             Ctrl-C.
         """
         options = self.parse_args(arguments)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # for file names that are not UTF-8
         try:
-            return work(options) or 0
+            code = work(options) or 0
+            if sys.stdout:
+                sys.stdout.flush()
+            return code
         except MarrowError as error:
             print(f"{self.prog}: {error}", file=sys.stderr, flush=True)
             return 2
         except KeyboardInterrupt:
             return 130
+        except OSError as error:
+            if error.filename is not None or error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EBADF):
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still to be written would fail once more
+            if error.errno == errno.EPIPE:  # whoever read it has seen enough
+                return 141
+            print(f"{self.prog}: the output cannot be written ({error.strerror}).", file=sys.stderr, flush=True)
+            return 2

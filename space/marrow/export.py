@@ -18,9 +18,13 @@ from marrow.cell import Cell
 from marrow.drawing import draw_annotations
 from marrow.files import write_whole
 from marrow.images import encode_png
+from marrow.outputs import MARK
 from marrow.print_page import to_page
 from marrow.schema import cell_to_dict
 from marrow.zips import to_crops, to_yolo
+
+FORMULA = re.compile(r"^[\s=+\-@＝＋－＠﹦﹢﹣﹫−]+")
+"""What a spreadsheet takes for the beginning of a formula."""
 
 SUFFIXES = {
     "json": ".json",
@@ -32,9 +36,6 @@ SUFFIXES = {
     "print": ".html",
 }
 """Ending of each format's file."""
-
-FORMULA = re.compile(r"^[\s=+\-@＝＋－＠﹦﹢﹣﹫−]+")
-"""What a spreadsheet would take for a formula at the start of a text, wherever it looks past blanks."""
 
 
 def export(
@@ -61,16 +62,18 @@ def export(
     Raises:
         MarrowError: the folder cannot be written to.
     """
+    paths = output_paths(file_name, out_dir, formats)
+    file_name = file_name.encode(errors="replace").decode()  # a name that is not UTF-8
     makers: dict[str, Callable[[], bytes]] = {
         "json": lambda: analysis.to_json().encode(),
         "csv": lambda: to_csv(analysis).encode(),
         "coco": lambda: json.dumps(to_coco(analysis, file_name), indent=1).encode(),
-        "png": lambda: encode_png(draw_annotations(image, analysis)),
+        "png": lambda: encode_png(draw_annotations(image, analysis), MARK.decode()),
         "yolo": lambda: to_yolo(analysis, image, file_name),
         "crops": lambda: to_crops(analysis, image, file_name),
         "print": lambda: to_page(Case((NamedAnalysis(file_name, analysis),)), {file_name: image}, language).encode(),
     }
-    return [write_whole(path, makers[kind]()) for kind, path in output_paths(file_name, out_dir, formats)]
+    return [write_whole(path, makers[kind]()) for kind, path in paths]
 
 
 def output_paths(file_name: str, out_dir: Path, formats: Iterable[str]) -> list[tuple[str, Path]]:

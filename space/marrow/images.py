@@ -10,7 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 
 from marrow.errors import MarrowError
 
@@ -107,10 +107,18 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         return _upright(_read_deep_colours(path), 1 if is_tiff else image.getexif().get(ORIENTATION, 1))
 
 
-def encode_png(image: np.ndarray) -> bytes:
-    """Encode ``(height, width, 3)`` uint8 RGB, RGBA, or ``(height, width)`` uint16 as PNG, with no metadata."""
+def encode_png(image: np.ndarray, software: str | None = None) -> bytes:
+    """Encode ``(height, width, 3)`` uint8 RGB, RGBA, or ``(height, width)`` uint16 as PNG.
+
+    Args:
+        image: the pixels.
+        software: what made it, which stands in the file; no metadata without it.
+    """
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
+    info = PngImagePlugin.PngInfo()
+    if software:
+        info.add_text("Software", software)
+    Image.fromarray(image).save(buffer, "PNG", pnginfo=info)
     return buffer.getvalue()
 
 

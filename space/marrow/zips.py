@@ -14,6 +14,7 @@ from marrow.analysis import Analysis
 from marrow.cell import Cell
 from marrow.crop import cut_square
 from marrow.images import encode_png
+from marrow.outputs import MARK
 from marrow.stain import background_colour
 
 CROP_SCALE = 1.8
@@ -81,6 +82,7 @@ def cut_pictures(image: np.ndarray, cells: Iterable[Cell], stem: str) -> Iterato
 def _zipped(files: Iterable[tuple[str, bytes]]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.comment = MARK
         for path, content in files:
             archive.writestr(zipfile.ZipInfo(path), content)  # of one date, so that the same analysis gives the same
     return buffer.getvalue()

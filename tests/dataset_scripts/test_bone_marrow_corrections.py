@@ -118,4 +118,4 @@ def test_few_cells_of_a_class_can_be_split(number, tmp_path):
 def test_flags_without_a_corrected_cell_are_refused(tmp_path):
     make_flag(tmp_path / "flags", TIMES[0], {})
     done = run("--data-dir", tmp_path / "flags", "--out", tmp_path / "set", *OPTIONS)
-    assert done.returncode == 2 and "No images in" in done.stderr and not (tmp_path / "set").exists()
+    assert done.returncode == 2 and "No images of BLA LYT NGS in" in done.stderr and not (tmp_path / "set").exists()

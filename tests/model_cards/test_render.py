@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from huggingface_hub import ModelCard
 
+from marrow.errors import MarrowError
 from model_cards import readme
 from model_cards.render import main, render
 
@@ -339,6 +340,15 @@ def test_the_readme_says_what_the_metrics_of_the_release_say() -> None:
     assert section.strip() == readme.results().strip(), "run `make cards`"
     accuracy = json.loads((ROOT / "hub/bone-marrow-mobilenet/metrics.json").read_text())["test"]["accuracy"]
     assert f"{accuracy:.3f}" in section
+
+
+def test_a_card_of_other_weights_than_were_measured_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "hub" / "bone-marrow-mobilenet", tmp_path / "model")
+    render(tmp_path / "model")
+    with (tmp_path / "model" / "model.onnx").open("ab") as file:
+        file.write(b" ")
+    with pytest.raises(MarrowError, match=r"model\.onnx of .* changed since metrics\.json was measured"):
+        render(tmp_path / "model")
 
 
 def test_a_changed_metric_changes_the_card(tmp_path: Path) -> None:

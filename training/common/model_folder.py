@@ -124,6 +124,15 @@ def check_measured(folder: Path) -> None:
     """
     if not read_json(folder / "metrics.json").get("sha256"):
         raise MarrowError(f"{folder / 'metrics.json'} does not say what it measured: run training.measure again.")
+    check_unchanged(folder)
+
+
+def check_unchanged(folder: Path) -> None:
+    """Check that no file of a model folder differs from what its ``metrics.json`` names, if it names any.
+
+    Raises:
+        MarrowError: one differs.
+    """
     if changed := changed_since_measured(folder):
         names = ", ".join(changed)
         raise MarrowError(f"{names} of {folder} changed since metrics.json was measured: run training.measure again.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -124,3 +125,13 @@ def test_names_are_text_on_the_page(reviewed, smear):
     page = to_page(bad, {"<img>&.png": smear})
     assert "<script>" not in page and "<img>" not in page
     assert "&lt;script&gt;$title" in page and "&lt;img&gt;&amp;.png" in page
+
+
+def test_a_large_case_is_counted_in_a_moment(reviewed):
+    first, images = reviewed.cells[0], []
+    for number in range(200):
+        boxes = ((x, number, x + 1, number + 1) for x in range(2000))
+        images.append(NamedAnalysis(f"{number}", replace(reviewed, cells=tuple(replace(first, box=b) for b in boxes))))
+    start = time.monotonic()
+    assert count_case(Case(tuple(images))).found == 400_000
+    assert time.monotonic() - start < 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -190,3 +191,41 @@ def test_as_a_process_it_speaks_one_line_and_exits_with_2(tmp_path):
 def test_the_command_starts_without_gradio():
     check = "import sys, marrow.cli, marrow.flags; sys.exit('gradio' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check]).returncode == 0
+
+
+@pytest.fixture
+def process(model_folders, tmp_path):
+    """Run ``marrow`` in a process of its own with the small models, whatever its standard output is."""
+    named = dict(zip(("MARROW_SEGMENTER", "MARROW_CLASSIFIER"), map(str, model_folders), strict=True))
+
+    def run(*arguments: str | bytes, end: str = "") -> subprocess.CompletedProcess[str]:
+        command = ["sh", "-c", f'"$@" {end}', "sh", sys.executable, "-m", "marrow.cli", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=os.environ | named)
+
+    return run
+
+
+def test_a_full_or_closed_output_is_no_traceback(process, smear_file):
+    full = process("analyze", "smear.png", "--out", "a", end=">/dev/full")
+    assert full.returncode == 2 and full.stderr == "marrow: the output cannot be written (No space left on device).\n"
+    closed = process("analyze", "smear.png", "--out", "b", end=">&-")
+    assert (closed.returncode, closed.stderr) == (0, "")
+    assert process("analyze", "smear.png", "--out", "c", end="| true").stderr == ""
+
+
+def test_a_file_name_that_is_not_utf_8_is_taken(process, smear_file, tmp_path):
+    name = b"sm\xe9ar.png"
+    os.rename(bytes(smear_file), os.path.join(bytes(tmp_path), name))
+    done = process("analyze", name, "--out", "out", "--format", "json,csv,coco,png,yolo,crops,print")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(os.listdir(tmp_path / "out")) == 7
+    assert process("classify", name, "--out", "names.json").returncode == 0
+    assert process("case", b"out/sm\xe9ar.json", "--out", "case.html").returncode == 0
+
+
+def test_a_path_of_5000_characters_is_refused(marrow, smear_file):
+    long = "x" * 5000
+    assert_refused(marrow("analyze", smear_file, "--out", long), "--out")
+    assert "cannot be read" in marrow("analyze", long, "--out", "o").stderr
+    assert "cannot be read" in marrow("classify", long, "--out", "names.json").stderr
+    assert_refused(marrow("case", long, "--out", "case.json"), "cannot be read")

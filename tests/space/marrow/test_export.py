@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import unicodedata
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +15,7 @@ from pycocotools.coco import COCO
 
 from marrow import Analysis, MarrowError, analyze
 from marrow.cell import Edit
-from marrow.export import SUFFIXES, export
+from marrow.export import SUFFIXES, export, to_csv
 from tests.space.known_models import CODES, DISCS
 
 
@@ -85,3 +87,12 @@ def test_a_folder_that_is_a_file_is_refused_in_one_sentence(analysis, smear, tmp
     (tmp_path / "out").write_text("a file")
     with pytest.raises(MarrowError, match="cannot be written"):
         export(analysis, smear, "field.jpg", tmp_path / "out", ["json"])
+
+
+@pytest.mark.parametrize("name", ["=1+1", " =1+1", "＝1+1", "\u3000@SUM(A1)", "+-=x", "－2"])
+def test_no_cell_of_a_table_is_a_formula(reviewed, name):
+    first = reviewed.cells[0]
+    cell = replace(first, edited=replace(first.edited, by=name))
+    changed = replace(reviewed, cells=(cell, *reviewed.cells[1:]))
+    for row in csv.reader(io.StringIO(to_csv(changed))):
+        assert all(unicodedata.normalize("NFKC", value).strip()[:1] not in tuple("=+-@") for value in row), row
