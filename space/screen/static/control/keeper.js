@@ -97,7 +97,7 @@ export class Keeper {
   adopt(value) {
     const { viewer } = this;
     const works = viewer.current ? [viewer.current, ...viewer.currentCase.works] : viewer.currentCase.works;
-    const work = works.find((one) => value.digest && one.value.digest === value.digest && this.noted.has(one));
+    const work = works.find((one) => value.digest && one.value.digest === value.digest);
     if (!work) return null;
     work.value = { ...value, models: work.value.models };
     if (value.key) work.keys.push(value.key);
