@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -273,4 +274,7 @@ def test_a_case_comes_back_and_is_forgotten(page, server, smear, smear_file, tmp
     expect(page.locator("#back")).to_be_hidden()
     expect(page.locator(".kept-notice")).to_have_count(0)
     assert kept(page, 0) == kept(page, 0, "pictures") == []
+    until = time.monotonic() + 20  # the server is asked last
+    while list(uploads.rglob("second.png")) and time.monotonic() < until:
+        page.wait_for_timeout(100)
     assert not list(uploads.rglob("second.png"))
