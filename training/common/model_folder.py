@@ -36,9 +36,11 @@ def replaced(folder: Path, anew: bool = False, dropped: Collection[str] = ()) ->
         dropped: names of files of an earlier model that are not kept.
 
     Raises:
-        MarrowError: the folder holds files of such names that are no model of this project, or it cannot be written.
+        MarrowError: a copy is asked of a folder without a model, the folder holds files of such names that are no model of this project, or it cannot be written.
     """
     folder = folder.resolve()
+    if not anew and not (folder / "config.json").is_file():
+        raise MarrowError(f"{folder / 'config.json'} cannot be read: run the training that writes it first.")
     beside = folder.with_name(f".{folder.name}.next")
     new = beside / folder.name  # some of what is written names its folder
     try:

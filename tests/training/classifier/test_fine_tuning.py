@@ -231,7 +231,7 @@ def test_bad_input_is_refused_in_one_line(trained_classifier, cell_set, flags, t
     ref, extra, data = str(trained_classifier.hub), str(flags), str(cell_set)
     cases = {
         "model.safetensors": [str(bare), extra, data],
-        "cannot be read": [str(damaged), extra, data],
+        "model.safetensors of damaged is damaged": [str(damaged), extra, data],
         "no/model": ["no/model", extra, data],
         "no corrected cells": [ref, str(unnamed), data],
         "PEB": [ref, str(strange), data],
