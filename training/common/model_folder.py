@@ -36,7 +36,8 @@ def replaced(folder: Path, anew: bool = False, dropped: Collection[str] = ()) ->
         dropped: names of files of an earlier model that are not kept.
 
     Raises:
-        MarrowError: a copy is asked of a folder without a model, the folder holds files of such names that are no model of this project, or it cannot be written.
+        MarrowError: a copy is asked of a folder without a model, the folder holds files of such names that are no
+            model of this project, or it cannot be written.
     """
     folder = folder.resolve()
     if not anew and not (folder / "config.json").is_file():
