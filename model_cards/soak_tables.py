@@ -31,7 +31,8 @@ def soak_tables(found: Mapping[str, Mapping[str, Any]]) -> str:
     Args:
         found: the parts ``fuzz``, ``kills``, ``disks`` and ``users`` as ``tests/soak`` writes them.
     """
-    return "\n\n".join(_part(part, found[part]) for part in INTRO if part in found)
+    parts = [_part(part, found[part]) for part in INTRO if part in found]
+    return "\n\n".join(parts) or "No figures yet: `make soak` has not been run to its end."
 
 
 def _part(part: str, figures: Mapping[str, Any]) -> str:

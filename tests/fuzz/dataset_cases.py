@@ -13,7 +13,7 @@ import random
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ import numpy as np
 from PIL import Image
 
 from dataset_scripts import bone_marrow_12
-from tests.fuzz.dataset_folder import OUT, PATIENCE, SOURCE, THESIS, Case, call, contents, lay_out, picture, snapshot
+from tests.fuzz.dataset_folder import OUT, SOURCE, THESIS, Case, call, contents, lay_out, picture, snapshot
+from tests.fuzz.outcome import Outcome
 
 CLASSES = ("BLA", "LYT")
 IMAGES = 6
@@ -71,19 +72,6 @@ WORDS = (
 )
 NOTES = (b"{", b"[]", b"null", b'{"origin": 1}', b'{"origin": "moon"}', b"[" * 100_000, b"\xff", b"9" * 5000, b"")
 SPLITS = ("80/10/10", "100/0/0", "0/0/100", "90/10", "80/10/5", "-10/60/50", "a/b/c")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a case: ``answer``, ``refused`` in one sentence, or ``fault``; the words, and the seconds."""
-
-    kind: str
-    text: str
-    seconds: float
-
-    @property
-    def good(self) -> bool:
-        return self.kind != "fault" and self.seconds < PATIENCE
 
 
 def cases(seed: int) -> Iterator[Case]:

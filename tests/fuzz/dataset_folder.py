@@ -19,9 +19,7 @@ import numpy as np
 from PIL import Image
 
 from dataset_scripts import bone_marrow_12
-
-PATIENCE = 20.0
-"""Seconds after which no outcome counts as a hang."""
+from tests.fuzz.outcome import PATIENCE
 
 SOURCE, OUT = "{source}", "{out}"
 """In the arguments of a case: the folder, zip or table that is read, and the folder to write."""

@@ -25,6 +25,7 @@ from marrow.classifier import Classifier
 from marrow.errors import MarrowError
 from marrow.integrity import changed_since_measured
 from marrow.segmenter import Segmenter
+from tests.fuzz.outcome import Outcome
 from tests.space.known_models import HUB, make_classifier, make_segmenter
 from training.common.metrics_schema import ClassifierMetrics, SegmenterMetrics, read_metrics
 from training.common.model_folder import note_self_test, note_weights
@@ -32,9 +33,6 @@ from training.common.model_folder import note_self_test, note_weights
 KINDS = {"classifier": (Classifier, make_classifier), "segmenter": (Segmenter, make_segmenter)}
 METRICS = {"classifier": ClassifierMetrics, "segmenter": SegmenterMetrics}
 RELEASE = {"classifier": "bone-marrow-mobilenet", "segmenter": "bone-marrow-yolov8-seg"}
-PATIENCE = 20.0
-"""Seconds after which no outcome counts as a hang."""
-
 NUMBERS = (0, -1, 1, 2, 0.5, 1e-300, 1e308, -1e308, 2**63, 10**30, 1_000_000, float("nan"), float("inf"))
 TEXTS = ("", " ", "x", "0", "../../x", "/etc/passwd", "C:\\x", "\x00", "\ud800", "é", "a" * 100_000, "<b>", "BLA")
 LISTS = ([], {}, [[]], [None], [{}], {"": ""}, {"0": "../../x"}, {"0": "BLA", "1": "BLA"}, [1] * 1000, ["cell"] * 3)
@@ -63,19 +61,6 @@ class Case:
     file: str
     content: bytes
     changed: str
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a case: ``answer``, ``refused`` in one sentence, or ``fault``; the words, and the seconds."""
-
-    kind: str
-    text: str
-    seconds: float
-
-    @property
-    def good(self) -> bool:
-        return self.kind != "fault" and self.seconds < PATIENCE
 
 
 def cases(seed: int) -> Iterator[Case]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PATIENCE = 30.0
-"""Seconds that one input may take."""
+PATIENCE = 20.0
+"""Seconds that one input may take, beside other work."""
 
 
 @dataclass(frozen=True)

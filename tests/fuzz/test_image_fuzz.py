@@ -17,9 +17,9 @@ CASES = 600
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::PIL.Image.DecompressionBombWarning")
 def test_each_is_read_or_refused_in_a_sentence(tmp_path: Path) -> None:
     outcomes = [(case, run_case(case, tmp_path)) for case in islice(cases(7), CASES)]
-    assert [(case.name, outcome.words) for case, outcome in outcomes if outcome.kind == "failed"] == []
+    assert [(case.name, outcome) for case, outcome in outcomes if not outcome.good] == []
     kinds = Counter(outcome.kind for _, outcome in outcomes)
-    assert min(kinds["read"], kinds["refused"]) > CASES / 10
+    assert min(kinds["answer"], kinds["refused"]) > CASES / 10
 
 
 def test_the_same_seed_gives_the_same_cases() -> None:
@@ -32,4 +32,4 @@ def test_a_planted_bug_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     whole = images._upright
     monkeypatch.setattr(images, "_upright", lambda pixels, turn: whole(pixels, turn)[..., : 3 if turn != 6 else 2])
     kinds = {run_case(case, tmp_path).kind for case in islice(cases(7), CASES)}
-    assert "failed" in kinds
+    assert "fault" in kinds

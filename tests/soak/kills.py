@@ -43,13 +43,7 @@ def _kill_work(work: Work, folder: Path, kills: int, seed: int) -> dict[str, Any
         if _sources(work) != sources:
             lost.append(f"killed after {after:.2f} s: the sources changed")
         shutil.rmtree(out, ignore_errors=True)
-    return {
-        "kills": kills,
-        "while_running": in_time,
-        "seconds": seconds,
-        "losses": len(lost),
-        "what_was_lost": lost[:10],
-    }
+    return _figures(kills, in_time, seconds, lost)
 
 
 def _figures(kills: int, in_time: int, seconds: float, lost: list[str]) -> dict[str, Any]:
@@ -107,13 +101,7 @@ def _kill_publishing(folder: Path, kills: int, seed: int) -> dict[str, Any]:
         elif told or _unpinned(found) != _unpinned(whole):
             lost.append(told or "another release than that of an undisturbed run")
         shutil.rmtree(place)
-    return {
-        "kills": kills,
-        "while_running": in_time,
-        "seconds": seconds,
-        "losses": len(lost),
-        "what_was_lost": lost[:10],
-    }
+    return _figures(kills, in_time, seconds, lost)
 
 
 def _unpinned(found: State) -> State:

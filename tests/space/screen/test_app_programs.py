@@ -74,6 +74,17 @@ def test_what_gradio_itself_refuses_is_a_sentence_in_the_callers_language(server
     assert "Traceback" not in server.log.read_text()
 
 
+def test_no_file_of_the_server_or_of_others_can_be_guessed(server, smear_file):
+    visitor = Visitor(server.url)
+    path = Path(visitor.upload(smear_file))
+    assert re.fullmatch("[0-9a-f]{64}", path.parts[-2]), "the address holds a hash of the bytes"
+    get = Visitor(server.url).http.get
+    assert get(f"/gradio_api/file={path}").content == smear_file.read_bytes()
+    others = (path.parent, path.parents[1], f"{path}/../..", f"{path.parent}x/{path.name}", "/etc/passwd")
+    for other in (*others, server.log, server.flags, APP, APP.with_name("screen") / "app.py"):
+        assert get(f"/gradio_api/file={other}").status_code in (403, 404), other
+
+
 def test_the_examples_of_the_readme_run(server, smear_file, monkeypatch, capsys):
     (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     assert 'Client("NAMESPACE/bone-marrow-smear")' in code
