@@ -685,7 +685,7 @@ def stored_bytes(data: bytes) -> tuple[bytes, bool, Image.Image]:
             image = Image.open(io.BytesIO(data), formats=FORMATS)
         except Image.DecompressionBombError as error:
             raise ValueError(f"more than {MAX_PIXELS // 1_000_000} megapixels") from error
-        except UnidentifiedImageError as error:
+        except (UnidentifiedImageError, ImportError) as error:  # ultralytics, once imported, asks for a reader of HEIF
             raise ValueError("not an image of a known kind") from error
         with image:
             if image.width * image.height > MAX_PIXELS:
