@@ -40,13 +40,13 @@ def replaced(folder: Path, anew: bool = False, dropped: Collection[str] = ()) ->
             model of this project, or it cannot be written.
     """
     folder = folder.resolve()
-    if not anew and not (folder / "config.json").is_file():
-        raise MarrowError(f"{folder / 'config.json'} cannot be read: run the training that writes it first.")
     beside = folder.with_name(f".{folder.name}.next")
     new = beside / folder.name  # some of what is written names its folder
     try:
         with _written(folder):
             _finish_replacing(folder, dropped)
+            if not anew and not (folder / "config.json").is_file():
+                raise MarrowError(f"{folder / 'config.json'} cannot be read: run the training that writes it first.")
             _refuse_foreign(folder)
             shutil.rmtree(beside, ignore_errors=True)  # of a process that was killed
             new.mkdir(parents=True)
