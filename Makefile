@@ -5,6 +5,7 @@ PIP := $(VENV)/bin/pip --disable-pip-version-check -q
 NAMESPACE ?=
 DATASET ?=
 BENCHMARKS ?= ../shared/data
+JOBS ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .PHONY: demo setup test test-all train bench lint publish cards requirements audit soak
@@ -15,10 +16,12 @@ demo: $(VENV)/.demo  ## serve the Space with the embedded release on http://127.
 setup: $(VENV)/.setup  ## install everything into .venv
 
 test: setup  ## run the tests, but for those marked slow
-	$(PY) -m pytest -m "not slow"
+	$(PY) -m pytest -n $(JOBS) --dist loadfile --max-worker-restart 0 -m "not slow and not timed"
+	$(PY) -m pytest -m "not slow and timed"
 
 test-all: setup  ## run all tests
-	$(PY) -m pytest
+	$(PY) -m pytest -n $(JOBS) --dist loadfile --max-worker-restart 0 -m "not timed"
+	$(PY) -m pytest -m timed
 
 train: setup  ## the whole chain in miniature: drawn cells to a published, pulled and used model
 	$(PY) -m training.chain

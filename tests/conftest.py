@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.commands import ROOT, succeed
 
@@ -45,6 +47,11 @@ class Trained:
     run_dir: Path
     hub: Path
 
+    @classmethod
+    def under(cls, root: Path, name: str) -> Trained:
+        """Return the places of the training of a model in a folder."""
+        return cls(root / "tiny.toml", root / "run", root / "hub" / name)
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
@@ -55,59 +62,94 @@ def shared() -> Path:
     return folder
 
 
+Once = Callable[[str, Callable[[Path], None]], Path]
+"""Takes a name and what fills a folder, and returns the filled folder."""
+
+
 @pytest.fixture(scope="session")
-def drawn_cells(tmp_path_factory) -> Path:
+def once(tmp_path_factory, worker_id) -> Once:
+    """Fills a folder once for all processes that test beside each other; they only read what is in it."""
+    own = tmp_path_factory.getbasetemp()
+    root = own if worker_id == "master" else own.parent  # which the processes of pytest-xdist have in common
+
+    def make(name: str, fill: Callable[[Path], None]) -> Path:
+        folder, filled = root / "once" / name, root / "once" / f"{name}.filled"
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if not filled.exists():
+                fill(folder)
+                filled.touch()
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def drawn_cells(once) -> Path:
     """``CODE/CODE_00001.jpg`` and so on: ten drawn cells of each of the twelve classes."""
-    out = tmp_path_factory.mktemp("cells") / "drawn"
-    succeed("dataset_scripts/synthetic_cells.py", "--out", out, "--per-class", "10")
-    return out
+
+    def fill(folder: Path) -> None:
+        succeed("dataset_scripts/synthetic_cells.py", "--out", folder / "drawn", "--per-class", "10")
+
+    return once("cells", fill) / "drawn"
 
 
 @pytest.fixture(scope="session")
-def cell_set(drawn_cells) -> Path:
+def cell_set(drawn_cells, once) -> Path:
     """The data set of the drawn cells: eight, one and one of each class."""
-    out = drawn_cells.with_name("set")
-    succeed("dataset_scripts/bone_marrow_12.py", "--data-dir", drawn_cells, "--out", out, "--per-class", "10")
-    return out
+
+    def fill(folder: Path) -> None:
+        options = ("--data-dir", drawn_cells, "--out", folder / "set", "--per-class", "10")
+        succeed("dataset_scripts/bone_marrow_12.py", *options)
+
+    return once("cell set", fill) / "set"
 
 
 @pytest.fixture(scope="session")
-def unknown_set(drawn_cells) -> Path:
+def unknown_set(drawn_cells, once) -> Path:
     """A data set of cells of no class: artefacts that nobody could name, five to train on and five others."""
-    source, out = drawn_cells.with_name("unnamed"), drawn_cells.with_name("unknown")
-    shutil.copytree(drawn_cells / "ART", source / "NIF")
-    options = ("--classes", "NIF", "--per-class", "all", "--splits", "50/25/25")
-    succeed("dataset_scripts/bone_marrow_12.py", "--data-dir", source, "--out", out, *options)
-    return out
+
+    def fill(folder: Path) -> None:
+        shutil.copytree(drawn_cells / "ART", folder / "unnamed" / "NIF")
+        options = ("--classes", "NIF", "--per-class", "all", "--splits", "50/25/25", "--out", folder / "unknown")
+        succeed("dataset_scripts/bone_marrow_12.py", "--data-dir", folder / "unnamed", *options)
+
+    return once("unknown set", fill) / "unknown"
 
 
 @pytest.fixture(scope="session")
-def fields(cell_set) -> Path:
+def fields(cell_set, once) -> Path:
     """A few small fields composed of the drawn cells."""
-    out = cell_set.with_name("fields")
-    numbers = ("--train", "8", "--validation", "3", "--test", "3", "--size", "128")
-    succeed("dataset_scripts/smear_fields.py", "--data", cell_set, "--out", out, *numbers)
-    return out
+
+    def fill(folder: Path) -> None:
+        numbers = ("--train", "8", "--validation", "3", "--test", "3", "--size", "128")
+        succeed("dataset_scripts/smear_fields.py", "--data", cell_set, "--out", folder / "fields", *numbers)
+
+    return once("composed", fill) / "fields"
 
 
 @pytest.fixture(scope="session")
-def trained_classifier(cell_set, unknown_set, tmp_path_factory) -> Trained:
+def trained_classifier(cell_set, unknown_set, once) -> Trained:
     """A classifier trained for seconds: it knows little, but every file of a release is there."""
-    root = tmp_path_factory.mktemp("classifier")
-    trained = Trained(root / "tiny.toml", root / "run", root / "hub" / "bone-marrow-mobilenet")
-    trained.config.write_text(CLASSIFIER_CONFIG)
-    train("training.train_classifier", trained, "--data", cell_set, "--unknown", unknown_set)
-    return trained
+
+    def fill(folder: Path) -> None:
+        trained = Trained.under(folder, "bone-marrow-mobilenet")
+        trained.config.write_text(CLASSIFIER_CONFIG)
+        train("training.train_classifier", trained, "--data", cell_set, "--unknown", unknown_set)
+
+    return Trained.under(once("classifier", fill), "bone-marrow-mobilenet")
 
 
 @pytest.fixture(scope="session")
-def trained_segmenter(fields, trained_classifier, tmp_path_factory) -> Trained:
+def trained_segmenter(fields, trained_classifier, once) -> Trained:
     """A segmenter trained for seconds on the classifier's backbone."""
-    root = tmp_path_factory.mktemp("segmenter")
-    trained = Trained(root / "tiny.toml", root / "run", root / "hub" / "bone-marrow-yolov8-seg")
-    trained.config.write_text(SEGMENTER_CONFIG)
-    train("training.train_segmenter", trained, "--data", fields, "--classifier", trained_classifier.hub)
-    return trained
+
+    def fill(folder: Path) -> None:
+        trained = Trained.under(folder, "bone-marrow-yolov8-seg")
+        trained.config.write_text(SEGMENTER_CONFIG)
+        train("training.train_segmenter", trained, "--data", fields, "--classifier", trained_classifier.hub)
+
+    return Trained.under(once("segmenter", fill), "bone-marrow-yolov8-seg")
 
 
 def train(module: str, to: Trained, *arguments: str | Path) -> None:

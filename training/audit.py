@@ -85,27 +85,10 @@ def ask(service: Sequence[str], packages: dict[str, str]) -> list[dict[str, Any]
     with TemporaryDirectory() as folder:
         listed = Path(folder) / "packages.txt"
         listed.write_text("\n".join(packages.values()), encoding="utf-8")
-        done = subprocess.run(
-            [
-                *(
-                    sys.executable,
-                    "-m",
-                    "uv",
-                    "tool",
-                    "run",
-                    "pip-audit",
-                    "--no-deps",
-                    "--disable-pip",
-                    "--format",
-                    "json",
-                ),
-                *("--vulnerability-service", *service, "--format", "json", "--progress-spinner", "off"),
-                *("--requirement", str(listed)),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        command = [sys.executable, "-m", "uv", "tool", "run", "pip-audit", "--no-deps", "--disable-pip"]
+        command += ["--vulnerability-service", *service, "--format", "json", "--progress-spinner", "off"]
+        command += ["--requirement", str(listed)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
         return json.loads(done.stdout)["dependencies"]
     except (ValueError, KeyError):  # it ended with a traceback
@@ -131,7 +114,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     command = Command("audit", __doc__)
     command.add_argument("--lock", type=Path, default=ROOT / "requirements.lock", help="the lock file (%(default)s)")
-
     command.add_argument("--osv-url", help="address of a mirror of OSV, asked in place of pypi.org and api.osv.dev")
 
     def work(options: argparse.Namespace) -> int:

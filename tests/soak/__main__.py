@@ -74,14 +74,15 @@ def _disks(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 def _users(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     (folder / "pictures").mkdir()
-    for server in _space(folder):
+    # all of them come from one address, which would have the share of one visitor
+    for server in _space(folder, MARROW_MAX_PER_VISITOR=str(options.users)):
         figures = users.soak(server, folder / "pictures", options.users, options.minutes, options.seed)
     return figures
 
 
-def _space(folder: Path) -> Iterator[Server]:
+def _space(folder: Path, **variables: str) -> Iterator[Server]:
     hub = ROOT / "hub"
-    return serve(folder, str(hub / "bone-marrow-yolov8-seg"), str(hub / "bone-marrow-mobilenet"))
+    return serve(folder, str(hub / "bone-marrow-yolov8-seg"), str(hub / "bone-marrow-mobilenet"), **variables)
 
 
 _PARTS: dict[str, Callable[[argparse.Namespace, Path], dict[str, Any]]] = {

@@ -69,9 +69,7 @@ class User:
         """Do one thing; return its outcome and what there is to say of it."""
         if self.shown is None or self.random.random() < 0.1:
             return self._open()
-        function = self.random.choice(
-            ("explain", "add_cell", "split_cell", "export_file", "print_case", "analyze", "report")
-        )
+        function = self.random.choice(QUESTIONS)
         if function in ("analyze", "report"):
             return self._endpoint(function)
         return self._ask(function)

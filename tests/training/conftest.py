@@ -41,20 +41,22 @@ class KerasOutputs:
 
 
 @pytest.fixture(scope="session")
-def keras_outputs(trained_classifier, cell_set, tmp_path_factory) -> KerasOutputs:
-    root = tmp_path_factory.mktemp("keras")
-    derived = root / "model.keras"
-    succeed("-m", "training.export", "keras", "--model", trained_classifier.hub, "--out", derived)
+def keras_outputs(trained_classifier, cell_set, once) -> KerasOutputs:
     crop = CropConfig(**read_json(trained_classifier.hub / "config.json")["crop"])
     crops = load_cells(str(cell_set), "test").crops(crop)
     scenes = {name: cv2.resize(image, (SCENE, SCENE)) for name, image in _fields().items()}
     inputs = {"crops": _network_input(crops)} | {f"scene {k}": _network_input(v) for k, v in scenes.items()}
-    np.savez(root / "in.npz", **inputs)
-    trained = trained_classifier.run_dir / "model.keras"
-    succeed("-m", "tests.training.keras_outputs", root / "in.npz", root / "out.npz", trained, derived)
+
+    def fill(folder: Path) -> None:
+        derived, trained = folder / "model.keras", trained_classifier.run_dir / "model.keras"
+        succeed("-m", "training.export", "keras", "--model", trained_classifier.hub, "--out", derived)
+        np.savez(folder / "in.npz", **inputs)
+        succeed("-m", "tests.training.keras_outputs", folder / "in.npz", folder / "out.npz", trained, derived)
+
+    root = once("keras", fill)
     out = np.load(root / "out.npz")
     features = {(name, stride): out[f"scene {name} {stride}"] for name in scenes for stride in (8, 16, 32)}
-    return KerasOutputs(derived, crops, scenes, out["logits 0"], out["logits 1"], features)
+    return KerasOutputs(root / "model.keras", crops, scenes, out["logits 0"], out["logits 1"], features)
 
 
 def _fields() -> dict[str, np.ndarray]:

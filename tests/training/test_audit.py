@@ -52,9 +52,7 @@ flawed==1.2 ; python_version > '3' \\
 @pytest.fixture
 def lock(tmp_path):
     path = tmp_path / "some.lock"
-    path.write_text(
-        "six==1.17.0 \\\n    --hash=sha256:00\nflawed==1.2 ; python_version > '3' \\\n    --hash=sha256:00\n"
-    )
+    path.write_text(LINES)
     return path
 
 

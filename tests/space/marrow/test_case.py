@@ -127,6 +127,7 @@ def test_names_are_text_on_the_page(reviewed, smear):
     assert "&lt;script&gt;$title" in page and "&lt;img&gt;&amp;.png" in page
 
 
+@pytest.mark.timed
 def test_a_large_case_is_counted_in_a_moment(reviewed):
     first, images = reviewed.cells[0], []
     for number in range(200):

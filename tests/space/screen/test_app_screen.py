@@ -295,6 +295,7 @@ def test_the_screen_follows_light_and_dark(visitor, smear_file, scheme, is_dark)
     assert abs(sum(ink) - sum(ground)) > 300
 
 
+@pytest.mark.timed
 def test_three_hundred_cells_stay_fluent(visitor, model_folders, smear_file, tmp_path):
     """A step of anything takes less than 100 ms of the browser's time, at its best of ten."""
     discs = [(8 + 16 * (n % 20), 10 + 20 * (n // 20), 7, 0.99 - n / 1000) for n in range(300)]
