@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from marrow import MarrowError, Models
 from marrow.defaults import default_reference
@@ -19,6 +20,7 @@ from screen.blocks import Blocks
 from screen.connections import limit_connections
 from screen.image_file import ImageFile
 from screen.limits import Limits
+from screen.upload_room import LARGEST, UploadRoom
 from screen.uploads import KEPT, uploaded
 from screen.viewer import STATIC, Shown, Viewer, make_settings, model_names, serve_modules
 from screen.words import SCREEN
@@ -152,12 +154,15 @@ def main() -> int:
                 prevent_thread_lock=True,
                 quiet=True,
                 ssr_mode=False,
-                max_file_size="50mb",
+                max_file_size=f"{LARGEST}mb",
                 allowed_paths=[str(EXAMPLES_FOLDER)],  # wherever the server was started from
                 i18n=i18n,
                 theme=gr.themes.Soft(primary_hue="teal", neutral_hue="slate", font=FONTS, font_mono=FONTS),
                 css_paths=STATIC / "page.css",
-                app_kwargs={"routes": [serve_modules()]},
+                app_kwargs={
+                    "routes": [serve_modules()],
+                    "middleware": [Middleware(UploadRoom, megabytes=limits.upload_megabytes)],
+                },
                 footer_links=["api", "gradio"],
                 mcp_server=True,
             )

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from marrow import Analysis
+from marrow.flags import save_flag
 from tests.commands import python
-from tests.space.conftest import model_folders  # noqa: F401
+from tests.space.conftest import model_folders, models, reviewed, smear  # noqa: F401
 
 COMMANDS = {
     "analyze over an image of another": ["analyze", "smear.png", "--out", "others", "--format", "png"],
@@ -51,17 +53,32 @@ def contents(tree: Path) -> dict[str, bytes | str]:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_foreign_files_stay_as_they_were(name: str, tree: Path, model_folders: tuple[Path, Path]) -> None:  # noqa: F811
     before = contents(tree)
-    models = dict(zip(("MARROW_SEGMENTER", "MARROW_CLASSIFIER"), map(str, model_folders), strict=True))
-    done = python("-m", "marrow.cli", *COMMANDS[name], cwd=tree, **models)
+    environment = dict(zip(("MARROW_SEGMENTER", "MARROW_CLASSIFIER"), map(str, model_folders), strict=True))
+    done = python("-m", "marrow.cli", *COMMANDS[name], cwd=tree, **environment)
     assert contents(tree) == before
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == 1 and "--out" in done.stderr
 
 
 def test_what_a_command_wrote_is_written_anew(tree: Path, model_folders: tuple[Path, Path]) -> None:  # noqa: F811
-    models = dict(zip(("MARROW_SEGMENTER", "MARROW_CLASSIFIER"), map(str, model_folders), strict=True))
+    environment = dict(zip(("MARROW_SEGMENTER", "MARROW_CLASSIFIER"), map(str, model_folders), strict=True))
     everything = ["analyze", "smear.png", "--out", "own", "--format", "json,csv,coco,png,yolo,crops,print"]
     for arguments in (everything, ["classify", "smear.png", "--out", "own/names.json"]):
         for _ in range(2):
-            done = python("-m", "marrow.cli", *arguments, cwd=tree, **models)
+            done = python("-m", "marrow.cli", *arguments, cwd=tree, **environment)
             assert done.returncode == 0, done.stderr
+
+
+def test_a_flag_beside_foreign_files_leaves_them_alone(
+    tree: Path,
+    smear: np.ndarray,  # noqa: F811
+    reviewed: Analysis,  # noqa: F811
+) -> None:
+    (tree / "data" / "20260101T000000Z-0a1b2c3d").mkdir(parents=True)
+    (tree / "data" / "20260101T000000Z-0a1b2c3d" / "image.png").write_text("precious")
+    (tree / "data" / ".20260101T000000Z-0a1b2c3d.x").write_text("precious")
+    before = contents(tree)
+    entry = save_flag(tree, smear, reviewed, "a comment")
+    after = contents(tree)
+    assert {name: after[name] for name in before} == before
+    assert all(name.startswith(f"data/{entry.name}") for name in after.keys() - before.keys())

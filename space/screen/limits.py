@@ -17,6 +17,7 @@ class Limits:
         at_once: requests that are worked on beside each other: the processors of the hosted Space.
         waiting: requests that may wait for these; who comes later is asked to try again.
         per_visitor: requests of one address that may wait or be worked on.
+        upload_megabytes: that all uploads take on the disk; the one used longest ago is deleted first.
         uploads: analyzed images that are remembered; the one used longest ago goes first.
         flags: flags that are kept on the disk.
         connections: open connections; a further one is closed.
@@ -27,6 +28,7 @@ class Limits:
     at_once: int = 2
     waiting: int = 20
     per_visitor: int = 10
+    upload_megabytes: int = 5000
     uploads: int = 500
     flags: int = 5000
     connections: int = 250

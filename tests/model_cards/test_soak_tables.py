@@ -25,10 +25,16 @@ FUZZ = {
     "data set script": {"cases": 2500, "answered": 900, "refused": 1598, "faults": 2, "slowest_seconds": 3.25},
     "command": "python -m tests.soak --only fuzz",
 }
+LARGE = {
+    **{"visitors": 12, "megapixels": 100, "requests": 36, "answered": 36, "refused": 0, "wrong": 0, "hung": 0},
+    **{"tracebacks": 0, "seconds": 99.5, "slowest_seconds": 60.25, "page_loads": 200, "page_median_seconds": 0.125},
+    **{"page_slowest_seconds": 1.5, "peak_mb": 1480.0, "what_was_wrong": [], "command": "python -m tests.soak"},
+}
 
 
 def test_every_figure_and_the_command_are_there():
-    text = soak_tables({"users": USERS, "fuzz": FUZZ})
+    text = soak_tables({"users": USERS, "fuzz": FUZZ, "large": LARGE})
+    assert "| page slowest seconds | 1.500 |" in text and "| peak mb | 1480.000 |" in text
     assert "| data set script | 2,500 | 900 | 1,598 | 2 | 3.250 | – |" in text
     assert "| requests | 4,321 |" in text and "| wrong | 1 |" in text and "| peak mb | 812.000 |" in text
     assert text.index("only fuzz") < text.index("only users"), "the parts stand in one order"

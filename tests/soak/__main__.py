@@ -20,12 +20,12 @@ from typing import Any
 from marrow.command import Command
 from marrow.files import write_whole
 from tests.commands import ROOT
-from tests.soak import full_disk, fuzz, kills, users
+from tests.soak import full_disk, fuzz, kills, large, users
 from tests.soak.work import make_works
 from tests.space.served import EXAMPLES, Server, serve
 
 RESULTS = ROOT / "benchmarks" / "results.json"
-PARTS = ("fuzz", "kills", "disks", "users")
+PARTS = ("fuzz", "kills", "disks", "large", "users")
 BAD = ("faults", "losses", "tracebacks", "wrong", "leaked", "hung")
 
 
@@ -37,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("--cases", type=int, default=2500, help="odd inputs to each of four rooms (%(default)s)")
     command.add_argument("--kills", type=int, default=20, help="of each command (%(default)s)")
     command.add_argument("--disks", type=int, default=20, help="full ones, for each command (%(default)s)")
+    command.add_argument("--visitors", type=int, default=12, help="with 100 megapixels each (%(default)s)")
     command.add_argument("--users", type=int, default=64, help="visitors at once (%(default)s)")
     command.add_argument("--minutes", type=float, default=10, help="that they stay (%(default)s)")
     command.add_argument("--out", type=Path, default=RESULTS, help="JSON whose `soak` is replaced (%(default)s)")
@@ -72,9 +73,15 @@ def _disks(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     return full_disk.soak(make_works(folder / "sources"), folder / "disks", options.disks)
 
 
+# Visitors from one address would have the share of one, so its limit is raised for them.
+def _large(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    for server in _space(folder, MARROW_MAX_PER_VISITOR=str(options.visitors)):
+        figures = large.soak(server, folder, options.visitors)
+    return figures
+
+
 def _users(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     (folder / "pictures").mkdir()
-    # all of them come from one address, which would have the share of one visitor
     for server in _space(folder, MARROW_MAX_PER_VISITOR=str(options.users)):
         figures = users.soak(server, folder / "pictures", options.users, options.minutes, options.seed)
     return figures
@@ -89,13 +96,15 @@ _PARTS: dict[str, Callable[[argparse.Namespace, Path], dict[str, Any]]] = {
     "fuzz": _fuzz,
     "kills": _kills,
     "disks": _disks,
+    "large": _large,
     "users": _users,
 }
 
 
 def _command(options: argparse.Namespace, part: str) -> str:
-    own = {"fuzz": ("cases",), "kills": ("kills",), "disks": ("disks",), "users": ("users", "minutes")}[part]
-    numbers = " ".join(f"--{name} {getattr(options, name):g}" for name in own)
+    own = {"fuzz": ("cases",), "kills": ("kills",), "disks": ("disks",)}
+    own |= {"large": ("visitors",), "users": ("users", "minutes")}
+    numbers = " ".join(f"--{name} {getattr(options, name):g}" for name in own[part])
     return f"python -m tests.soak --only {part} {numbers} --seed {options.seed}"
 
 

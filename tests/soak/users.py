@@ -84,7 +84,7 @@ class User:
     def _endpoint(self, name: str) -> tuple[str, str]:
         output = self.visitor.endpoint(name, self.visitor.upload(self.picture), 0.4)
         if "data" not in output or output.get("error"):
-            return _refusal(output)
+            return refusal(output)
         width = output["data"][0]["image"]["width"] if name == "analyze" else self.width
         return self._is_mine(width, output)
 
@@ -92,7 +92,7 @@ class User:
         answer = self.visitor.ask(function, self._question(function))
         if "error" in answer:
             self.shown = None  # whatever was refused, the next thing is to open the picture again
-            return _refusal(answer)
+            return refusal(answer)
         return self._is_mine(self.width, answer)
 
     def _question(self, function: str) -> dict[str, Any]:
@@ -122,7 +122,7 @@ class User:
         return "answered", ""
 
 
-def _refusal(answer: dict[str, Any]) -> tuple[str, str]:
+def refusal(answer: dict[str, Any]) -> tuple[str, str]:
     """Return ``refused`` for a sentence, ``wrong`` for anything else that is no answer."""
     kind, text = judge(answer)
     return ("refused" if kind == "refused" else "wrong"), text
@@ -131,7 +131,7 @@ def _refusal(answer: dict[str, Any]) -> tuple[str, str]:
 def soak(server: Server, folder: Path, users: int, minutes: float, seed: int) -> dict[str, Any]:
     """Let ``users`` visitors work for ``minutes``; return the figures."""
     tally, end = Tally(), time.monotonic() + 60 * minutes
-    memory = _Memory(server)
+    memory = Memory(server)
 
     def work(number: int) -> None:
         user = User(number, server.url, folder, seed)
@@ -164,7 +164,7 @@ def soak(server: Server, folder: Path, users: int, minutes: float, seed: int) ->
     }
 
 
-class _Memory(threading.Thread):
+class Memory(threading.Thread):
     """Watches the resident memory of the server, in bytes."""
 
     def __init__(self, server: Server) -> None:
@@ -181,7 +181,7 @@ class _Memory(threading.Thread):
         while not self._done.wait(0.2):
             self.peak = max(self.peak, self._process.memory_info().rss)
 
-    def __enter__(self) -> _Memory:
+    def __enter__(self) -> Memory:
         self.start()
         return self
 
