@@ -67,6 +67,8 @@ def build(actions: Actions) -> gr.Blocks:
         # hidden, not taken out: the browser alone knows what was done in the viewer, and keeps it
         return gr.Column(visible=not is_work), gr.Column(visible=True if is_work else "hidden")
 
+    # served from where they lie: a copy would be deleted with the case of the first visitor who has done with it
+    gr.set_static_paths([EXAMPLES_FOLDER])
     with Blocks(title="Bone-marrow smear", analytics_enabled=False, delete_cache=(KEPT // 6, KEPT)) as app:
         gr.Markdown(i18n("intro"), elem_id="intro")
         with gr.Column(elem_id="start") as start:
@@ -155,7 +157,6 @@ def main() -> int:
                 quiet=True,
                 ssr_mode=False,
                 max_file_size=f"{LARGEST}mb",
-                allowed_paths=[str(EXAMPLES_FOLDER)],  # wherever the server was started from
                 i18n=i18n,
                 theme=gr.themes.Soft(primary_hue="teal", neutral_hue="slate", font=FONTS, font_mono=FONTS),
                 css_paths=STATIC / "page.css",

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.space.served import PATIENCE, Server, downloaded, look, read_json, serve, upload, visit
+from tests.space.served import EXAMPLES, PATIENCE, Server, downloaded, look, read_json, serve, upload, visit
 
 RESTORED = "Your corrections of"
 KEPT = """async (drawer) => {
@@ -278,3 +278,24 @@ def test_a_case_comes_back_and_is_forgotten(page, server, smear, smear_file, tmp
     while list(uploads.rglob("second.png")) and time.monotonic() < until:
         page.wait_for_timeout(100)
     assert not list(uploads.rglob("second.png"))
+
+
+def test_of_an_example_no_copy_stays_and_the_next_visitor_has_it_too(page, server, visitor):
+    def copies() -> set[str]:
+        return {path.name for path in (server.log.parent / "gradio").rglob("*") if path.is_file()}
+
+    page.on("dialog", lambda dialog: dialog.accept())
+    before = copies()
+    page.locator("#examples button.gallery-item").first.click()
+    expect(page.locator("#viewer .cell").first).to_be_attached(timeout=PATIENCE)
+    correct(page)
+    assert copies() > before  # the picture that is shown
+    page.locator("#viewer [data-forget]").click()
+    expect(page.locator("#image button").first).to_be_visible(timeout=PATIENCE)
+    until = time.monotonic() + 20
+    while copies() != before and time.monotonic() < until:
+        page.wait_for_timeout(100)
+    assert copies() == before
+    next_page = visitor()
+    shown = next_page.locator("#examples img").evaluate_all("all => all.map(image => image.naturalWidth)")
+    assert len(shown) == len(EXAMPLES) and all(shown)
