@@ -254,6 +254,8 @@ def test_a_case_comes_back_and_is_forgotten(page, server, smear, smear_file, tmp
     second = tmp_path / "second.png"
     Image.fromarray(smear).resize((480, 480)).save(second)
     upload(page, smear_file)
+    look(page, "review")
+    page.locator("#viewer [name=reviewer]").fill("Ana")
     correct(page)
     page.get_by_role("button", name="Add to a case").click()
     page.get_by_role("button", name="Next image").click()
@@ -274,6 +276,7 @@ def test_a_case_comes_back_and_is_forgotten(page, server, smear, smear_file, tmp
     expect(page.locator("#back")).to_be_hidden()
     expect(page.locator(".kept-notice")).to_have_count(0)
     assert kept(page, 0) == kept(page, 0, "pictures") == []
+    assert "Ana" not in page.evaluate("JSON.stringify([localStorage, sessionStorage])")
     until = time.monotonic() + 20  # the server is asked last
     while list(uploads.rglob("second.png")) and time.monotonic() < until:
         page.wait_for_timeout(100)
@@ -282,7 +285,7 @@ def test_a_case_comes_back_and_is_forgotten(page, server, smear, smear_file, tmp
 
 def test_of_an_example_no_copy_stays_and_the_next_visitor_has_it_too(page, server, visitor):
     def copies() -> set[str]:
-        return {path.name for path in (server.log.parent / "gradio").rglob("*") if path.is_file()}
+        return {str(path) for path in (server.log.parent / "gradio").rglob("*") if path.is_file()}
 
     page.on("dialog", lambda dialog: dialog.accept())
     before = copies()

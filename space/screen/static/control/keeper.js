@@ -4,6 +4,7 @@ import { format } from "../model/count.js";
 import { openState } from "../model/edits.js";
 import { digestOf, isEdited, isUsable, keptOf, waitingValue } from "../model/kept.js";
 import { Work } from "../model/work.js";
+import { rememberReviewer } from "./reviewer.js";
 import { Store } from "./store.js";
 
 /** @import { Value } from "../types.d.ts" */
@@ -269,11 +270,12 @@ export class Keeper {
   }
 
   /**
-   * Remove works and pictures from this browser.
+   * Remove works and pictures, and the reviewer's name, from this browser.
    * @param {string[]} digests
    */
   async forgetKept(digests) {
     rememberOpen("");
+    rememberReviewer("");
     this.keepsPictures = false;
     for (const digest of digests) await this._try(() => this.store.remove(digest), undefined);
     await this.refresh();

@@ -11,10 +11,11 @@ export function readReviewer() {
   }
 }
 
-/** @param {string} name */
+/** @param {string} name - "" forgets it */
 export function rememberReviewer(name) {
   try {
-    localStorage.setItem(KEY, name);
+    if (name) localStorage.setItem(KEY, name);
+    else localStorage.removeItem(KEY);
   } catch {
     // then it is asked for again next time
   }
