@@ -59,6 +59,53 @@ def across_laboratories_table(classes: Sequence[schema.ClassInLaboratory]) -> st
     return table(["class", "origin", "images", "named right, cropped", "whole image"], rows)
 
 
+NO_TEST = (
+    "Nothing here tests `EBO MMZ MYB NGB` in bone marrow, nor `PLM` anywhere: no pictures of them could be had. "
+    "All five laboratories photographed blood."
+)
+
+
+def foreign_table(laboratories: Sequence[schema.ForeignMetrics]) -> str:
+    """Return how cells are named in laboratories that were not trained on, and what that table does not test."""
+    heads = ["laboratory", "cells", "named right", "balanced", "lineage right", "counted", "of these right"]
+    rows: list[list[object]] = [
+        [
+            one.laboratory,
+            one.n,
+            with_interval(one.accuracy, one.accuracy_interval),
+            with_interval(one.balanced_accuracy, one.balanced_accuracy_interval),
+            one.lineage_accuracy,
+            one.counted,
+            with_interval(one.precision, one.precision_interval),
+            one.calibration_error,
+            one.risk_coverage_area,
+        ]
+        for one in laboratories
+    ]
+    mean = [sum(values) / len(rows) for values in zip(*map(_shares, laboratories), strict=True)]
+    rows.append(["**mean**", None, *mean[:3], mean[3], None, *mean[4:]])
+    return f"{NO_TEST}\n\n" + table([*heads, "calibration error", "risk–coverage area"], rows)
+
+
+def _shares(one: schema.ForeignMetrics) -> list[float]:
+    accuracies = [one.accuracy, one.balanced_accuracy, one.lineage_accuracy]
+    return [*accuracies, one.counted, one.calibration_error, one.risk_coverage_area]
+
+
+def foreign_class_table(laboratories: Sequence[schema.ForeignMetrics]) -> str:
+    """Return the share named right of each class in each laboratory, with the number of its cells."""
+    codes = sorted({code for one in laboratories for code in one.per_class})
+    rows = [
+        [code, *(_share_of(one.per_class[code]) if code in one.per_class else None for one in laboratories)]
+        for code in codes
+    ]
+    return table(["class", *(one.laboratory for one in laboratories)], rows)
+
+
+def _share_of(one: schema.ClassShare) -> str:
+    return f"{number(one.accuracy)} of {one.n}"
+
+
 def confusion_table(test: schema.ClassificationMetrics) -> str:
     """Return the confusion matrix, a row for each true class."""
     rows = [[f"**{label}**", *row] for label, row in zip(test.labels, test.confusion, strict=True)]

@@ -16,7 +16,7 @@ from typing import Any
 
 from marrow.command import Command
 from marrow.errors import MarrowError
-from model_cards.classifier_tables import uncertain_table
+from model_cards.classifier_tables import foreign_table, uncertain_table
 from model_cards.segmenter_tables import TITLES, confidence_text
 from model_cards.soak_tables import soak_tables
 from model_cards.sources import laboratory_name
@@ -37,11 +37,15 @@ def results() -> str:
     hub = ROOT / "hub"
     classifier = read_metrics(ClassifierMetrics, hub / "bone-marrow-mobilenet" / "metrics.json")
     segmenter = read_metrics(SegmenterMetrics, hub / "bone-marrow-yolov8-seg" / "metrics.json")
-    if not segmenter.confidence or not classifier.uncertain:
+    if not segmenter.confidence or not classifier.uncertain or not classifier.foreign:
         raise MarrowError("The embedded release was not measured in full: run training.measure for both models.")
     return "\n\n".join(
         [
-            "**Naming single cells** (real images of the test split; no patient ids exist to split by):",
+            "**Naming cells in other laboratories**, none of whose pictures were trained on: this is what to expect on "
+            "your own smear. A cell is counted when the model is certain enough:",
+            foreign_table(classifier.foreign),
+            "**Naming single cells at home**, in the laboratories that were trained on (real images of the test split; "
+            "no patient ids exist to split by):",
             _classifier_table(classifier),
             "**Outlining cells**, at the default confidence of "
             f"{number(segmenter.confidence.value)} ({confidence_text(segmenter.confidence)}):",

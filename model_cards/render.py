@@ -118,6 +118,8 @@ def _classifier(name: str, config: dict[str, Any], metrics: ClassifierMetrics) -
         "not_from_marrow": _name_classes([code for code in elsewhere if code not in unseen]),
         "outlier_exposure": _outlier_exposure(config.get("outlier_exposure", {})),
         "split": key_table(asdict(metrics.data), ("", "images")) if metrics.data else "",
+        "foreign": classifier_tables.foreign_table(metrics.foreign) if metrics.foreign else "",
+        "foreign_classes": classifier_tables.foreign_class_table(metrics.foreign),
         "results": classifier_tables.result_table(metrics),
         "per_class": classifier_tables.per_class_table(test) if test else "",
         "across_laboratories": classifier_tables.across_laboratories_table(metrics.across_laboratories),

@@ -5,7 +5,7 @@ python -m training.measure classifier --model hub/bone-marrow-mobilenet --data D
 python -m training.measure segmenter --model hub/bone-marrow-yolov8-seg --data FIELDS [--benchmarks DIR]
 
 ``--benchmarks`` names a folder with real images kept out of training: ``fields_segpc``, ``fields_bccd`` and
-``wbc_masks``.
+``wbc_masks``, for the classifier also ``cells_lmu``, ``cells_jtsc`` and ``fields_lisc``.
 """
 
 from __future__ import annotations

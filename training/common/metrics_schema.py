@@ -149,6 +149,45 @@ class UncertainMetrics:
 
 
 @dataclass(frozen=True, config=STRICT)
+class ClassShare:
+    """Share of the ``n`` cells of a class that are named right."""
+
+    n: int
+    accuracy: float
+
+
+@dataclass(frozen=True, config=STRICT)
+class ForeignMetrics:
+    """How cells are named in a laboratory that was not trained on; see ``training.evaluation.foreign``.
+
+    Attributes:
+        n: cells that the laboratory named.
+        found: how many of them the segmenter found; all, where they are pictures of single cells.
+        lineage_accuracy: share whose lineage is right.
+        counted: share that is certain enough to be counted.
+        precision: share of the counted that is named right; ``None`` where none is counted.
+        calibration_error: expected calibration error of the best probability.
+        risk_coverage_area: area under the curve of risk over coverage, 0 is best.
+        per_class: by code, ``A/B`` where the laboratory does not tell two classes apart.
+    """
+
+    laboratory: str
+    n: int
+    found: int
+    accuracy: float
+    accuracy_interval: Interval
+    balanced_accuracy: float
+    balanced_accuracy_interval: Interval
+    lineage_accuracy: float
+    counted: float
+    calibration_error: float
+    risk_coverage_area: float
+    per_class: dict[str, ClassShare]
+    precision: float | None = None
+    precision_interval: Interval | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
 class ClassifierMetrics:
     """A classifier's ``metrics.json``.
 
@@ -157,6 +196,7 @@ class ClassifierMetrics:
         test_without_tta: cells cropped, not turned.
         test_raw: whole images, as the Transformers pipeline takes them.
         across_laboratories: the classes that more than one laboratory holds.
+        foreign: laboratories that were not trained on.
         environment: version by package.
         command: what makes these metrics again.
         sha256: digests of the config and of the weights that were measured, by file name; none before release 0.2.
@@ -169,6 +209,7 @@ class ClassifierMetrics:
     bootstrap: Bootstrap | None = None
     by_laboratory: list[LaboratoryMetrics] = field(default_factory=list)
     across_laboratories: list[ClassInLaboratory] = field(default_factory=list)
+    foreign: list[ForeignMetrics] = field(default_factory=list)
     calibration: Calibration | None = None
     uncertain: UncertainMetrics | None = None
     environment: dict[str, str] = field(default_factory=dict)

@@ -13,11 +13,14 @@ from scipy.special import logsumexp
 from dataset_scripts.drawing.pictures import draw_single
 from marrow.cell import Box
 from marrow.classifier import Classifier, probabilities
+from marrow.defaults import default_reference
 from marrow.report import wilson_interval
+from marrow.segmenter import Segmenter
 from training.classifier.data import Cells, load_cells, real_cells
 from training.common import metrics_schema as schema
 from training.common.model_folder import note_self_test, note_weights, update_config
 from training.evaluation.bootstrap import RESAMPLES, intervals
+from training.evaluation.foreign import measure_foreign
 from training.evaluation.ground_truth import segpc_fields
 from training.evaluation.matching import rle_box
 
@@ -35,7 +38,8 @@ def measure(model: Path, data: str, benchmarks: Path | None, unknown: str | None
         model: Hub folder; what :func:`calibrate` chooses is set in its ``config.json``, with digests of the weights and
             a self-test.
         data: data set with the splits ``validation`` and ``test``.
-        benchmarks: folder with ``fields_segpc``, plasma cells that were never trained.
+        benchmarks: folder with ``fields_segpc``, plasma cells that were never trained, and with the laboratories of
+            :mod:`training.evaluation.foreign`, whose fields the segmenter that is used by default looks through.
         unknown: data set of cells of no class, of which the validation and test splits were never trained.
 
     Returns:
@@ -60,6 +64,7 @@ def measure(model: Path, data: str, benchmarks: Path | None, unknown: str | None
         bootstrap=schema.Bootstrap(RESAMPLES, len(set(test.groups)) or len(test)),
         by_laboratory=by_laboratory(predicted, raw, test),
         across_laboratories=across_laboratories(predicted, raw, test),
+        foreign=_foreign(classifier, benchmarks) if benchmarks else [],
         calibration=schema.Calibration(
             temperature=config.temperature,
             ece_uncalibrated=expected_calibration_error(probabilities(logits), test.labels),
@@ -67,6 +72,12 @@ def measure(model: Path, data: str, benchmarks: Path | None, unknown: str | None
         ),
         uncertain=_uncertain_metrics(classifier, predicted, test, _unknown_cells(unknown) | _plasma_cells(benchmarks)),
     )
+
+
+def _foreign(classifier: Classifier, benchmarks: Path) -> list[schema.ForeignMetrics]:
+    trained = {name for of in classifier.config.trained_on.values() for names in of.values() for name in names}
+    segmenter = Segmenter.from_pretrained(default_reference("segmenter"))
+    return measure_foreign(classifier, segmenter, benchmarks, tuple(trained))
 
 
 def calibrate(model: Path, validation: Cells) -> None:

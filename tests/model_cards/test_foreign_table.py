@@ -1,0 +1,53 @@
+"""How cells are named in other laboratories, as the card of a classifier tells it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from model_cards.render import render
+from tests.model_cards.test_render import CLASSIFIER_CONFIG, CLASSIFIER_METRICS, model_folder
+
+FOREIGN = [
+    {
+        "laboratory": "Elsewhere",
+        "n": 145,
+        "found": 143,
+        "accuracy": 0.566,
+        "accuracy_interval": [0.48, 0.65],
+        "balanced_accuracy": 0.58,
+        "balanced_accuracy_interval": [0.5, 0.66],
+        "lineage_accuracy": 0.717,
+        "counted": 0.49,
+        "precision": 0.718,
+        "precision_interval": [0.6, 0.81],
+        "calibration_error": 0.192,
+        "risk_coverage_area": 0.264,
+        "per_class": {"EOS": {"n": 30, "accuracy": 0.867}, "NGS/NGB": {"n": 40, "accuracy": 0.45}},
+    },
+    {
+        "laboratory": "Nowhere",
+        "n": 5,
+        "found": 5,
+        "accuracy": 0.2,
+        "accuracy_interval": [0.0, 0.6],
+        "balanced_accuracy": 0.3,
+        "balanced_accuracy_interval": [0.0, 0.6],
+        "lineage_accuracy": 0.4,
+        "counted": 0.0,
+        "calibration_error": 0.5,
+        "risk_coverage_area": 0.7,
+        "per_class": {"EOS": {"n": 5, "accuracy": 0.2}},
+    },
+]
+
+
+def test_other_laboratories_stand_before_home_and_the_mean_beside_them(tmp_path: Path) -> None:
+    metrics = CLASSIFIER_METRICS | {"foreign": FOREIGN}
+    card = render(model_folder(tmp_path / "bone-marrow-mobilenet", CLASSIFIER_CONFIG, metrics))
+    row = "| Elsewhere | 145 | 0.566 (0.480–0.650) | 0.580 (0.500–0.660) | 0.717 | 0.490 | 0.718 (0.600–0.810) |"
+    assert f"{row} 0.192 | 0.264 |" in card
+    assert "| Nowhere | 5 | 0.200 (0.000–0.600) | 0.300 (0.000–0.600) | 0.400 | 0.000 | – | 0.500 | 0.700 |" in card
+    assert "| **mean** | – | 0.383 | 0.440 | 0.558 | 0.245 | – | 0.346 | 0.482 |" in card
+    assert "| EOS | 0.867 of 30 | 0.200 of 5 |" in card and "| NGS/NGB | 0.450 of 40 | – |" in card
+    assert card.index("Nothing here tests `EBO MMZ MYB NGB` in bone marrow") < card.index("| Elsewhere |")
+    assert card.index("| Elsewhere |") < card.index("**At home**")
