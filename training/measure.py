@@ -2,10 +2,12 @@
 
 python -m training.measure classifier --model hub/bone-marrow-mobilenet --data DATASET [--unknown DATASET]
                                    [--benchmarks DIR]
+python -m training.measure foreign --model hub/bone-marrow-mobilenet --benchmarks DIR
 python -m training.measure segmenter --model hub/bone-marrow-yolov8-seg --data FIELDS [--benchmarks DIR]
 
 ``--benchmarks`` names a folder with real images kept out of training: ``fields_segpc``, ``fields_bccd`` and
-``wbc_masks``, for the classifier also ``cells_lmu``, ``cells_jtsc`` and ``fields_lisc``.
+``wbc_masks``, for the classifier also ``cells_lmu``, ``cells_jtsc`` and ``fields_lisc``. ``foreign`` measures a
+classifier in the laboratories there that it was not trained on, chooses nothing, and leaves its other metrics alone.
 """
 
 from __future__ import annotations
@@ -20,16 +22,16 @@ from marrow.command import Command
 from marrow.errors import MarrowError
 from model_cards.segmenter_tables import results_table
 from training.common.environment import runtime_versions
-from training.common.metrics_schema import ClassifierMetrics, SegmenterMetrics, write_metrics
+from training.common.metrics_schema import ClassifierMetrics, SegmenterMetrics, read_metrics, write_metrics
 from training.common.model_folder import digests, replaced
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     command = Command("measure", __doc__)
-    command.add_argument("kind", choices=("classifier", "segmenter"))
+    command.add_argument("kind", choices=("classifier", "foreign", "segmenter"))
     command.add_argument("--model", type=Path, required=True, help="Hub folder, as training.export writes it")
-    command.add_argument("--data", required=True, help="data set (classifier) or folder of fields (segmenter)")
+    command.add_argument("--data", help="data set (classifier) or folder of fields (segmenter)")
     command.add_argument("--benchmarks", type=Path, help="folder of real images kept out of training")
     command.add_argument("--unknown", help="classifier alone: data set of cells of no class, trained or not")
     return command.run(work, arguments)
@@ -41,19 +43,27 @@ def work(options: argparse.Namespace) -> None:
         raise MarrowError(f"There is no folder {options.benchmarks}: name one with --benchmarks, or leave it out.")
     if options.unknown and options.kind != "classifier":
         raise MarrowError("--unknown is for the classifier: leave it out.")
+    if options.kind == "foreign" and not options.benchmarks:
+        raise MarrowError("Name the folder of the laboratories with --benchmarks.")
+    if options.kind != "foreign" and not options.data:
+        raise MarrowError("Name what to measure on with --data.")
     given = "".join(f" --{name} {name.upper()}" for name in ("unknown", "benchmarks") if getattr(options, name))
     again = f"python -m training.measure {options.kind} --model hub/{options.model.resolve().name} --data DATA{given}"
     with replaced(options.model) as folder:
         metrics = _measure(options, folder)
-        complete = replace(metrics, environment=runtime_versions(), command=again, sha256=digests(folder))
-        write_metrics(folder / "metrics.json", complete)
+        if options.kind != "foreign":
+            metrics = replace(metrics, environment=runtime_versions(), command=again, sha256=digests(folder))
+        write_metrics(folder / "metrics.json", metrics)
 
 
 def _measure(options: argparse.Namespace, folder: Path) -> ClassifierMetrics | SegmenterMetrics:
     # each import brings half of the machine learning stack
-    if options.kind == "classifier":
+    if options.kind != "segmenter":
         from training.evaluation import classifier
 
+        if options.kind == "foreign":
+            known = read_metrics(ClassifierMetrics, folder / "metrics.json")
+            return replace(known, foreign=classifier.measure_elsewhere(folder, options.benchmarks))
         return classifier.measure(folder, options.data, options.benchmarks, options.unknown)
     from training.evaluation import segmenter
 

@@ -64,7 +64,7 @@ def measure(model: Path, data: str, benchmarks: Path | None, unknown: str | None
         bootstrap=schema.Bootstrap(RESAMPLES, len(set(test.groups)) or len(test)),
         by_laboratory=by_laboratory(predicted, raw, test),
         across_laboratories=across_laboratories(predicted, raw, test),
-        foreign=_foreign(classifier, benchmarks) if benchmarks else [],
+        foreign=measure_elsewhere(model, benchmarks) if benchmarks else [],
         calibration=schema.Calibration(
             temperature=config.temperature,
             ece_uncalibrated=expected_calibration_error(probabilities(logits), test.labels),
@@ -74,7 +74,14 @@ def measure(model: Path, data: str, benchmarks: Path | None, unknown: str | None
     )
 
 
-def _foreign(classifier: Classifier, benchmarks: Path) -> list[schema.ForeignMetrics]:
+def measure_elsewhere(model: Path, benchmarks: Path) -> list[schema.ForeignMetrics]:
+    """Measure a classifier in the laboratories of a folder that it was not trained on.
+
+    Args:
+        model: Hub folder, calibrated.
+        benchmarks: see :func:`measure`.
+    """
+    classifier = Classifier.from_pretrained(str(model))
     trained = {name for of in classifier.config.trained_on.values() for names in of.values() for name in names}
     segmenter = Segmenter.from_pretrained(default_reference("segmenter"))
     return measure_foreign(classifier, segmenter, benchmarks, tuple(trained))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,7 @@ import pytest
 from dataset_scripts.drawing.pictures import draw_field, draw_single
 from marrow.classifier import Classifier
 from marrow.segmenter import Segmenter
+from training.common.files import read_json
 from training.evaluation.foreign import (
     LABORATORIES,
     calibration_error,
@@ -18,6 +20,7 @@ from training.evaluation.foreign import (
     measure_foreign,
     risk_coverage_area,
 )
+from training.measure import main
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +77,19 @@ def test_laboratories_are_read_as_they_lie_and_trained_ones_left_out(classifier,
     left = [one.laboratory for one in measure_foreign(classifier, segmenter, tmp_path, ("LMU", "LISC"))]
     assert left == ["JTSC"]
     assert measure_foreign(classifier, segmenter, tmp_path / "absent") == []
+
+
+def test_measuring_elsewhere_changes_nothing_else(trained_classifier, trained_segmenter, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MARROW_SEGMENTER", str(trained_segmenter.hub))
+    model = shutil.copytree(trained_classifier.hub, tmp_path / "model")
+    before = read_json(model / "metrics.json")
+    write(tmp_path / "data" / "cells_lmu" / "EOS" / "1.png", draw_single("EOS", np.random.default_rng(1)))
+    assert main(["foreign", "--model", str(model), "--benchmarks", str(tmp_path / "data")]) == 0
+    after = read_json(model / "metrics.json")
+    (row,) = after.pop("foreign")
+    assert (row["laboratory"], row["n"]) == ("LMU", 1) and after == before
+    assert main(["foreign", "--model", str(model)]) == main(["classifier", "--model", str(model)]) == 2
+    assert "--benchmarks" in (error := capsys.readouterr().err) and "--data" in error
 
 
 def test_every_laboratory_of_the_table_is_there(shared):
