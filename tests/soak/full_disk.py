@@ -44,7 +44,7 @@ def _starve(work: Work, folder: Path, sizes: int) -> dict[str, Any]:
         if done.returncode == 0:  # it fitted after all: every file must be whole
             broken = [name for name in whole if left.get(name) != whole[name]]
         else:
-            broken = [name for name, digest in left.items() if name in whole and digest != whole[name]]
+            broken = work.differing(left, whole)
         if broken or not _ends_in_a_sentence(done) or (sources and digests(work.sources) != sources):
             lost.append(f"{kilobytes} kB: exit code {done.returncode}, {broken[:3]}, {done.stderr.strip()[-200:]}")
     return {
