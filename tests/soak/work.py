@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 import shutil
@@ -12,6 +13,8 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import h5py
 
 from loopback_hub.server import HubServer
 from tests.commands import ROOT, succeed
@@ -43,7 +46,7 @@ class Work:
     changing: str | None = None
 
     def differing(self, found: State, whole: State) -> list[str]:
-        """Return the files left by a run that was stopped whose bytes are not those at the end of an undisturbed one."""
+        """Return the files left by a stopped run that have other bytes than at the end of an undisturbed one."""
         common = (name for name in found.keys() & whole.keys() if name.split("/")[0] != self.changing)
         return sorted(name for name in common if found[name] != whole[name])
 
@@ -72,15 +75,25 @@ def digests(folder: Path) -> State:
 
 def _timeless(path: Path) -> bytes:
     """Return the content of a file without the seconds that a training took, nor digests of files that hold them."""
-    if path.suffix == ".keras":  # a zip with the time at which it was saved
-        with zipfile.ZipFile(path) as whole:
-            return repr(
-                [(one.filename, one.CRC) for one in whole.infolist() if one.filename != "metadata.json"]
-            ).encode()
+    if path.suffix == ".keras":
+        return _weights(path)
     content = path.read_bytes()
     if path.name in ("history.jsonl", "config.json", "metrics.json"):
         content = TIMES.sub(b"", content)
     return content
+
+
+def _weights(path: Path) -> bytes:
+    """Return the arrays of a Keras file, the optimiser's too; the file itself holds when it was saved."""
+    arrays: dict[str, bytes] = {}
+
+    def note(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            arrays[name] = item[()].tobytes()
+
+    with zipfile.ZipFile(path) as whole, h5py.File(io.BytesIO(whole.read("model.weights.h5"))) as file:
+        file.visititems(note)
+    return repr(sorted(arrays.items())).encode()
 
 
 def make_works(root: Path) -> list[Work]:
