@@ -49,7 +49,7 @@ def _table(table: Path, images: Path) -> Iterator[NamedImage]:
             yield NamedImage(images / row["file"], tuple(row["codes"].split("|")))
 
 
-NEUTROPHIL = {"NGS": ("NGS", "NGB")}
+NEUTROPHIL: dict[str, tuple[str, ...]] = {"NGS": ("NGS", "NGB")}
 
 LABORATORIES: dict[str, tuple[bool, Callable[[Path], Iterator[NamedImage]]]] = {
     "LMU": (False, lambda data: _folders(data / "cells_lmu", {}, ("KSC",))),
