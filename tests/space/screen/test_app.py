@@ -104,7 +104,7 @@ def test_bad_files_end_in_a_sentence_and_the_next_can_be_chosen(visitor, server,
     for reason in SENTENCES:
         (file,) = tmp_path.glob(f"{reason}.*")
         page.set_input_files("#image input[type=file]", file)
-        expect(page.get_by_text(SENTENCES[reason][number])).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_text(SENTENCES[reason][number]).first).to_be_visible(timeout=PATIENCE)
     upload(page, smear_file)
     expect(cells(page)).to_have_count(4)
     assert "Traceback" not in server.log.read_text()

@@ -193,6 +193,25 @@ def test_what_the_server_has_forgotten_is_sent_again_or_asked_for(page, server, 
     assert downloaded(page, "yolo").stat().st_size > 500
 
 
+def test_a_forgotten_picture_is_sent_once_for_all_who_ask(page, server, smear_file):
+    upload(page, smear_file)
+    correct(page)
+    page.locator("#viewer [name=keep-pictures]").check()
+    kept(page, 1, "pictures")
+    forget_on_server(server)
+    sent = []
+
+    def hold(route):
+        sent.append(route.request.url)
+        time.sleep(1)  # the browser goes on meanwhile, and asks for the crop too
+        route.continue_()
+
+    page.route("**/gradio_api/upload*", hold)
+    page.locator("#viewer .cell").first.click()
+    assert downloaded(page, "yolo").stat().st_size > 500
+    assert len(sent) == 1
+
+
 def forget_on_server(server: Server) -> None:
     """Delete the file of the upload, as Gradio does after an hour."""
     for path in (server.log.parent / "gradio").rglob("smear.png"):

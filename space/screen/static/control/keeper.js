@@ -11,6 +11,7 @@ import { Store } from "./store.js";
 /** @import { Kept } from "../model/kept.js" */
 /** @import { Viewer } from "./viewer.js" */
 /** @typedef {{now: object, confidence: number, caseId: string | null}} Noted what was kept of a work last */
+/** @typedef {{isThere: Promise<boolean>, end: (isThere: boolean) => void}} Arrival a picture that is being sent again */
 
 const OPEN = "marrow-open"; // names the picture that a tab shows, for after a reload
 const PATIENCE = 120_000; // milliseconds for a picture that is sent again
@@ -35,7 +36,7 @@ export class Keeper {
     /** @type {Promise<unknown>} one after the other */
     this.writing = Promise.resolve();
     this.unwritten = 0;
-    /** @type {Map<string, (isThere: boolean) => void>} who waits for a picture that is sent again, by its digest */
+    /** @type {Map<string, Arrival>} pictures that are being sent again, by their digests */
     this.arrivals = new Map();
   }
 
@@ -76,19 +77,19 @@ export class Keeper {
   }
 
   /**
-   * Bring an image back that the server has forgotten; return whether it is there again.
+   * Bring an image back that the server has forgotten, once for all who ask for it; return whether it is there again.
    * @param {Work} work
    * @returns {Promise<boolean>}
    */
-  async resend({ value }) {
+  resend({ value }) {
     const { digest = "" } = value;
-    const arriving = new Promise((resolve) => {
-      this.arrivals.set(digest, resolve);
-      setTimeout(() => resolve(false), PATIENCE);
-    });
-    const isThere = (await this.reopen(value)) && (await arriving);
-    this.arrivals.delete(digest);
-    return isThere;
+    const known = this.arrivals.get(digest);
+    if (known) return known.isThere;
+    const arrival = newArrival();
+    this.arrivals.set(digest, arrival);
+    this.reopen(value).then((isKept) => isKept || arrival.end(false));
+    arrival.isThere.then(() => this.arrivals.delete(digest));
+    return arrival.isThere;
   }
 
   /**
@@ -300,6 +301,16 @@ export class Keeper {
       return otherwise;
     }
   }
+}
+
+/** @returns {Arrival} */
+function newArrival() {
+  const arrival = /** @type {Arrival} */ ({});
+  arrival.isThere = new Promise((resolve) => {
+    arrival.end = resolve;
+    setTimeout(() => resolve(false), PATIENCE);
+  });
+  return arrival;
 }
 
 function readOpen() {

@@ -82,15 +82,15 @@ export class Viewer {
   open(value) {
     const { keeper } = this;
     const known = keeper.adopt(value);
-    const arrive = keeper.arrivals.get(value.digest || "");
-    if (!arrive) {
+    const arrival = keeper.arrivals.get(value.digest || "");
+    if (!arrival) {
       this.hidden = new Set();
       this.view = "annotations";
     }
     const work = known || new Work(value, this.context.settings);
     this.say("");
     this.show(work);
-    if (known && arrive) arrive(true);
+    if (known && arrival) arrival.end(true);
     else this.session.resume(work, !known);
   }
 
