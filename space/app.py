@@ -101,7 +101,8 @@ def build(actions: Actions) -> gr.Blocks:
             trigger_mode="always_last",
             api_visibility="private",
         )
-        viewer.dropped(show_dropped, None, viewer, api_visibility="private")
+        # one that comes while another is at work is not to be lost, which is what Gradio would do by itself
+        viewer.dropped(show_dropped, None, viewer, trigger_mode="multiple", api_visibility="private")
         viewer.restart(
             turn_back,
             None,

@@ -198,7 +198,6 @@ def test_a_forgotten_picture_is_sent_once_for_all_who_ask(page, server, smear_fi
     correct(page)
     page.locator("#viewer [name=keep-pictures]").check()
     kept(page, 1, "pictures")
-    forget_on_server(server)
     sent = []
 
     def hold(route):
@@ -207,6 +206,7 @@ def test_a_forgotten_picture_is_sent_once_for_all_who_ask(page, server, smear_fi
         route.continue_()
 
     page.route("**/gradio_api/upload*", hold)
+    forget_on_server(server)
     page.locator("#viewer .cell").first.click()
     assert downloaded(page, "yolo").stat().st_size > 500
     assert len(sent) == 1
@@ -302,7 +302,10 @@ def test_a_case_comes_back_and_is_forgotten(page, server, smear, smear_file, tmp
     assert not list(uploads.rglob("second.png"))
 
 
-def test_of_an_example_no_copy_stays_and_the_next_visitor_has_it_too(page, server, visitor):
+def test_of_an_example_no_copy_stays_and_the_next_visitor_has_it_too(visitor, restart):
+    server = restart()  # its own, on which nobody else has looked at the example
+    page = visitor(server.url)
+
     def copies() -> set[str]:
         return {str(path) for path in (server.log.parent / "gradio").rglob("*") if path.is_file()}
 
@@ -318,6 +321,6 @@ def test_of_an_example_no_copy_stays_and_the_next_visitor_has_it_too(page, serve
     while copies() != before and time.monotonic() < until:
         page.wait_for_timeout(100)
     assert copies() == before
-    next_page = visitor()
+    next_page = visitor(server.url)
     shown = next_page.locator("#examples img").evaluate_all("all => all.map(image => image.naturalWidth)")
     assert len(shown) == len(EXAMPLES) and all(shown)
