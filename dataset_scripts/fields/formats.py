@@ -23,7 +23,7 @@ EXPECTED = (
 )
 
 
-def read_fields(folder: Path) -> Iterator[tuple[str, Field]]:
+def read_fields(folder: Path, category: str | None = None) -> Iterator[tuple[str, Field]]:
     """Read annotated fields; the format follows from what lies in the folder.
 
     - YOLO: ``images/**`` and ``labels/**.txt``, where a line of five numbers is a box, in which the cell is outlined
@@ -34,14 +34,36 @@ def read_fields(folder: Path) -> Iterator[tuple[str, Field]]:
     Every object counts as a nucleated cell, whatever its class; groups (``iscrowd``) are left out. An image without
     annotations is a field without nucleated cells.
 
+    Args:
+        folder: the fields.
+        category: read the objects of this class alone, one of :func:`list_categories`.
+
     Yields:
         A name, made of the file's path, and the field, in the order of the names.
 
     Raises:
         MarrowError: the folder holds none of these, or a file in it is missing or damaged.
     """
-    reader = _yolo_fields if _has(folder, "txt") else _label_fields if _has(folder, "png") else _coco_fields
-    yield from reader(folder)
+    if _has(folder, "txt"):
+        yield from _yolo_fields(folder, category)
+    elif _has(folder, "png"):
+        yield from _label_fields(folder)
+    else:
+        yield from _coco_fields(folder, category)
+
+
+def list_categories(folder: Path) -> list[str]:
+    """Return the classes of the objects in annotated fields: names of COCO, numbers of YOLO, none of label images.
+
+    Raises:
+        MarrowError: as :func:`read_fields`.
+    """
+    if _has(folder, "txt"):
+        texts = (file.read_text(encoding="utf-8") for file in (folder / "labels").rglob("*.txt"))
+        return sorted({line.split()[0] for text in texts for line in text.splitlines() if line.strip()})
+    if _has(folder, "png"):
+        return []
+    return sorted({_category(region, data) for _, data in _coco_data(folder) for region in data["annotations"]})
 
 
 def _has(folder: Path, ending: str) -> bool:
@@ -58,14 +80,14 @@ def _images(folder: Path) -> list[tuple[str, Path, Path]]:
     return [("_".join(path.parts), file, folder / "labels" / path) for path, file in zip(inner, files, strict=True)]
 
 
-def _yolo_fields(folder: Path) -> Iterator[tuple[str, Field]]:
+def _yolo_fields(folder: Path, category: str | None) -> Iterator[tuple[str, Field]]:
     for name, file, place in _images(folder):
         image = read_image(file)
         labels = np.zeros(image.shape[:2], np.int32)
         text_file = Path(f"{place}.txt")
         text = text_file.read_text(encoding="utf-8") if text_file.is_file() else ""
         for number, line in enumerate(text.splitlines(), start=1):
-            if line.strip():
+            if line.strip() and category in (None, line.split()[0]):
                 cell = _yolo_cell(line, image, f"line {number} of {text_file}")
                 labels[cell & (labels == 0)] = labels.max() + 1
         yield name, Field(image, labels)
@@ -95,7 +117,12 @@ def _label_fields(folder: Path) -> Iterator[tuple[str, Field]]:
         yield name, Field(image, (labels + int(numbers.min() > 0)).astype(np.int32))
 
 
-def _coco_fields(folder: Path) -> Iterator[tuple[str, Field]]:
+def _coco_fields(folder: Path, category: str | None) -> Iterator[tuple[str, Field]]:
+    for file, data in _coco_data(folder):
+        yield from _coco_file(file, folder, data, category)
+
+
+def _coco_data(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     found = False
     for file in sorted([*folder.glob("*.json"), *folder.glob("*/*.json")]):
         try:
@@ -104,16 +131,23 @@ def _coco_fields(folder: Path) -> Iterator[tuple[str, Field]]:
             raise MarrowError(f"{file} is not JSON: export the annotations again.") from error
         if isinstance(data, dict) and {"images", "annotations"} <= data.keys():
             found = True
-            yield from _coco_file(file, folder, data)
+            yield file, data
     if not found:
         raise MarrowError(f"There are no annotated fields in {folder}: {EXPECTED}.")
 
 
-def _coco_file(file: Path, folder: Path, data: dict[str, Any]) -> Iterator[tuple[str, Field]]:
+def _category(region: dict[str, Any], data: dict[str, Any]) -> str:
+    """Return the name of the class of a COCO annotation, or its number where it has no name."""
+    number = region.get("category_id")
+    names = (one["name"] for one in data.get("categories", []) if one.get("id") == number and "name" in one)
+    return str(next(names, number))
+
+
+def _coco_file(file: Path, folder: Path, data: dict[str, Any], category: str | None) -> Iterator[tuple[str, Field]]:
     try:
         regions: dict[int, list[dict[str, Any]]] = {entry["id"]: [] for entry in data["images"]}
         for region in data["annotations"]:
-            if not region.get("iscrowd"):
+            if not region.get("iscrowd") and category in (None, _category(region, data)):
                 regions[region["image_id"]].append(region)
         entries = sorted((str(entry["file_name"]), entry["id"]) for entry in data["images"])
     except (KeyError, TypeError) as error:
