@@ -26,7 +26,8 @@ from screen.viewer import STATIC, Shown, Viewer, make_settings, model_names, ser
 from screen.words import SCREEN
 
 EXAMPLES_FOLDER = Path(__file__).resolve().with_name("examples")
-EXAMPLES = sorted(EXAMPLES_FOLDER.glob("*.jpg"))
+REAL_EXAMPLES = sorted(EXAMPLES_FOLDER.glob("real_*.jpg"))
+DRAWN_EXAMPLES = sorted(set(EXAMPLES_FOLDER.glob("*.jpg")) - set(REAL_EXAMPLES))
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "sans-serif"]
 
 i18n = gr.I18n(**SCREEN)
@@ -81,16 +82,9 @@ def build(actions: Actions) -> gr.Blocks:
                 buttons=[],
                 elem_id="image",
             )
-            if EXAMPLES:
-                # not gr.Examples: it would read the file at once
-                examples = gr.Dataset(
-                    components=[gr.Image(render=False)],
-                    samples=[[str(path)] for path in EXAMPLES],
-                    type="index",
-                    label=i18n("examples"),
-                    elem_id="examples",
-                )
-                examples.click(lambda number: str(EXAMPLES[number]), examples, image, api_visibility="private")
+            with gr.Column(elem_id="examples"):
+                add_examples(REAL_EXAMPLES, "examples_real", image)
+                add_examples(DRAWN_EXAMPLES, "examples_drawn", image)
         with gr.Column(visible="hidden", elem_id="work") as work:
             viewer = Viewer(make_settings(actions.models), actions.review.server_functions(), elem_id="viewer")
         image.change(
@@ -115,6 +109,20 @@ def build(actions: Actions) -> gr.Blocks:
         app.unload(leave)
     # requests wait in a queue of ours, which says where they stand, and when it is full
     return app.queue(max_size=None, default_concurrency_limit=None)
+
+
+def add_examples(paths: list[Path], label: str, image: gr.Image) -> None:
+    """Offer pictures that are taken over into ``image``; nothing where there are none."""
+    if not paths:
+        return
+    # not gr.Examples: it would read the file at once
+    offered = gr.Dataset(
+        components=[gr.Image(render=False)],
+        samples=[[str(path)] for path in paths],
+        type="index",
+        label=i18n(label),
+    )
+    offered.click(lambda number: str(paths[number]), offered, image, api_visibility="private")
 
 
 def _add_endpoints(actions: Actions) -> None:

@@ -35,6 +35,8 @@ SPACE_FILES = (
     "screen/static/gradio.js",
     "screen/locales/*.json",
     "examples/*.jpg",
+    "examples/*.md",
+    "examples/*.txt",
 )
 SPACE = RepoSpec("space", "space", "bone-marrow-smear", SPACE_FILES)
 REPO_SPECS = (DATASET, CLASSIFIER, SEGMENTER, SPACE)

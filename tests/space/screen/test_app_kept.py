@@ -311,7 +311,7 @@ def test_of_an_example_no_copy_stays_and_the_next_visitor_has_it_too(visitor, re
 
     page.on("dialog", lambda dialog: dialog.accept())
     before = copies()
-    page.locator("#examples button.gallery-item").first.click()
+    page.locator("#examples button.gallery-item").last.click()
     expect(page.locator("#viewer .cell").first).to_be_attached(timeout=PATIENCE)
     correct(page)
     assert copies() > before  # the picture that is shown

@@ -350,6 +350,19 @@ def test_an_example_can_be_picked_and_then_a_file_uploaded(page, smear_file):
     expect(picture).to_have_attribute("width", "320")
 
 
+def test_the_examples_say_which_are_real_and_which_are_drawn(page, visitor):
+    for shown, words in (
+        (page, ("Real examples: peripheral blood", "Drawn examples")),
+        (visitor(locale="fr-FR"), ("Exemples réels", "Exemples dessinés")),
+    ):
+        groups = shown.locator("#examples .block")
+        expect(groups).to_have_count(2)
+        for group, word, starts in zip(groups.all(), words, (True, False), strict=True):
+            expect(group).to_contain_text(word)
+            names = group.locator("img").evaluate_all("all => all.map(one => decodeURI(one.src).split('/').pop())")
+            assert names and all(name.startswith("real_") is starts for name in names)
+
+
 def _cell(page: Page, number: int):
     return page.locator(f"#viewer .cell[data-id='{number}'] .line")
 
