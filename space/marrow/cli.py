@@ -156,7 +156,8 @@ def _read_each(paths: Sequence[Path]) -> Iterator[tuple[str, Path, np.ndarray]]:
 def _counted(report: Report) -> str:
     top = ", ".join(f"{code} {n}" for code, n in Counter(report.counts).most_common(4) if n)
     counts = f"; {top}" if top else ""
-    return f"{report.found} cells, {report.total} counted, {report.uncertain} uncertain{counts}"
+    warnings = "".join(f"\n  warning: {warning.text}" for warning in report.warnings)
+    return f"{report.found} cells, {report.total} counted, {report.uncertain} uncertain{counts}{warnings}"
 
 
 def _check_outputs(images: Sequence[Path], out: Path, formats: Sequence[str]) -> None:

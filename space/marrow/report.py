@@ -40,6 +40,9 @@ FLOOR = 300
 TARGET = 500
 """Cells of a differential that a diagnosis may rest on, ICSH 2008."""
 
+DOUBTFUL = 0.5
+"""Share of uncertain cells above which a picture says too little of the cells that are counted."""
+
 Z95 = 1.959964
 """Two-sided 95 % quantile of the normal distribution."""
 
@@ -62,6 +65,19 @@ class CountingRules:
 
 
 @dataclass(frozen=True)
+class ReportWarning:
+    """A reason for which the counts do not stand for the smear.
+
+    Attributes:
+        code: ``mostly_uncertain`` where more than :data:`DOUBTFUL` of the cells are uncertain.
+        text: the sentence (English).
+    """
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Report:
     """A differential count; see :func:`make_report` for the rules.
 
@@ -72,10 +88,12 @@ class Report:
         uncertain: number of cells that no person named and whose probability is below ``uncertain_below``.
         counts: number of certain cells by code, for every code of the classifier (0 included).
         by_model: how many of these no person named.
-        percent: share of ``total`` by code, 0 to 100, for every code that belongs in a differential.
+        percent: share of ``total`` by code, 0 to 100, for every code that belongs in a differential; empty under a
+            warning, as are ``intervals`` and ``lineages``.
         intervals: 95 % Wilson interval of each percentage, ``(low, high)``, 0 to 100.
         lineages: number of cells in the differential by lineage, see :data:`LINEAGES`.
-        me_ratio: myeloid to erythroid ratio, ``None`` when no erythroid cell was counted.
+        me_ratio: myeloid to erythroid ratio, ``None`` when no erythroid cell was counted, and under a warning.
+        warnings: reasons for which there are no more than counts; none where a person named half of the cells.
         uncertain_below: best probability below which a cell is uncertain, 0 to 1.
         not_from_marrow: codes that the classifier never saw in a real marrow image.
         unknown: codes of which it never saw an image at all.
@@ -92,6 +110,7 @@ class Report:
     intervals: dict[str, tuple[float, float]]
     lineages: dict[str, int]
     me_ratio: float | None
+    warnings: tuple[ReportWarning, ...]
     uncertain_below: float
     not_from_marrow: tuple[str, ...]
     unknown: tuple[str, ...]
@@ -108,7 +127,7 @@ def make_report(cells: Sequence[Cell], rules: CountingRules, removed: Sequence[C
 
     A cell whose probability is below ``rules.uncertain_below`` is uncertain and in no count, unless a person named it.
     ``total`` and ``percent`` run over the certain cells that belong in a marrow differential (not
-    ``NOT_IN_DIFFERENTIAL``).
+    ``NOT_IN_DIFFERENTIAL``). Under a warning there are counts alone, unless a person named half of the cells.
 
     Args:
         cells: the named cells.
@@ -123,23 +142,34 @@ def make_report(cells: Sequence[Cell], rules: CountingRules, removed: Sequence[C
     counts = {code: certain[code] for code in rules.labels}
     counted = {code: n for code, n in counts.items() if code not in NOT_IN_DIFFERENTIAL}
     total = sum(counted.values())
+    uncertain = len(cells) - certain.total()
+    warnings = _find_warnings(len(cells), uncertain, named.total())
+    shown = {} if warnings else counted
     report = Report(
         found=len(cells),
         edited=sum(cell.edited is not None for cell in cells) + len(removed),
         total=total,
-        uncertain=len(cells) - certain.total(),
+        uncertain=uncertain,
         counts=counts,
         by_model={code: n - named[code] for code, n in counts.items()},
-        percent={code: 100 * n / total if total else 0.0 for code, n in counted.items()},
-        intervals={code: wilson_interval(n, total) for code, n in counted.items()},
-        lineages={name: sum(counted.get(code, 0) for code in codes) for name, codes in LINEAGES.items()},
-        me_ratio=_me_ratio(counts),
+        percent={code: 100 * n / total if total else 0.0 for code, n in shown.items()},
+        intervals={code: wilson_interval(n, total) for code, n in shown.items()},
+        lineages={name: sum(shown.get(code, 0) for code in codes) for name, codes in LINEAGES.items() if not warnings},
+        me_ratio=_me_ratio(shown),
+        warnings=tuple(ReportWarning(code, NOTES["en"][code]) for code in warnings),
         uncertain_below=rules.uncertain_below,
         not_from_marrow=rules.not_from_marrow,
         unknown=rules.unknown,
         notes=(),
     )
     return replace(report, notes=write_notes(report))
+
+
+def _find_warnings(found: int, uncertain: int, named: int) -> list[str]:
+    """Return the codes of the warnings over ``found`` cells, of which a person named ``named``."""
+    if 2 * named >= found:
+        return []
+    return ["mostly_uncertain"] if uncertain > DOUBTFUL * found else []
 
 
 def wilson_interval(count: int, total: int) -> tuple[float, float]:
@@ -179,7 +209,7 @@ def write_notes(report: Report, language: str = "en") -> tuple[str, ...]:
     from_elsewhere = [c for c in report.not_from_marrow if report.by_model[c]]  # what a person named needs no warning
     elsewhere = [c for c in from_elsewhere if c not in report.unknown]
     ratio_rests_on = [c for c in from_elsewhere if c in MYELOID | ERYTHROID]
-    notes = []
+    notes = [text[warning.code] for warning in report.warnings]
     if report.total < FLOOR:
         notes.append(text["below_count"].format(total=report.total, floor=FLOOR, target=TARGET))
     elif report.total < TARGET:

@@ -83,6 +83,8 @@ export interface Report {
   intervals: Record<string, [number, number]>;
   lineages: Record<string, number>;
   me_ratio: number | null;
+  /** Codes of the reasons for which there are counts alone. */
+  warnings: string[];
 }
 
 export interface Rules {
@@ -94,6 +96,7 @@ export interface Rules {
   floor: number;
   target: number;
   z95: number;
+  doubtful: number;
   not_from_marrow: string[];
   unknown: string[];
 }

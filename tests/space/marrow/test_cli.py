@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 from marrow import cli
-from tests.space.known_models import CODES
+from tests.space.known_models import CODES, DISCS
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,19 @@ def test_analyze_writes_every_format_and_a_line_per_image(marrow, smear_file, tm
     assert second.startswith(f"[2/2] {other}: 4 cells")
     assert last.startswith("2 of 2 analyzed")
     assert json.loads((tmp_path / "out" / "smear.json").read_text())["report"]["counts"]["NGS"] == 3
+
+
+def test_where_most_cells_are_uncertain_the_line_and_the_page_say_so(marrow, smear, tmp_path):
+    y, x = np.mgrid[:320, :320]
+    for cx, cy, radius, _ in DISCS[:3]:
+        smear[(x - cx) ** 2 + (y - cy) ** 2 <= radius**2] = (110, 110, 110)
+    Image.fromarray(smear).save(tmp_path / "grey.png")
+    result = marrow("analyze", tmp_path / "grey.png", "--out", tmp_path / "out", "--format", "json,print")
+    assert result.returncode == 0 and "warning: More than half of the cells are uncertain" in result.stdout
+    page = (tmp_path / "out" / "grey.html").read_text(encoding="utf-8")
+    assert page.count("More than half of the cells are uncertain") == 1 and '<p class="warning">' in page
+    rows = re.findall(r"<tr>.*?</tr>|<tr class=.sum.>.*?</tr>", page.split("<table>")[1].split("</table>")[0])
+    assert len(rows) > 10 and not re.search(r"<td>\d+\.\d</td>", "".join(rows))
 
 
 def test_analyses_are_added_up_to_a_case(marrow, smear_file, tmp_path):

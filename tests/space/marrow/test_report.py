@@ -114,6 +114,26 @@ def test_what_a_person_named_needs_no_warning():
     assert half.by_model["EBO"] == 1 and [note for note in half.notes if "M:E" in note and "EBO" in note]
 
 
+def test_where_most_cells_are_uncertain_there_are_only_counts():
+    doubtful = [cell("BLA", 0.4)] * 3
+    shown, silent = (make_report([*cells(NGS=n, EBO=1), *doubtful], rules()) for n in (2, 1))
+    assert shown.warnings == () and shown.percent["NGS"] > 0 and shown.me_ratio == 2  # half of them is not yet too many
+    (warning,) = silent.warnings
+    assert warning.code == "mostly_uncertain" and warning.text == silent.notes[0]
+    assert (silent.percent, silent.intervals, silent.lineages, silent.me_ratio) == ({}, {}, {}, None)
+    assert (silent.found, silent.total, silent.uncertain, silent.counts["NGS"]) == (5, 2, 3, 1)
+    assert write_notes(silent, "fr")[0].startswith("Plus de la moitié des cellules")
+
+
+def test_a_person_who_named_half_of_the_cells_gets_percentages():
+    doubtful = [cell("BLA", 0.4)] * 4
+    named = [replace(one, edited=Edit("2026-11-24T00:00:00Z", label="NGS")) for one in cells(NGS=3)]
+    assert make_report([*named, *doubtful], rules()).warnings  # three of seven
+    report = make_report([*named, *doubtful[1:]], rules())
+    assert report.warnings == () and report.percent["NGS"] == 100
+    assert make_report([], rules()).warnings == ()
+
+
 def test_notes_are_there_in_french():
     report = make_report(cells(NGS=3, EBO=1), rules(EBO={"blood": {"Barcelona": 9}}))
     french = write_notes(report, "fr")

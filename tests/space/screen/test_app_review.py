@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from tests.space.known_models import DISCS
@@ -51,6 +52,33 @@ def test_the_ratio_is_called_unreliable_until_a_person_named_its_cells(review):
     look(review, "report")
     expect(ratio).not_to_contain_text("unreliable")
     assert _saved(review)["report"]["by_model"]["EBO"] == 0
+
+
+def test_where_most_cells_are_uncertain_the_screen_has_counts_alone(visitor, smear, tmp_path):
+    for cx, cy, radius, _ in DISCS[:3]:
+        y, x = np.mgrid[:320, :320]
+        smear[(x - cx) ** 2 + (y - cy) ** 2 <= radius**2] = (110, 110, 110)
+    Image.fromarray(smear).save(tmp_path / "grey.png")
+    for locale, sentence in (("en-GB", "More than half of the cells"), ("fr-FR", "Plus de la moitié des cellules")):
+        page = visitor(locale=locale)
+        upload(page, tmp_path / "grey.png")
+        expect(page.locator("#viewer [data-warning=mostly_uncertain]")).to_contain_text(sentence)
+        look(page, "report")
+        expect(page.locator("#viewer [data-warning=mostly_uncertain]")).to_contain_text(sentence)
+        expect(page.locator("#viewer .report .notes")).not_to_contain_text(sentence)
+        assert report_on_screen(page)["figures"]["me_ratio"] == "–"
+        expect(page.locator("#viewer .report tbody .bar")).to_have_count(0)
+        assert {values[1] for values in report_on_screen(page)["classes"].values()} <= {"–", ""}
+        saved = read_json(downloaded(page, "json"))
+        assert [warning["code"] for warning in saved["report"]["warnings"]] == ["mostly_uncertain"]
+        assert saved["report"]["percent"] == {} and saved["report"]["me_ratio"] is None
+    look(page, "review")
+    for number in (2, 3):
+        _crop(page, number).click()
+        page.keyboard.press("1")
+    look(page, "report")
+    expect(page.locator("#viewer [data-warning]")).to_have_count(0)
+    assert read_json(downloaded(page, "json"))["report"]["percent"]
 
 
 def test_a_cell_is_renamed_from_its_card(page, smear_file):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from marrow import Analysis, analyze
+from marrow import Analysis, Cell, analyze
 from marrow.analysis import filter_cells
 from marrow.case import Case, NamedAnalysis, count_case
 from marrow.cell import Edit
@@ -34,7 +34,17 @@ def node() -> str:
 
 def test_the_pure_parts_do_as_python_does(node, models, smear, reviewed, tmp_path):
     settings, plain = make_settings(models), analyze(smear, models, 0.05)
-    analyses = {"as found": plain, "reviewed": reviewed, "empty": filter_cells(plain, 1.0)}
+    doubtful = _with(plain, [replace(cell, probability=0.3) for cell in plain.cells])
+    assert [warning.code for warning in doubtful.report.warnings] == ["mostly_uncertain"]
+    named = [replace(cell, edited=Edit("2026-11-24T00:00:00Z", label=cell.label)) for cell in doubtful.cells[::2]]
+    half = _with(plain, [*named, *doubtful.cells[1::2]])
+    analyses = {
+        "as found": plain,
+        "reviewed": reviewed,
+        "empty": filter_cells(plain, 1.0),
+        "doubtful": doubtful,
+        "half named": half,
+    }
     cases = [_count(*item, at) for item in analyses.items() for at in CONFIDENCES]
     _write(tmp_path / "counts.json", settings=settings, cases=cases)
     _write(tmp_path / "edits.json", settings=settings, analysis=plain.to_dict())
@@ -59,6 +69,11 @@ def test_the_pure_parts_do_as_python_does(node, models, smear, reviewed, tmp_pat
         for key in (*names, "by_model"):
             assert read["report"][key] == made["report"][key], (made["name"], key)
         assert read["cells"] == made["analysis"]["cells"] and read["removed"] == made["analysis"]["removed"]
+
+
+def _with(analysis: Analysis, cells: list[Cell]) -> Analysis:
+    """Return the analysis with other cells, counted anew."""
+    return replace(analysis, cells=tuple(cells), report=make_report(cells, analysis.report.rules))
 
 
 def test_another_address_after_every_change_keeps_old_and_new_files_apart(tmp_path):

@@ -49,19 +49,35 @@ export function countCells(cells, removed, { labels, rules }) {
   const sum = (/** @type {string[]} */ codes) => codes.reduce((all, code) => all + (counts[code] || 0), 0);
   const counted = labels.filter((code) => !rules.left_out.includes(code));
   const total = sum(counted);
-  const erythroid = sum(rules.erythroid);
+  const uncertain = cells.filter((cell) => isUncertain(cell, rules)).length;
+  const warnings = findWarnings(cells.length, uncertain, cells.filter(isHumanLabelled).length, rules);
+  const shown = warnings.length ? [] : counted;
+  const erythroid = warnings.length ? 0 : sum(rules.erythroid);
+  const lineages = warnings.length ? [] : rules.lineages;
   return {
     found: cells.length,
     edited: cells.filter((cell) => cell.edited).length + removed.length,
     total,
-    uncertain: cells.filter((cell) => isUncertain(cell, rules)).length,
+    uncertain,
     counts,
     by_model: byModel,
-    percent: Object.fromEntries(counted.map((code) => [code, total ? (100 * counts[code]) / total : 0])),
-    intervals: Object.fromEntries(counted.map((code) => [code, wilson(counts[code], total, rules.z95)])),
-    lineages: Object.fromEntries(rules.lineages.map(({ name, codes }) => [name, sum(codes)])),
+    percent: Object.fromEntries(shown.map((code) => [code, total ? (100 * counts[code]) / total : 0])),
+    intervals: Object.fromEntries(shown.map((code) => [code, wilson(counts[code], total, rules.z95)])),
+    lineages: Object.fromEntries(lineages.map(({ name, codes }) => [name, sum(codes)])),
     me_ratio: erythroid ? sum(rules.myeloid) / erythroid : null,
+    warnings,
   };
+}
+
+/**
+ * Return the codes of the reasons for which there are counts alone; none where a person named half of the cells.
+ * @param {number} found
+ * @param {number} uncertain
+ * @param {number} named
+ * @param {Rules} rules
+ */
+function findWarnings(found, uncertain, named, rules) {
+  return 2 * named < found && uncertain > rules.doubtful * found ? ["mostly_uncertain"] : [];
 }
 
 /**
@@ -109,7 +125,7 @@ export function writeNotes(report, rules, text) {
   const { floor, target } = rules;
   const elsewhere = fromElsewhere(report, rules).filter((code) => !rules.unknown.includes(code));
   const ratioCodes = ratioRestsOn(report, rules);
-  const notes = [];
+  const notes = report.warnings.map((code) => text[code]);
   if (report.total < floor) notes.push(format(text.below_count, { total: report.total, floor, target }));
   else if (report.total < target) notes.push(format(text.below_target, { total: report.total, target }));
   if (report.me_ratio !== null && ratioCodes.length)

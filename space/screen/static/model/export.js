@@ -113,6 +113,7 @@ function reportFields(cells, removed, settings) {
     percent: mapValues(report.percent, (share) => new Float(share)),
     intervals: mapValues(report.intervals, (bounds) => bounds.map((bound) => new Float(bound))),
     me_ratio: ratio === null ? null : new Float(ratio),
+    warnings: report.warnings.map((code) => ({ code, text: notes.en[code] })),
     uncertain_below: new Float(rules.uncertain_below),
     not_from_marrow: rules.not_from_marrow,
     unknown: rules.unknown,

@@ -38,31 +38,40 @@ export function reportPanel(viewer) {
  */
 export function differentialWithNotes(context, report) {
   const { words, rules, settings, language } = context;
-  const notes = writeNotes(report, rules, settings.notes[language]).map((note) => make("li", note));
+  // what they begin with stands under the figures already
+  const notes = writeNotes(report, rules, settings.notes[language]).slice(report.warnings.length);
   return [
     differential(context, report),
     make("p.small", words.bars),
     make("p.small.definition", meDefinition(context)),
-    make("ul.notes", notes),
+    make(
+      "ul.notes",
+      notes.map((note) => make("li", note)),
+    ),
     rules.not_from_marrow.length > 0 && make("p.small", words.not_from_marrow),
   ];
 }
 
 /**
- * Make the four figures that stand first.
+ * Make the four figures that stand first, and the warnings under which there are no more than counts.
  * @param {Context} context
  * @param {Report} report
  */
 export function figures(context, report) {
-  const { words } = context;
+  const { words, settings, language } = context;
+  const sentences = settings.notes[language];
   const isShaky = report.me_ratio !== null && ratioRestsOn(report, context.rules).length > 0;
   const ratio = report.me_ratio === null ? "–" : context.number(report.me_ratio, 1);
   return make(
-    "div.figures",
-    figure("found", context.number(report.found), words.found),
-    figure("total", context.number(report.total), words.counted),
-    figure("uncertain", context.number(report.uncertain), words.uncertain),
-    figure("me_ratio", ratio, words.me_ratio, isShaky && make("i.shaky", words.unreliable)),
+    "div.summary",
+    make(
+      "div.figures",
+      figure("found", context.number(report.found), words.found),
+      figure("total", context.number(report.total), words.counted),
+      figure("uncertain", context.number(report.uncertain), words.uncertain),
+      figure("me_ratio", ratio, words.me_ratio, isShaky && make("i.shaky", words.unreliable)),
+    ),
+    report.warnings.map((code) => make("p.warning", { role: "alert", "data-warning": code }, sentences[code])),
   );
 }
 
@@ -99,7 +108,7 @@ function differential(context, report) {
   const row = (/** @type {string} */ code) => classRow(context, code, report, most);
   const body = rules.lineages.flatMap(({ name, codes }) => {
     const rows = codes.filter(isHere).map(row);
-    return rows.length ? [lineageRow(context, name, report.lineages[name], report.total), ...rows] : [];
+    return rows.length ? [lineageRow(context, name, report), ...rows] : [];
   });
   const head = ["", "", "n", "%"].map((text) => make("th", { scope: "col" }, text));
   head.push(make("th", { scope: "col", title: words.interval_long }, words.interval));
@@ -109,16 +118,16 @@ function differential(context, report) {
 /**
  * @param {Context} context
  * @param {string} name
- * @param {number} n
- * @param {number} total
+ * @param {Report} report
  */
-function lineageRow(context, name, n, total) {
-  const interval = wilson(n, total, context.rules.z95);
+function lineageRow(context, name, { lineages, total, warnings }) {
+  const n = lineages[name];
+  const share = total ? { percent: (100 * n) / total, interval: wilson(n, total, context.rules.z95) } : null;
   return make(
     "tr.lineage",
     { "data-lineage": name },
     make("th", { colspan: 2, scope: "rowgroup" }, capital(context.words[name])),
-    numbers(context, n, total ? { percent: (100 * n) / total, interval } : null),
+    warnings.length ? make("td", { colspan: 3 }) : numbers(context, n, share),
   );
 }
 
@@ -129,9 +138,9 @@ function lineageRow(context, name, n, total) {
  * @param {number} most percent that fill the bar
  */
 function classRow(context, code, report, most) {
-  const isCounted = code in report.percent;
+  const isCounted = !context.rules.left_out.includes(code);
   const [percent, interval] = [report.percent[code], report.intervals[code]];
-  const share = isCounted && report.total ? { percent, interval } : null;
+  const share = code in report.percent && report.total ? { percent, interval } : null;
   const name = make("span", ` ${context.nameOf(code)}${context.starOf(code)}`);
   const drawn = share ? bar(context, code, share, most) : make("span.small", isCounted ? "" : context.words.left_out);
   return make(
