@@ -20,7 +20,7 @@ from marrow.cell import Edit
 from marrow.integrity import digest
 from marrow.report import make_report
 from tests.space.known_models import DISCS, make_classifier, make_segmenter
-from tests.space.served import Server, serve, visit
+from tests.space.served import PATIENCE, Server, serve, visit
 
 Visitor = Callable[..., Page]
 AT = "2026-11-23T12:00:00Z"
@@ -114,6 +114,7 @@ def visitor(browser, server) -> Iterator[Visitor]:
         def come(url: str = server.url, **options: Any) -> Page:
             wide = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB"}
             page = contexts.enter_context(browser.new_context(**(wide | options))).new_page()
+            page.set_default_timeout(PATIENCE)
             page.on("pageerror", lambda error: wrong.append(str(error)))
             ours = (url, "data:", "blob:")
             page.on("request", lambda asked: asked.url.startswith(ours) or wrong.append(asked.url))

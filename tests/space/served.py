@@ -19,6 +19,8 @@ EXAMPLES = sorted((APP.parent / "examples").glob("*.jpg"))
 PATIENCE = 60_000
 """Milliseconds for what waits for the server, which may share its processor."""
 
+expect.set_options(timeout=PATIENCE / 3)  # for what the page does by itself, on the same processor
+
 
 @dataclass(frozen=True)
 class Server:

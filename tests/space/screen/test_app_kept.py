@@ -50,7 +50,7 @@ def labels(page: Page) -> dict[int, str]:
 
 def kept(page: Page, count: int, drawer: str = "works") -> list[dict]:
     """Wait until so many are kept, and return them."""
-    for _ in range(100):
+    for _ in range(400):
         if len(found := page.evaluate(KEPT, drawer)) == count:
             return found
         page.wait_for_timeout(50)
