@@ -23,10 +23,12 @@ def soak(works: list[Work], folder: Path, kills: int, seed: int) -> dict[str, An
 def _kill_work(work: Work, folder: Path, kills: int, seed: int) -> dict[str, Any]:
     choose = random.Random(f"{seed} {work.name}")
     folder.mkdir(parents=True)
-    start = time.monotonic()
-    done = work.run(folder / "whole")
-    seconds = time.monotonic() - start
-    assert done.returncode == 0, done.stderr
+    for _ in range(2):  # the first run reads from a cold disk, so the second one's time counts
+        shutil.rmtree(folder / "whole", ignore_errors=True)
+        start = time.monotonic()
+        done = work.run(folder / "whole")
+        seconds = time.monotonic() - start
+        assert done.returncode == 0, done.stderr
     whole, sources = digests(folder / "whole"), _sources(work)
     lost = []
     in_time = 0
@@ -36,14 +38,22 @@ def _kill_work(work: Work, folder: Path, kills: int, seed: int) -> dict[str, Any
         in_time += _kill(work, out, after)
         if broken := work.differing(digests(out), whole):
             lost.append(f"killed after {after:.2f} s: {broken} not whole")
-        if told := _go_on(work, out):
+        if told := _what_is_wrong_at_the_end(work, out, whole):
             lost.append(f"killed after {after:.2f} s: {told}")
-        elif differing := _differing(digests(out), whole) or sorted(whole.keys() - digests(out).keys()):
-            lost.append(f"killed after {after:.2f} s: {differing[:3]} differ at the end")
         if _sources(work) != sources:
             lost.append(f"killed after {after:.2f} s: the sources changed")
         shutil.rmtree(out, ignore_errors=True)
     return _figures(kills, in_time, seconds, lost)
+
+
+def _what_is_wrong_at_the_end(work: Work, out: Path, whole: State) -> str | None:
+    """Run the command again; where its output was whole already, it may also refuse that place."""
+    was_whole = digests(out) == whole
+    told = _go_on(work, out)
+    if told and not was_whole:
+        return told
+    differing = _differing(digests(out), whole) or sorted(whole.keys() - digests(out).keys())
+    return f"{differing[:3]} differ at the end" if differing else None
 
 
 def _figures(kills: int, in_time: int, seconds: float, lost: list[str]) -> dict[str, Any]:
