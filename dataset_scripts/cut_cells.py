@@ -18,14 +18,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
 from dataset_scripts.bone_marrow_12 import CODES_21, MARKER, ORIGINS
 from dataset_scripts.fields.field import Field
 from dataset_scripts.fields.formats import list_categories, read_fields
 from marrow.command import Command
+from marrow.crop import cut_square
 from marrow.errors import MarrowError
 from marrow.files import atomic_path
 from marrow.geometry import mask_box
@@ -45,22 +46,27 @@ def cut(options: argparse.Namespace) -> None:
     """
     if os.path.lexists(options.out):
         raise MarrowError(f"cannot write {options.out}: it exists; name a new place with --out.")
+    if options.out.resolve().is_relative_to(options.fields.resolve()):
+        raise MarrowError(f"{options.out} lies in {options.fields}, which is read: name another folder with --out.")
     _check_category(options.fields, options.category)
     left_out: Counter[str] = Counter()
-    written = 0
-    with atomic_path(options.out) as beside:
-        beside.mkdir()
-        note = {"origin": options.origin, "laboratory": options.laboratory or options.fields.resolve().name}
-        (beside / MARKER).write_text(json.dumps(note) + "\n", encoding="utf-8")
-        for name, field in tqdm(read_fields(options.fields, options.category), desc="fields"):
-            folder = beside / name / "crops" / options.code
-            for number, picture in enumerate(cut_field(field, left_out), start=1):
-                folder.mkdir(parents=True, exist_ok=True)
-                cv2.imwrite(str(folder / f"{number:04d}.png"), picture[..., ::-1])
-                written += 1
-        if not written:
-            raise MarrowError(f"There are no cells to cut out in {options.fields}: {_listed(left_out)}.")
-    print(f"{written} cells of {options.code} in {options.out}; left out: {_listed(left_out)}")
+    written: Counter[str] = Counter()
+    try:
+        with atomic_path(options.out) as beside:
+            beside.mkdir()
+            note = {"origin": options.origin, "laboratory": options.laboratory or options.fields.resolve().name}
+            (beside / MARKER).write_text(json.dumps(note) + "\n", encoding="utf-8")
+            for name, field in tqdm(read_fields(options.fields, options.category), desc="fields"):
+                for picture in cut_field(field, left_out):
+                    written[name] += 1  # two files of COCO may hold the same field
+                    folder = beside / name / "crops" / options.code
+                    folder.mkdir(parents=True, exist_ok=True)
+                    Image.fromarray(picture).save(folder / f"{written[name]:04d}.png")
+            if not written:
+                raise MarrowError(f"There are no cells to cut out in {options.fields}: {_listed(left_out)}.")
+    except OSError as error:
+        raise MarrowError(f"cannot write {options.out}: {error.strerror}; choose another place.") from error
+    print(f"{written.total()} cells of {options.code} in {options.out}; left out: {_listed(left_out)}")
 
 
 def cut_field(field: Field, left_out: Counter[str]) -> Iterator[np.ndarray]:
@@ -88,8 +94,7 @@ def cut_field(field: Field, left_out: Counter[str]) -> Iterator[np.ndarray]:
         else:
             side = round(WINDOW * longer)
             left, top = (x0 + x1 - side) // 2, (y0 + y1 - side) // 2
-            wide = cv2.copyMakeBorder(field.image, side, side, side, side, cv2.BORDER_CONSTANT, value=ground)
-            yield wide[top + side : top + 2 * side, left + side : left + 2 * side]
+            yield cut_square(field.image, (left, top, left + side, top + side), side, side, ground)
 
 
 def _check_category(fields: Path, category: str | None) -> None:

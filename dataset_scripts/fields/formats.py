@@ -63,7 +63,10 @@ def list_categories(folder: Path) -> list[str]:
         return sorted({line.split()[0] for text in texts for line in text.splitlines() if line.strip()})
     if _has(folder, "png"):
         return []
-    return sorted({_category(region, data) for _, data in _coco_data(folder) for region in data["annotations"]})
+    try:
+        return sorted({_category(region, data) for _, data in _coco_data(folder) for region in data["annotations"]})
+    except (AttributeError, TypeError) as error:
+        raise MarrowError(f"The COCO in {folder} names its classes wrongly: export the annotations again.") from error
 
 
 def _has(folder: Path, ending: str) -> bool:
@@ -139,7 +142,7 @@ def _coco_data(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
 def _category(region: dict[str, Any], data: dict[str, Any]) -> str:
     """Return the name of the class of a COCO annotation, or its number where it has no name."""
     number = region.get("category_id")
-    names = (one["name"] for one in data.get("categories", []) if one.get("id") == number and "name" in one)
+    names = (one["name"] for one in data.get("categories") or [] if one.get("id") == number and "name" in one)
     return str(next(names, number))
 
 
@@ -147,7 +150,7 @@ def _coco_file(file: Path, folder: Path, data: dict[str, Any], category: str | N
     try:
         regions: dict[int, list[dict[str, Any]]] = {entry["id"]: [] for entry in data["images"]}
         for region in data["annotations"]:
-            if not region.get("iscrowd") and category in (None, _category(region, data)):
+            if not region.get("iscrowd") and (category is None or category == _category(region, data)):
                 regions[region["image_id"]].append(region)
         entries = sorted((str(entry["file_name"]), entry["id"]) for entry in data["images"])
     except (KeyError, TypeError) as error:
@@ -158,7 +161,8 @@ def _coco_file(file: Path, folder: Path, data: dict[str, Any], category: str | N
         labels = np.zeros(image.shape[:2], np.int32)
         for region in regions[number]:
             labels[_coco_mask(region, image, file) & (labels == 0)] = labels.max() + 1
-        yield "_".join(Path(inner).with_suffix("").parts), Field(image, labels)
+        path = Path(inner).with_suffix("")
+        yield "_".join(part for part in path.parts if part not in (path.anchor, "..")), Field(image, labels)
 
 
 def _coco_mask(region: dict[str, Any], image: np.ndarray, file: Path) -> np.ndarray:

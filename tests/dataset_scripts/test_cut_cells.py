@@ -118,6 +118,7 @@ def test_yolo_numbers_are_classes_too(drawn, fields, tmp_path):
     ("spoil", "sentence"),
     [
         (lambda fields, out: out.mkdir(), "it exists; name a new place with --out"),
+        (lambda fields, out: out.symlink_to(fields / "cells"), "it exists; name a new place with --out"),
         (lambda fields, out: [file.unlink() for file in (fields / "images").iterdir()], "There are no fields in"),
         (
             lambda fields, out: [
@@ -134,6 +135,36 @@ def test_bad_input_ends_in_a_sentence_and_leaves_nothing(fields, tmp_path, spoil
     done = python("dataset_scripts/cut_cells.py", "--fields", fields, "--class", "PLM", "--out", out)
     assert done.returncode == 2 and sentence in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_source_stays_as_it_is(fields):
+    before = sorted(fields.rglob("*"))
+    done = python("dataset_scripts/cut_cells.py", "--fields", fields, "--class", "PLM", "--out", fields / "cells")
+    assert done.returncode == 2 and "which is read: name another folder" in done.stderr
+    assert sorted(fields.rglob("*")) == before
+
+
+def test_hostile_coco_writes_nowhere_else(drawn, fields, tmp_path):
+    coco(drawn, fields)
+    data = json.loads((fields / "all.json").read_text())
+    outside = tmp_path / "outside.png"
+    Image.fromarray(drawn[0].image).save(outside)
+    data["images"][0]["file_name"], data["images"][1]["file_name"] = str(outside), "../outside.png"
+    (fields / "all.json").write_text(json.dumps(data))
+    command = ("dataset_scripts/cut_cells.py", "--fields", fields, "--class", "PLM", "--out", tmp_path / "cells")
+    succeed(*command, "--category", "plasma cell")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cells", "fields", "outside.png"]
+    folders = {path.name for path in (tmp_path / "cells").iterdir()} - {"origin.json"}
+    assert len(folders) == 2 and "outside" in folders and not any(name.startswith((".", "/")) for name in folders)
+
+
+@pytest.mark.parametrize("spoilt", [{"categories": [1]}, {"annotations": ["x"]}, {"annotations": 3}])
+def test_coco_that_names_classes_wrongly_is_refused_in_a_sentence(drawn, fields, tmp_path, spoilt):
+    coco(drawn, fields)
+    data = json.loads((fields / "all.json").read_text()) | spoilt
+    (fields / "all.json").write_text(json.dumps(data))
+    done = python("dataset_scripts/cut_cells.py", "--fields", fields, "--class", "PLM", "--out", tmp_path / "cells")
+    assert done.returncode == 2 and "names its classes wrongly" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_what_is_too_small_stays_out(tmp_path):

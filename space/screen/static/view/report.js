@@ -121,14 +121,11 @@ function differential(context, report) {
  * @param {Report} report
  */
 function lineageRow(context, name, { lineages, total, warnings }) {
+  const head = make("th", { colspan: 2, scope: "rowgroup" }, capital(context.words[name]));
+  if (warnings.length) return make("tr.lineage", { "data-lineage": name }, head, make("td", { colspan: 3 }));
   const n = lineages[name];
   const share = total ? { percent: (100 * n) / total, interval: wilson(n, total, context.rules.z95) } : null;
-  return make(
-    "tr.lineage",
-    { "data-lineage": name },
-    make("th", { colspan: 2, scope: "rowgroup" }, capital(context.words[name])),
-    warnings.length ? make("td", { colspan: 3 }) : numbers(context, n, share),
-  );
+  return make("tr.lineage", { "data-lineage": name }, head, numbers(context, n, share));
 }
 
 /**
