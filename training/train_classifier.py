@@ -22,7 +22,7 @@ from marrow.command import Command
 from marrow.errors import MarrowError
 from training.classifier.config import ARCHITECTURES, EXPORTED, ClassifierTraining, chosen_cells
 from training.classifier.corrected import cells_digest, joined, load_corrected
-from training.classifier.data import load_cells
+from training.classifier.data import TrainingMaterial, load_cells, load_stains
 from training.classifier.fine_tuning import CONFIG, FineTuning
 from training.classifier.pretrained import PretrainedClassifier, pull_published
 from training.classifier.training import save_run, train
@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("--output-dir", required=True, help="Hub folder to write")
     command.add_argument("--config", type=Path, help="TOML file, as in training/configs/")
     command.add_argument("--unknown", help="data set of cells of no class, as outliers; they need outlier_exposure > 0")
+    command.add_argument("--stains", help="folder of pictures of other laboratories, which lend their colours alone")
     command.add_argument("--resume-from", metavar="REF", help="classifier to go on from: Hub id, id@revision or folder")
     command.add_argument(
         "--extra-data", metavar="FLAGS", help="corrected cells: folder of flags, zip of crops, or a set"
@@ -55,7 +56,8 @@ def work(options: argparse.Namespace) -> None:
     published, config = read_experiment(options)
     out = output_folder(options.output_dir)
     run_dir = output_folder(options.run_dir or Path("runs") / out.name)
-    started_with: dict[str, Any] = {"config": asdict(config), "data": options.data, "unknown": options.unknown}
+    started_with: dict[str, Any] = {"config": asdict(config)}
+    started_with |= {name: getattr(options, name) for name in ("data", "unknown", "stains")}
     if published and out.resolve() == published.folder.resolve():
         raise MarrowError(f"{out} holds the model to go on from: name another --output-dir.")
     cells, corrected = chosen_cells(load_cells(options.data, "train"), config), 0
@@ -66,8 +68,9 @@ def work(options: argparse.Namespace) -> None:
     validation = load_cells(options.data, "validation")
     unknown = load_cells(options.unknown, "train") if options.unknown else None
     lock_run(run_dir, started_with)
-    model = train(config, cells, validation, run_dir, unknown, published, corrected)
-    save_run(model, config, cells, run_dir, unknown, published)
+    material = TrainingMaterial(cells, unknown, corrected, load_stains(options.stains) if options.stains else ())
+    model = train(config, material, validation, run_dir, published)
+    save_run(model, config, material, run_dir, published)
     if config.arch == EXPORTED:
         export_and_measure("classifier", run_dir, out, options.data, options.unknown)
     else:

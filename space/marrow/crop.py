@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated
 
 import cv2
@@ -13,7 +14,7 @@ from pydantic import Field
 from marrow.cell import Box
 from marrow.centre_cell import find_centre_cell
 
-__all__ = ["CropConfig", "crop_cell", "find_centre_cell"]
+__all__ = ["CropConfig", "crop_cell", "disc", "find_centre_cell"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def crop_cell(image: np.ndarray, box: Box, config: CropConfig) -> np.ndarray:
     """
     side = max(box[2] - box[0], box[3] - box[1], 1.0) * (1 + 2 * config.context)
     crop = cut_square(image, box, side, config.size, (config.background,) * 3)
-    crop[~_disc(config.size)] = config.background
+    crop[~disc(config.size)] = config.background
     return crop
 
 
@@ -79,6 +80,8 @@ def cut_square(image: np.ndarray, box: Box, side: float, size: int, ground: Sequ
     return cv2.warpAffine(part, matrix, (size, size), borderMode=cv2.BORDER_CONSTANT, borderValue=outside)
 
 
-def _disc(size: int) -> np.ndarray:
+@lru_cache(maxsize=8)
+def disc(size: int) -> np.ndarray:
+    """Return where a crop of ``size`` pixels shows the image and no background, ``(size, size)`` bool, to be read."""
     offsets = np.arange(size) - (size - 1) / 2
     return np.hypot(offsets[:, None], offsets) <= size / 2

@@ -17,7 +17,7 @@ import numpy as np
 from training.classifier import training
 from training.classifier.architectures import build_model
 from training.classifier.config import ClassifierTraining, chosen_cells
-from training.classifier.data import load_cells
+from training.classifier.data import TrainingMaterial, load_cells
 
 
 class BreakError(Exception):
@@ -34,10 +34,10 @@ def train_with_break(config: ClassifierTraining, cells, validation, run_dir: Pat
 
     training._save_checkpoint = save_and_break
     with contextlib.suppress(BreakError):
-        training.train(config, cells, validation, run_dir)
+        training.train(config, TrainingMaterial(cells), validation, run_dir)
     training._save_checkpoint = save
     assert [path.name for path in run_dir.glob("epoch-*")] == ["epoch-001.keras"], "the break came"
-    return training.train(config, cells, validation, run_dir)
+    return training.train(config, TrainingMaterial(cells), validation, run_dir)
 
 
 def main(data: str, folder: str, configs: str) -> None:
@@ -49,11 +49,11 @@ def main(data: str, folder: str, configs: str) -> None:
         places = [Path(folder) / f"{number} {kind}" for kind in ("whole", "broken")]
         for place in places:
             place.mkdir()
-        whole = training.train(config, cells, validation, places[0])
+        whole = training.train(config, TrainingMaterial(cells), validation, places[0])
         broken = train_with_break(config, cells, validation, places[1])
         keras.utils.set_random_seed(config.seed)
         start = build_model(config, len(cells.codes))
-        training.save_run(whole, config, cells, places[0])
+        training.save_run(whole, config, TrainingMaterial(cells), places[0])
         results.append(
             {
                 "backend": keras.config.backend(),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import field
+
 import cv2
 import numpy as np
 from pydantic.dataclasses import dataclass
 
 from marrow.cell import Box
-from marrow.crop import CropConfig, crop_cell
-from marrow.records import STRICT
-from training.classifier.stain import restain, transfer_colours
+from marrow.crop import CropConfig, crop_cell, disc
+from marrow.records import STRICT, Share
+from training.classifier.optics import Optics, photographed
+from training.classifier.stain import colour_statistics, invented_colours, restain, transfer_colours
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -24,6 +27,9 @@ class Augmentation:
         light: standard deviation of the log gain of the intensity.
         blur: largest standard deviation of a Gaussian blur, in pixels of the crop.
         noise: largest standard deviation of pixel noise, in grey levels.
+        crosstalk: standard deviation of what a channel's optical density takes over from each of the others.
+        invented: share of the transferred colours that are no image's own, but invented from those of two.
+        optics: faults of the microscope, the camera and the file.
     """
 
     raw: float = 0.15
@@ -33,6 +39,9 @@ class Augmentation:
     light: float = 0.08
     blur: float = 1.0
     noise: float = 4.0
+    crosstalk: float = 0.0
+    invented: Share = 0.0
+    optics: Optics = field(default_factory=Optics)
 
 
 def augmented_crop(
@@ -48,34 +57,49 @@ def augmented_crop(
     Args:
         image: ``(height, width, 3)`` uint8 RGB.
         box: the cell in it.
-        colours: ``(2, 3)`` Lab mean and standard deviation of another image, from
+        colours: ``(n, 2, 3)`` Lab means and standard deviations of other images, from
             :func:`training.classifier.stain.colour_statistics`.
         crop: the crop.
         strength: how much to change.
         rng: source of randomness.
 
     Returns:
-        ``(size, size, 3)`` uint8 RGB; the colour changes come before the cut, so the background level stays.
+        ``(size, size, 3)`` uint8 RGB; the background of a crop is as :func:`marrow.crop.crop_cell` leaves it.
     """
-    if rng.random() < strength.transfer:
-        image = transfer_colours(image, colours)
-    image = restain(image, strength.stain, strength.light, rng)
-    if rng.random() < strength.raw:
+    whole = rng.random() < strength.raw
+    if whole:
         view = cv2.resize(image, (crop.size, crop.size), interpolation=cv2.INTER_AREA)
     else:
-        view = crop_cell(image, jittered(box, strength.jitter, rng), crop)
-        angle = rng.uniform(0, 360)
-        turn = cv2.getRotationMatrix2D(((crop.size - 1) / 2,) * 2, angle, 1)
-        view = cv2.warpAffine(view, turn, (crop.size,) * 2, borderValue=(crop.background,) * 3)
+        view = _turned(crop_cell(image, jittered(box, strength.jitter, rng), crop), rng.uniform(0, 360))
+    if rng.random() < strength.transfer:
+        # of a quarter of the pixels, which is quicker
+        view = transfer_colours(view, colour_statistics(image[::2, ::2]), _drawn_colours(colours, strength, rng))
+    view = restain(view, strength.stain, strength.light, rng, strength.crosstalk)
     if rng.random() < 0.5:
         view = view[:, ::-1]
-    view = np.rot90(view, int(rng.integers(4)))
+    view = np.ascontiguousarray(np.rot90(view, int(rng.integers(4))))
     if rng.random() < 0.3 and strength.blur:
-        view = cv2.GaussianBlur(np.ascontiguousarray(view), (0, 0), rng.uniform(0.2, max(strength.blur, 0.21)))
+        view = cv2.GaussianBlur(view, (0, 0), rng.uniform(0.2, max(strength.blur, 0.21)))
     if rng.random() < 0.3 and strength.noise:
         noise = rng.standard_normal(view.shape, dtype=np.float32) * rng.uniform(0, strength.noise)
         view = (view + noise).clip(0, 255).astype(np.uint8)
-    return np.ascontiguousarray(view)
+    view = photographed(view, strength.optics, rng)
+    if not whole:
+        view[~disc(crop.size)] = crop.background
+    return view
+
+
+def _turned(view: np.ndarray, angle: float) -> np.ndarray:
+    size = len(view)
+    matrix = cv2.getRotationMatrix2D(((size - 1) / 2, (size - 1) / 2), angle, 1)
+    return cv2.warpAffine(view, matrix, (size, size))  # its corners become background
+
+
+def _drawn_colours(colours: np.ndarray, strength: Augmentation, rng: np.random.Generator) -> np.ndarray:
+    one = colours[rng.integers(len(colours))]
+    if strength.invented and rng.random() < strength.invented:
+        return invented_colours(one, colours[rng.integers(len(colours))], rng)
+    return one
 
 
 def jittered(box: Box, amount: float, rng: np.random.Generator) -> Box:

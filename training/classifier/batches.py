@@ -11,34 +11,25 @@ import numpy as np
 from marrow.crop import crop_cell
 from training.classifier.augmentation import augmented_crop
 from training.classifier.config import ClassifierTraining
-from training.classifier.data import Cells, class_weights
-from training.classifier.fine_tuning import FineTuning, mixed_order
+from training.classifier.data import TrainingMaterial, real_cells
 from training.classifier.outlier_exposure import draw_outlier
+from training.classifier.sampling import shown_cells
 from training.classifier.stain import colour_statistics
+
+STAINS = 200
+"""Images of each laboratory that lend their colours."""
 
 
 class TrainingBatches(keras.utils.PyDataset):
     """The batches of one epoch; the same seed and epoch give the same batches on any machine."""
 
-    def __init__(
-        self, cells: Cells, unknown: Cells | None, config: ClassifierTraining, epoch: int, corrected: int = 0
-    ) -> None:
+    def __init__(self, material: TrainingMaterial, config: ClassifierTraining, epoch: int) -> None:
         super().__init__(workers=2, max_queue_size=8)
-        self.cells, self.unknown, self.config, self.epoch = cells, unknown, config, epoch
-        n_classes = len(cells.codes)
-        if isinstance(config, FineTuning):
-            self.order = mixed_order(len(cells) - corrected, corrected, config, epoch)
-        else:
-            self.order = np.random.default_rng((config.seed, epoch)).permutation(len(cells))
+        self.cells, self.unknown, self.config, self.epoch = material.cells, material.unknown, config, epoch
+        self.order, self.weights = shown_cells(material, config, epoch)
         seen: defaultdict[int, count[int]] = defaultdict(count)
         self.showings = [next(seen[i]) for i in self.order]
-        balanced = config.balancing == "weights"
-        self.weights = (
-            class_weights(cells.labels[self.order], n_classes) if balanced else np.ones(n_classes, np.float32)
-        )
-        # with corrected cells their stain too, as often as they are shown
-        models = self.order if corrected else np.arange(len(cells))
-        self.colours = [colour_statistics(cells.images[i]) for i in models[:: max(1, len(models) // 500)]]
+        self.colours = _lent_colours(material, self.order)
 
     def __len__(self) -> int:
         return max(1, len(self.order) // self.config.batch_size)
@@ -60,14 +51,30 @@ class TrainingBatches(keras.utils.PyDataset):
         if not self.config.augment:
             return crop_cell(self.cells.images[i], self.cells.boxes[i], self.config.crop)
         rng = np.random.default_rng((self.config.seed, self.epoch, int(i), showing))
-        colours = self._colours(rng)
         image, box = self.cells.images[i], self.cells.boxes[i]
-        return augmented_crop(image, box, colours, self.config.crop, self.config.augmentation, rng)
+        return augmented_crop(image, box, self.colours, self.config.crop, self.config.augmentation, rng)
 
     def _outlier(self, index: int, n: int) -> np.ndarray:
         rng = np.random.default_rng((self.config.seed, self.epoch, index, n))
         strength = self.config.augmentation
-        return draw_outlier(self.cells, self.unknown, self._colours(rng), self.config.crop, strength, rng)
+        return draw_outlier(self.cells, self.unknown, self.colours, self.config.crop, strength, rng)
 
-    def _colours(self, rng: np.random.Generator) -> np.ndarray:
-        return self.colours[rng.integers(len(self.colours))]
+
+def _lent_colours(material: TrainingMaterial, order: np.ndarray) -> np.ndarray:
+    """Return the colours that images of an epoch lend to others, ``(n, 2, 3)``: as many of each laboratory."""
+    cells = material.cells
+    if material.corrected:  # these too, as often as they are shown
+        chosen = order[:: max(1, len(order) // 500)]
+        return np.stack([colour_statistics(cells.images[i]) for i in chosen])
+    real = real_cells(cells)
+    of_laboratory: defaultdict[str, list[int]] = defaultdict(list)
+    for i, laboratory in enumerate(real.laboratories):
+        of_laboratory[laboratory].append(i)
+    pools = [[colour_statistics(real.images[i]) for i in _spread(own)] for own in of_laboratory.values()]
+    if material.stains:
+        pools.append(list(material.stains))
+    return np.concatenate([np.resize(pool, (max(map(len, pools)), 2, 3)) for pool in pools])
+
+
+def _spread(indices: list[int]) -> list[int]:
+    return indices[:: max(1, len(indices) // STAINS)][:STAINS]

@@ -34,8 +34,9 @@ class ClassifierTraining:
         dropout: before the last layer.
         batch_norm: batch normalisation of the pooled features, and after each convolution of ``simple_cnn``.
         label_smoothing: share of each target spread over all classes.
-        balancing: ``weights`` lets every class weigh the same, ``downsample`` keeps as many cells of each class as the
-            rarest has, ``none`` takes the cells as they are.
+        balancing: ``weights`` lets every class weigh the same, ``laboratories`` draws classes equally often, and in
+            each of them its laboratories, ``downsample`` keeps as many cells of each class as the rarest has,
+            ``none`` takes the cells as they are.
         imbalance: the training cells are thinned out until the largest class has this many times the cells of the
             smallest; 1 leaves them. For studies of ``balancing``.
         size: side of the crop in pixels.
@@ -65,7 +66,7 @@ class ClassifierTraining:
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
     batch_norm: bool = False
     label_smoothing: float = 0.05
-    balancing: Literal["weights", "downsample", "none"] = "weights"
+    balancing: Literal["weights", "laboratories", "downsample", "none"] = "weights"
     imbalance: Annotated[float, Field(ge=1)] = 1.0
     size: int = 129
     context: float = 0.15

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import compress
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -17,7 +18,8 @@ from marrow.cell import Box
 from marrow.classifier import SOURCES_OF_0_1, TrainedOn
 from marrow.crop import CropConfig, crop_cell, find_centre_cell
 from marrow.errors import MarrowError
-from marrow.images import to_rgb
+from marrow.images import read_image, to_rgb
+from training.classifier.stain import colour_statistics
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,23 @@ class Cells:
         return counts
 
 
+@dataclass(frozen=True)
+class TrainingMaterial:
+    """What a classifier learns from.
+
+    Attributes:
+        cells: the training cells, the corrected ones last.
+        unknown: cells of no class, some of the outliers; ``None`` without any.
+        corrected: how many of the last cells people corrected.
+        stains: colours of pictures that are not trained on, from :func:`training.classifier.stain.colour_statistics`.
+    """
+
+    cells: Cells
+    unknown: Cells | None = None
+    corrected: int = 0
+    stains: tuple[np.ndarray, ...] = ()
+
+
 def load_cells(data: str, split: str, per_class: int | None = None, seed: int = 0) -> Cells:
     """Load a split of a data set that ``bone_marrow_12.py`` built.
 
@@ -109,6 +128,18 @@ def load_cells(data: str, split: str, per_class: int | None = None, seed: int = 
     labels = np.array(loaded["label"], int)
     boxes = find_boxes(images)
     return Cells(images, boxes, labels, tuple(loaded["source"]), names, groups, origins, laboratories)
+
+
+def load_stains(folder: str) -> tuple[np.ndarray, ...]:
+    """Measure the colours of the pictures in a folder, in the order of their names.
+
+    Raises:
+        MarrowError: it holds none, or something else than pictures.
+    """
+    files = sorted(file for file in Path(folder).glob("*") if file.is_file())
+    if not files:
+        raise MarrowError(f"There are no pictures in {folder}: name a folder of images with --stains.")
+    return tuple(colour_statistics(read_image(file)) for file in files)
 
 
 def find_boxes(images: list[np.ndarray]) -> list[Box]:

@@ -33,7 +33,7 @@ def draw_outlier(
     Args:
         cells: training cells; a view beside one of them, or of half of one and half of another, is an outlier.
         unknown: cells of no class, ``None`` without any.
-        colours: statistics of another image, as for :func:`training.classifier.augmentation.augmented_crop`.
+        colours: statistics of other images, as for :func:`training.classifier.augmentation.augmented_crop`.
         crop: the crop.
         strength: how much to change.
         rng: source of randomness.

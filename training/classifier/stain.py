@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 
 
-def restain(image: np.ndarray, stain: float, light: float, rng: np.random.Generator) -> np.ndarray:
+def restain(
+    image: np.ndarray, stain: float, light: float, rng: np.random.Generator, crosstalk: float = 0.0
+) -> np.ndarray:
     """Vary stain and light of an image at random.
 
     Args:
@@ -14,12 +16,19 @@ def restain(image: np.ndarray, stain: float, light: float, rng: np.random.Genera
         stain: standard deviation of the log gain of each channel's optical density.
         light: standard deviation of the log gain of the intensity.
         rng: source of randomness.
+        crosstalk: standard deviation of what a channel's optical density takes over from each of the others, as dyes
+            of other spectra do.
     """
     levels = np.arange(256, dtype=np.float32)
-    density = -np.log((levels[:, None] + 1) / 256) * np.exp(rng.normal(0, stain, 3))
-    gain = np.exp(rng.normal(0, light) + rng.normal(0, light / 2, 3))
-    table = (256 * np.exp(-density) * gain - 1).clip(0, 255).astype(np.uint8)
-    return cv2.LUT(image, table[None])
+    density = -np.log((levels + 1) / 256)
+    gains = np.exp(rng.normal(0, stain, 3))
+    brightness = np.exp(rng.normal(0, light) + rng.normal(0, light / 2, 3))
+    if not crosstalk:
+        table = (256 * np.exp(-density[:, None] * gains) * brightness - 1).clip(0, 255).astype(np.uint8)
+        return cv2.LUT(image, table[None])
+    dyes = np.diag(gains) + rng.normal(0, crosstalk, (3, 3))
+    mixed = density[image] @ dyes.T.astype(np.float32)
+    return (256 * np.exp(-mixed) * brightness.astype(np.float32) - 1).clip(0, 255).astype(np.uint8)
 
 
 def colour_statistics(image: np.ndarray) -> np.ndarray:
@@ -28,10 +37,32 @@ def colour_statistics(image: np.ndarray) -> np.ndarray:
     return np.stack([lab.mean(axis=0), lab.std(axis=0)])
 
 
-def transfer_colours(image: np.ndarray, colours: np.ndarray) -> np.ndarray:
-    """Give an image the Lab mean and spread of another (Reinhard et al. 2001, doi:10.1109/38.946629)."""
-    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
-    mean, spread = colour_statistics(image)
-    gain = (colours[1] / (spread + 1e-3)).clip(0.6, 1.6)
-    table = (np.arange(256, dtype=np.float32)[:, None] - mean) * gain + colours[0]
-    return cv2.cvtColor(cv2.LUT(lab, table.clip(0, 255).astype(np.uint8)[None]), cv2.COLOR_LAB2RGB)
+def transfer_colours(image: np.ndarray, own: np.ndarray, colours: np.ndarray) -> np.ndarray:
+    """Give an image, or a part of it, the colours of another (Reinhard et al. 2001, doi:10.1109/38.946629).
+
+    Args:
+        image: ``(height, width, 3)`` uint8 RGB.
+        own: ``(2, 3)`` Lab mean and standard deviation of the whole image.
+        colours: those of the other.
+    """
+    gain = (colours[1] / (own[1] + 1e-3)).clip(0.5, 2)
+    table = (np.arange(256, dtype=np.float32)[:, None] - own[0]) * gain + colours[0]
+    lab = cv2.LUT(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), table.clip(0, 255).astype(np.uint8)[None])
+    return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
+
+
+def invented_colours(one: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Invent the colours of a laboratory that there might be, on the line through two that there are, and beside it.
+
+    Args:
+        one: ``(2, 3)`` Lab mean and standard deviation of an image.
+        other: those of another.
+        rng: source of randomness.
+
+    Returns:
+        ``(2, 3)``: up to 30 % of their distance beyond either, then shifted by about 12 levels of lightness and 6 of
+        the others, with spreads about a fifth wider or narrower.
+    """
+    share = rng.uniform(-0.3, 1.3)
+    mean, spread = one * share + other * (1 - share)
+    return np.stack([mean + rng.normal(0, (12, 6, 6)), np.abs(spread) * np.exp(rng.normal(0, 0.2, 3))])

@@ -20,7 +20,7 @@ from marrow.files import atomic_path
 from training.classifier.architectures import build_model
 from training.classifier.batches import TrainingBatches
 from training.classifier.config import EXPORTED, ClassifierTraining
-from training.classifier.data import Cells
+from training.classifier.data import Cells, TrainingMaterial
 from training.classifier.objective import ClassAccuracy, make_loss, make_optimizer
 from training.classifier.pretrained import PretrainedClassifier
 from training.common.files import write_json, write_text
@@ -29,23 +29,20 @@ from training.weights.transformers_to_keras import fill_keras
 
 def train(
     config: ClassifierTraining,
-    train_cells: Cells,
+    material: TrainingMaterial,
     validation: Cells,
     run_dir: Path,
-    unknown: Cells | None = None,
     published: PretrainedClassifier | None = None,
-    corrected: int = 0,
 ) -> keras.Model:
     """Train, resuming from the last finished epoch in ``run_dir`` if there is one.
 
     Args:
         config: the experiment.
-        train_cells: cells to learn from, as :func:`training.classifier.config.chosen_cells` leaves them.
+        material: what to learn from, its cells as :func:`training.classifier.config.chosen_cells` leaves them; where
+            people corrected some of them, ``config`` is a :class:`training.classifier.fine_tuning.FineTuning`.
         validation: cells to watch; nothing is chosen by them here.
         run_dir: folder for the checkpoint of the last epoch and ``history.jsonl``.
-        unknown: cells of no class, some of the outliers.
         published: classifier whose weights the training starts from.
-        corrected: how many of the last training cells people corrected; ``config`` is a :class:`FineTuning` then.
 
     Returns:
         The model after the last epoch.
@@ -55,9 +52,9 @@ def train(
     """
     keras.utils.set_random_seed(config.seed)
     checkpoint = _last_checkpoint(run_dir)
-    steps = len(TrainingBatches(train_cells, unknown, config, 0, corrected))
+    steps = len(TrainingBatches(material, config, 0))
     if checkpoint is None:
-        model, done = build_model(config, len(train_cells.codes)), 0
+        model, done = build_model(config, len(material.cells.codes)), 0
         if published:
             start_from(published, model)
         model.compile(
@@ -78,7 +75,7 @@ def train(
     for epoch in range(done, config.epochs):
         start = perf_counter()
         fitted = model.fit(
-            TrainingBatches(train_cells, unknown, config, epoch, corrected),
+            TrainingBatches(material, config, epoch),
             shuffle=False,  # Keras' own order would not survive an interruption
             validation_data=(inputs, targets),
             initial_epoch=epoch,
@@ -133,9 +130,8 @@ def history(run_dir: Path) -> list[dict[str, float]]:
 def save_run(
     model: keras.Model,
     config: ClassifierTraining,
-    cells: Cells,
+    material: TrainingMaterial,
     run_dir: Path,
-    unknown: Cells | None = None,
     published: PretrainedClassifier | None = None,
 ) -> None:
     """Write what the export needs: ``model.keras``, ``weights.npz`` (by layer and variable), ``run.json``."""
@@ -150,9 +146,9 @@ def save_run(
     run = {
         "config": asdict(config),
         "crop": asdict(config.crop),
-        "codes": cells.codes,
-        "trained_on": cells.counts(),
-        "outlier_exposure": unknown.counts() if unknown else {},
+        "codes": material.cells.codes,
+        "trained_on": material.cells.counts(),
+        "outlier_exposure": material.unknown.counts() if material.unknown else {},
         "parameters": model.count_params(),
     }
     write_json(run_dir / "run.json", run | (published.history(run["trained_on"]) if published else {}))

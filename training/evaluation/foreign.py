@@ -8,12 +8,13 @@ counted.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from marrow.cell import Box, Detection
 from marrow.classifier import Classifier
 from marrow.crop import find_centre_cell
 from marrow.geometry import polygon_area
@@ -61,6 +62,50 @@ LABORATORIES: dict[str, tuple[bool, Callable[[Path], Iterator[NamedImage]]]] = {
 """By laboratory: whether its pictures are fields, and what lists them in the folder of benchmarks."""
 
 
+@dataclass(frozen=True)
+class ForeignCells:
+    """The named cells of a laboratory.
+
+    Attributes:
+        laboratory: its name.
+        images: uint8 RGB pictures, one for each cell.
+        boxes: box of the cell in each, in pixels; ``None`` where it is not found.
+        truths: the codes that are right for each.
+    """
+
+    laboratory: str
+    images: list[np.ndarray]
+    boxes: list[Box | None]
+    truths: list[tuple[str, ...]]
+
+
+def load_foreign(
+    benchmarks: Path, segmenter: Segmenter, labels: Sequence[str], left_out: Sequence[str] = ()
+) -> Iterator[ForeignCells]:
+    """Load the laboratories whose pictures lie in a folder, one after the other.
+
+    Args:
+        benchmarks: folder with ``cells_lmu``, ``cells_jtsc``, ``fields_bccd``, ``fields_lisc`` and ``wbc_masks``;
+            what is not there is left out.
+        segmenter: finds the cells in fields, of which the largest counts.
+        labels: classes to name; cells of no other are loaded.
+        left_out: laboratories to leave out.
+    """
+    for laboratory, (are_fields, find) in LABORATORIES.items():
+        try:
+            named = [] if laboratory in left_out else [one for one in find(benchmarks) if set(labels) & set(one.codes)]
+        except FileNotFoundError:
+            continue
+        if named:
+            images = [read_image(one.file) for one in named]
+            boxes = [_largest(segmenter(image)) if are_fields else find_centre_cell(image) for image in images]
+            yield ForeignCells(laboratory, images, boxes, [one.codes for one in named])
+
+
+def _largest(found: Sequence[Detection]) -> Box | None:
+    return max(found, key=lambda cell: polygon_area(cell.polygon)).box if found else None
+
+
 def measure_foreign(
     classifier: Classifier, segmenter: Segmenter, benchmarks: Path, trained: tuple[str, ...] = ()
 ) -> list[ForeignMetrics]:
@@ -68,64 +113,43 @@ def measure_foreign(
 
     Args:
         classifier: with its bound of uncertainty, and with a temperature that was chosen elsewhere.
-        segmenter: finds the cells in fields.
-        benchmarks: folder with ``cells_lmu``, ``cells_jtsc``, ``fields_bccd``, ``fields_lisc`` and ``wbc_masks``;
-            what is not there is left out, and so are cells of a class that the classifier does not have.
+        segmenter: as for :func:`load_foreign`, as are the benchmarks.
+        benchmarks: folder of the laboratories.
         trained: laboratories that the classifier was trained on, which say nothing here.
     """
-    rows, known = [], set(classifier.labels)
-    for laboratory, (are_fields, find) in LABORATORIES.items():
-        try:
-            images = [] if laboratory in trained else [one for one in find(benchmarks) if known & set(one.codes)]
-        except FileNotFoundError:
-            continue
-        if images:
-            given = np.stack([name(one.file, classifier, segmenter if are_fields else None) for one in images])
-            truths = [one.codes for one in images]
-            rows.append(foreign_metrics(laboratory, given, truths, classifier))
+    rows = []
+    for cells in load_foreign(benchmarks, segmenter, classifier.labels, trained):
+        given = np.zeros((len(cells.images), len(classifier.labels)), np.float32)
+        for row, image, box in zip(given, cells.images, cells.boxes, strict=True):
+            if box is not None:
+                row[:] = classifier(image, [box])[0]
+        rows.append(foreign_metrics(cells, given, classifier.labels, classifier.config.uncertain_below))
     return rows
 
 
-def name(file: Path, classifier: Classifier, segmenter: Segmenter | None) -> np.ndarray:
-    """Return the probabilities, ``(classes,)``, of a cell, all 0 where none is found.
-
-    Args:
-        file: the picture.
-        classifier: names the cell.
-        segmenter: finds the cells, of which the largest counts; ``None`` for a picture of a single cell.
-    """
-    image = read_image(file)
-    if segmenter is None:
-        return classifier(image, [find_centre_cell(image)])[0]
-    found = segmenter(image)
-    if not found:
-        return np.zeros(len(classifier.labels), np.float32)
-    return classifier(image, [max(found, key=lambda cell: polygon_area(cell.polygon)).box])[0]
-
-
 def foreign_metrics(
-    laboratory: str, given: np.ndarray, truths: list[tuple[str, ...]], classifier: Classifier
+    cells: ForeignCells, given: np.ndarray, labels: Sequence[str], uncertain_below: float
 ) -> ForeignMetrics:
     """Return the row of a laboratory.
 
     Args:
-        laboratory: its name.
+        cells: its cells.
         given: ``(n, classes)`` probabilities, rows of 0 where no cell was found.
-        truths: the codes that are right for each.
-        classifier: its labels and its bound of uncertainty.
+        labels: class codes in the order of the columns.
+        uncertain_below: best probability from which a cell is counted.
     """
-    best, guesses = given.max(axis=1), [classifier.labels[index] for index in given.argmax(axis=1)]
+    best, guesses = given.max(axis=1), [labels[index] for index in given.argmax(axis=1)]
     found = best > 0
-    right = found & np.array([guess in codes for guess, codes in zip(guesses, truths, strict=True)])
-    lineages = [{LINEAGE_OF.get(code, code) for code in codes} for codes in truths]
+    right = found & np.array([guess in codes for guess, codes in zip(guesses, cells.truths, strict=True)])
+    lineages = [{LINEAGE_OF.get(code, code) for code in codes} for codes in cells.truths]
     kin = found & [LINEAGE_OF.get(guess, guess) in known for guess, known in zip(guesses, lineages, strict=True)]
-    counted = found & (best >= classifier.config.uncertain_below)
-    classes = np.array(["/".join(codes) for codes in truths])
+    counted = found & (best >= uncertain_below)
+    classes = np.array(["/".join(codes) for codes in cells.truths])
     per_class = {code: (right[classes == code], int((classes == code).sum())) for code in sorted(set(classes))}
     resampled = np.random.default_rng(0).integers(0, len(right), (RESAMPLES, len(right)))
     balanced = [_balanced(right[draw], classes[draw]) for draw in resampled]
     return ForeignMetrics(
-        laboratory=laboratory,
+        laboratory=cells.laboratory,
         n=len(right),
         found=int(found.sum()),
         accuracy=float(right.mean()),

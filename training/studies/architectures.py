@@ -21,7 +21,7 @@ import numpy as np
 
 from marrow.errors import MarrowError
 from training.classifier.config import EXPORTED, ClassifierTraining, chosen_cells
-from training.classifier.data import Cells, load_cells, real_cells
+from training.classifier.data import Cells, TrainingMaterial, load_cells, real_cells
 from training.common.config import load_config
 from training.common.environment import machine
 from training.common.files import lock_run, output_folder, read_json, write_json, write_report
@@ -60,14 +60,14 @@ def compare(
         cells = load_cells(data, "train", per_class=subset), real_cells(load_cells(data, "validation"))
     for name in waiting:
         print(f"{name} ({len(experiments) - len(waiting) + waiting.index(name) + 1} of {len(experiments)})", flush=True)
-        result = _in_own_process(run_experiment, experiments[name], *cells, out / name)
+        result = in_own_process(run_experiment, experiments[name], *cells, out / name)
         # a process that has just trained runs a network up to ten times too slowly
-        result["ms_per_cell"] = _in_own_process(latency, out / name / "model.keras", experiments[name].size)
+        result["ms_per_cell"] = in_own_process(latency, out / name / "model.keras", experiments[name].size)
         write_json(out / name / "result.json", result)
     return [{"name": name} | read_json(out / name / "result.json") for name in experiments]
 
 
-def _in_own_process(work: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
+def in_own_process(work: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
     """Run something in a fresh process, so that nothing slows down or sways the next."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         try:
@@ -94,8 +94,8 @@ def run_experiment(config: ClassifierTraining, train_cells: Cells, validation: C
     from training.classifier.training import history, network_input, save_run, train
 
     chosen = chosen_cells(train_cells, config)
-    model = train(config, chosen, validation, run_dir)
-    save_run(model, config, chosen, run_dir)
+    model = train(config, TrainingMaterial(chosen), validation, run_dir)
+    save_run(model, config, TrainingMaterial(chosen), run_dir)
     guesses = model.predict(network_input(validation, config), batch_size=32, verbose=0).argmax(axis=1)
     bounds = intervals(guesses, validation.labels, validation.groups, validation.codes)
     present = np.unique(validation.labels)

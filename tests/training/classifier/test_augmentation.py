@@ -7,6 +7,7 @@ import pytest
 from dataset_scripts.drawing.pictures import draw_single
 from marrow.crop import CropConfig, crop_cell, find_centre_cell
 from training.classifier.augmentation import Augmentation, augmented_crop, jittered
+from training.classifier.optics import Optics
 
 STILL = Augmentation(raw=0, jitter=0, stain=0, transfer=0, light=0, blur=0, noise=0)
 CROP = CropConfig(size=65)
@@ -18,7 +19,7 @@ def cell() -> np.ndarray:
 
 
 def view(image: np.ndarray, strength: Augmentation, seed: int = 0) -> np.ndarray:
-    colours = np.array([[160, 140, 120], [30, 8, 6]], np.float32)
+    colours = np.array([[[160, 140, 120], [30, 8, 6]], [[180, 135, 125], [25, 9, 7]]], np.float32)
     return augmented_crop(image, find_centre_cell(image), colours, CROP, strength, np.random.default_rng(seed))
 
 
@@ -40,7 +41,9 @@ def test_without_strength_a_view_is_the_crop_turned(seed, cell):
 
 
 def test_colour_changes_leave_the_background_alone(cell):
-    strong = Augmentation(raw=0, jitter=0.2, stain=0.4, transfer=1, light=0.3, blur=0, noise=0)
+    faults = Optics(enlarged=1, defocus=0.5, sharpened=0.5, noise=1, compressed=1, aberration=1, shading=1, gamma=1)
+    wild = {"crosstalk": 0.1, "invented": 1.0, "optics": faults}
+    strong = Augmentation(raw=0, jitter=0.2, stain=0.4, transfer=1, light=0.3, blur=2, noise=9, **wild)
     for seed in range(10):
         changed = view(cell, strong, seed)
         assert (changed[[0, 0, -1, -1], [0, -1, 0, -1]] == CROP.background).all()

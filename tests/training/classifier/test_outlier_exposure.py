@@ -27,7 +27,7 @@ def cells() -> Cells:
 
 
 def outlier(cells: Cells, unknown: Cells | None, seed: int) -> np.ndarray:
-    colours = colour_statistics(cells.images[0])
+    colours = colour_statistics(cells.images[0])[None]
     return draw_outlier(cells, unknown, colours, CROP, STILL, np.random.default_rng(seed))
 
 

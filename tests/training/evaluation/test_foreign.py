@@ -15,6 +15,7 @@ from marrow.segmenter import Segmenter
 from training.common.files import read_json
 from training.evaluation.foreign import (
     LABORATORIES,
+    ForeignCells,
     calibration_error,
     foreign_metrics,
     measure_foreign,
@@ -38,7 +39,7 @@ def test_the_figures_of_a_laboratory(classifier):
 
     given = np.stack([row("NGB", sure), row("MMZ", sure), row("LYT", unsure), 0 * row("LYT", 1)])
     truths = [("NGS", "NGB"), ("NGS", "NGB"), ("LYT",), ("LYT",)]
-    found = foreign_metrics("here", given, truths, classifier)
+    found = foreign_metrics(ForeignCells("here", [], [], truths), given, codes, bound)
     assert (found.n, found.found, found.accuracy, found.balanced_accuracy) == (4, 3, 0.5, 0.5)
     assert (
         found.lineage_accuracy == 0.75
@@ -50,7 +51,7 @@ def test_the_figures_of_a_laboratory(classifier):
     }
     low, high = found.accuracy_interval
     assert low < 0.5 < high
-    nothing = foreign_metrics("here", given[2:], truths[2:], classifier)
+    nothing = foreign_metrics(ForeignCells("here", [], [], truths[2:]), given[2:], codes, bound)
     assert nothing.counted == 0 and nothing.precision is None
 
 
