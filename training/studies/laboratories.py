@@ -115,22 +115,27 @@ def run_variant(
         laboratory: float((right == validation.labels)[np.array(validation.laboratories) == laboratory].mean())
         for laboratory in sorted(set(validation.laboratories))
     }
-    rows, given = [], {}
-    for cells in foreign:
-        found = [i for i, box in enumerate(cells.boxes) if box is not None]
-        crops = np.stack([crop_cell(cells.images[i], cells.boxes[i] or (0, 0, 0, 0), config.crop) for i in found])
-        logits = model.predict(crops / np.float32(127.5) - np.float32(1), batch_size=32, verbose=0)
-        given[cells.laboratory] = np.zeros((len(cells.images), logits.shape[1]), np.float32)
-        given[cells.laboratory][found] = probabilities(logits[None], 1, 0.0 if config.outlier_exposure else None)
-        rows.append(asdict(foreign_metrics(cells, given[cells.laboratory], material.cells.codes, 0)))
+    given = {cells.laboratory: _probabilities(model, cells, config) for cells in foreign}
+    rows = [foreign_metrics(cells, given[cells.laboratory], material.cells.codes, 0) for cells in foreign]
     np.savez_compressed(run_dir / "probabilities.npz", allow_pickle=False, **given)
     return {
         "config": asdict(config) | {"init": Path(config.init).name},
         "trained_on": material.cells.counts(),
         "home": home,
-        "foreign": rows,
+        "foreign": [asdict(row) for row in rows],
         "training_seconds": round(sum(epoch["seconds"] for epoch in history(run_dir)), 1),
     }
+
+
+def _probabilities(model: Any, cells: ForeignCells, config: ClassifierTraining) -> np.ndarray:
+    """Return the probabilities of a Keras model, ``(n, classes)``, rows of 0 where no cell was found."""
+    given = np.zeros((len(cells.images), model.output_shape[1]), np.float32)
+    crops = {i: crop_cell(cells.images[i], box, config.crop) for i, box in enumerate(cells.boxes) if box is not None}
+    if crops:
+        pixels = np.stack(list(crops.values())) / np.float32(127.5) - np.float32(1)
+        logits = model.predict(pixels, batch_size=32, verbose=0)
+        given[list(crops)] = probabilities(logits[None], 1, 0.0 if config.outlier_exposure else None)
+    return given
 
 
 def write_study(rows: Sequence[Row], command: str, out: Path) -> str:
