@@ -79,8 +79,15 @@ def _images(folder: Path) -> list[tuple[str, Path, Path]]:
     files = sorted(file for file in root.rglob("*") if file.suffix.lower() in IMAGES)
     if not files:
         raise MarrowError(f"There are no fields in {folder}: {EXPECTED}.")
-    inner = [file.relative_to(root).with_suffix("") for file in files]
-    return [("_".join(path.parts), file, folder / "labels" / path) for path, file in zip(inner, files, strict=True)]
+    inner = [file.relative_to(root) for file in files]
+    places = [folder / "labels" / path.with_suffix("") for path in inner]
+    return list(zip(map(field_name, inner), files, places, strict=True))
+
+
+def field_name(path: str | Path) -> str:
+    """Return the name of the field of an image: its path in the folder of images, without the ending."""
+    inner = Path(path)
+    return "_".join(part for part in inner.with_suffix("").parts if part not in (inner.anchor, ".."))
 
 
 def _yolo_fields(folder: Path, category: str | None) -> Iterator[tuple[str, Field]]:
@@ -161,8 +168,7 @@ def _coco_file(file: Path, folder: Path, data: dict[str, Any], category: str | N
         labels = np.zeros(image.shape[:2], np.int32)
         for region in regions[number]:
             labels[_coco_mask(region, image, file) & (labels == 0)] = labels.max() + 1
-        path = Path(inner).with_suffix("")
-        yield "_".join(part for part in path.parts if part not in (path.anchor, "..")), Field(image, labels)
+        yield field_name(inner), Field(image, labels)
 
 
 def _coco_mask(region: dict[str, Any], image: np.ndarray, file: Path) -> np.ndarray:

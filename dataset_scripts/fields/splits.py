@@ -1,6 +1,6 @@
 """The splits of the fields, and which one a real field belongs to."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 SPLITS = ("train", "validation", "test")
@@ -8,7 +8,7 @@ SPLITS = ("train", "validation", "test")
 Value = TypeVar("Value")
 
 
-def split_boxed(fields: Sequence[tuple[str, Value]]) -> Iterator[tuple[str, str, Value]]:
+def split_boxed(fields: Iterable[tuple[str, Value]]) -> Iterator[tuple[str, str, Value]]:
     """Split real fields by name order: of every ten, seven to train, one to validation, two to test.
 
     Yields:

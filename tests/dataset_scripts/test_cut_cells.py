@@ -13,7 +13,7 @@ from dataset_scripts.drawing.pictures import draw_field
 from marrow.centre_cell import centre_cell_mask
 from marrow.geometry import mask_box
 from marrow.images import read_image
-from tests.commands import python, succeed
+from tests.commands import assert_refused, python, succeed
 
 
 @pytest.fixture(scope="module")
@@ -180,3 +180,54 @@ def test_what_is_too_small_stays_out(tmp_path):
     done = succeed("dataset_scripts/cut_cells.py", *command)
     assert "1 cells of LYT" in done.stdout
     assert f"1 cut by the border, 1 smaller than {SMALLEST} pixels" in done.stdout
+
+
+def test_a_table_names_the_one_cell_of_each_field(fields, drawn, tmp_path):
+    for number, code in enumerate(("NGS|NGB", "LYT")):
+        labels = np.where(drawn[number].labels == (kept := whole_number(drawn[number])), kept, 0)
+        Image.fromarray(labels.astype(np.uint16)).save(fields / "labels" / f"f{number}.png")
+        with (fields / "names.csv").open("a") as table:
+            table.write(f"f{number}.png,{code}\n" if number else f"file,codes\nf{number}.png,{code}\n")
+    for name in ("several", "unnamed"):
+        Image.fromarray(drawn[0].image).save(fields / "images" / f"{name}.png")
+        Image.fromarray(drawn[0].labels.astype(np.uint16)).save(fields / "labels" / f"{name}.png")
+    with (fields / "names.csv").open("a") as table:
+        table.write("several.jpg,EOS\n")
+    command = ("dataset_scripts/cut_cells.py", "--fields", fields, "--names", fields / "names.csv")
+    done = succeed(*command, "--out", tmp_path / "cells")
+    cut = sorted(path.relative_to(tmp_path / "cells").as_posix() for path in (tmp_path / "cells").rglob("*.png"))
+    assert cut == ["f0/crops/NGS/0001.png", "f1/crops/LYT/0001.png"]
+    assert "1 in fields of several cells, 1 in fields without a name" in done.stdout
+    assert_refused(python(*command, "--out", tmp_path / "b", "--class", "PLM"), "cut_cells: ", "not allowed")
+    (fields / "names.csv").write_text("file,codes\nf0.png,XYZ\n")
+    assert_refused(python(*command, "--out", tmp_path / "c"), "cut_cells: ", "XYZ")
+    (fields / "names.csv").write_text("name,label\nf0.png,XYZ\n")
+    assert_refused(python(*command, "--out", tmp_path / "c"), "cut_cells: ", "file and codes")
+
+
+def test_a_part_leaves_the_fields_of_the_others_out(drawn, tmp_path):
+    for kind in ("images", "labels"):
+        (tmp_path / "fields" / kind).mkdir(parents=True)
+    for number in range(10):
+        Image.fromarray(drawn[0].image).save(tmp_path / "fields" / "images" / f"f{number}.png")
+        Image.fromarray(drawn[0].labels.astype(np.uint16)).save(tmp_path / "fields" / "labels" / f"f{number}.png")
+    for part, numbers in (("train", range(7)), ("validation", [7]), ("test", [8, 9])):
+        out = tmp_path / part
+        succeed(
+            "dataset_scripts/cut_cells.py",
+            "--fields",
+            tmp_path / "fields",
+            "--class",
+            "EOS",
+            "--part",
+            part,
+            "--out",
+            out,
+        )
+        assert sorted(path.name for path in out.iterdir() if path.is_dir()) == [f"f{number}" for number in numbers]
+
+
+def whole_number(field) -> int:
+    """The number of the first cell that the border does not cut."""
+    whole = whole_cells(field)[0]
+    return int(field.labels[whole][0])
