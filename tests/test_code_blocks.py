@@ -51,6 +51,7 @@ ELSEWHERE = {
     r"python -m training\.compare_segmenters ": "tests/training/segmenter/test_training.py",
     r"python -m training\.transfer_study ": "tests/training/studies/test_transfer.py",
     r"python -m training\.quantization segmenter ": "tests/training/studies/test_segmenter_quantization.py",
+    r"python -m training\.laboratory_study ": "tests/training/studies/test_laboratories.py",
     r"python -m training\.correction_study ": "tests/training/studies/test_corrections.py",
 }
 # Commands that would change the machine of whoever runs the tests.
