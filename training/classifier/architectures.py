@@ -10,6 +10,7 @@ import keras
 
 from marrow.errors import MarrowError
 from training.classifier.config import ClassifierTraining
+from training.classifier.torch_speed import channels_first
 
 # mean of the ImageNet images in the order blue, green, red, which the weights of VGG and ResNet expect subtracted
 CAFFE_MEAN = (103.939, 116.779, 123.68)
@@ -34,7 +35,7 @@ def build_model(config: ClassifierTraining, n_classes: int) -> keras.Model:
     """
     inputs = keras.Input((config.size, config.size, 3), name="pixels")
     base = _with_weights(BASES[config.arch], inputs, config)
-    features = keras.layers.GlobalAveragePooling2D(name="pool")(base.output)
+    features = keras.layers.GlobalAveragePooling2D(name="pool", data_format=_data_format(base))(base.output)
     if config.batch_norm:
         features = keras.layers.BatchNormalization(epsilon=1e-3, name="head_norm")(features)
     features = keras.layers.Dropout(config.dropout, name="dropout", seed=config.seed)(features)
@@ -102,12 +103,24 @@ def _simple_cnn(inputs: Tensor, config: ClassifierTraining) -> keras.Model:
     return keras.Model(inputs, x, name="simple_cnn")
 
 
+def _mobilenet_v2(inputs: Tensor, config: ClassifierTraining) -> keras.Model:
+    def build(pixels: Tensor) -> keras.Model:
+        return _application(keras.applications.MobileNetV2, pixels, config)
+
+    return channels_first(build, inputs) if keras.config.backend() == "torch" else build(inputs)
+
+
+def _data_format(base: keras.Model) -> str:
+    """Return how the channels of a network's feature maps are counted."""
+    return next(layer.data_format for layer in reversed(base.layers) if isinstance(layer, keras.layers.Conv2D))
+
+
 BASES: dict[str, Base] = {
     "simple_cnn": _simple_cnn,
     "vgg16": partial(_application, keras.applications.VGG16, scale=_caffe),
     "resnet50": partial(_application, keras.applications.ResNet50, scale=_caffe),
     "mobilenet": partial(_application, keras.applications.MobileNet),
-    "mobilenet_v2": partial(_application, keras.applications.MobileNetV2),
+    "mobilenet_v2": _mobilenet_v2,
     # without its own preprocessing it expects -1…1
     "mobilenet_v3_small": partial(_application, keras.applications.MobileNetV3Small, include_preprocessing=False),
 }
