@@ -180,3 +180,41 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
     )
     lines = succeed("-c", script).stdout.splitlines()
     assert len(lines) == 2 and "simple_cnn" in lines[0] and "no.weights.h5 cannot be loaded into vgg16" in lines[1]
+
+
+# weights go from one backend to the other through a file, as ImageNet's do
+ONE_STEP = """
+import sys
+from pathlib import Path
+import keras
+import numpy as np
+from training.classifier.architectures import build_model
+from training.classifier.config import ClassifierTraining
+weights, out = map(Path, sys.argv[1:])
+keras.utils.set_random_seed(0)
+model = build_model(ClassifierTraining(size=65, dropout=0.0, frozen_blocks=2), 3)
+if weights.exists():
+    model.load_weights(weights)
+else:
+    model.save_weights(weights)
+pixels = np.random.default_rng(0).normal(0, 0.4, (8, 65, 65, 3)).astype(np.float32)
+model.compile(keras.optimizers.SGD(0.01), keras.losses.CategoricalCrossentropy(from_logits=True))
+before = model.predict(pixels, verbose=0)
+moving = {v.path: np.array(v) for v in model.non_trainable_variables}
+loss = model.train_on_batch(pixels, np.eye(3, dtype=np.float32)[np.arange(8) % 3])
+moved = {v.path for v in model.non_trainable_variables if not np.array_equal(np.array(v), moving[v.path])}
+frozen = [layer.name for layer in model.layers if not layer.trainable]
+print(keras.config.backend(), len(moved), not any(path.split("/")[0] in frozen for path in moved))
+np.savez(out, before=before, loss=loss, after=model.predict(pixels, verbose=0))
+"""
+
+
+def test_torch_counts_channels_first_and_computes_the_same(tmp_path):
+    weights, files = tmp_path / "w.weights.h5", {name: tmp_path / f"{name}.npz" for name in ("tensorflow", "torch")}
+    said = [succeed("-c", ONE_STEP, weights, file, KERAS_BACKEND=name).stdout.split() for name, file in files.items()]
+    assert [words[0] for words in said] == list(files)
+    assert said[0][1:] == said[1][1:] and int(said[0][1]) > 60 and said[0][2] == "True", "frozen layers keep statistics"
+    theirs, ours = (np.load(file) for file in files.values())
+    for figure in ("before", "loss", "after"):
+        assert ours[figure] == pytest.approx(theirs[figure], abs=2e-3), figure
+    assert np.abs(ours["after"] - ours["before"]).max() > 0.01, "the step was one"
