@@ -1,4 +1,4 @@
-"""Plots: one style for all, and the precision–recall curve of the segmenter's card."""
+"""Plots: one style for all, and the curves of the cards."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from marrow.files import atomic_path
-from training.common.metrics_schema import CurvePoint
+from training.common.metrics_schema import COVERAGES, CurvePoint, ForeignMetrics
 
 INK, ACCENT, PALE = "#3b3355", "#8e3b8a", "#cdb4d4"
 
@@ -35,6 +35,32 @@ def draw_curve(curve: Sequence[CurvePoint], chosen: float, path: Path) -> None:
     left.set_title("Validation fields, mask IoU 0.5", fontsize=10)
     right.set_title("The same by confidence", fontsize=10)
     save_figure(figure, path)
+
+
+def draw_risks(laboratories: Sequence[ForeignMetrics], path: Path) -> None:
+    """Draw how many of the most certain cells are named wrong, for each laboratory, into a PNG.
+
+    Args:
+        laboratories: with their ``risks``; the share that is counted is marked.
+        path: file to write.
+    """
+    figure, (axis,) = make_axes(1, (6.4, 4.2))
+    for one, color in zip(laboratories, _colors(len(laboratories)), strict=True):
+        (line,) = axis.plot(COVERAGES, one.risks, color=color, label=f"{one.laboratory} ({one.n})")
+        if one.counted:
+            axis.plot(one.counted, np.interp(one.counted, COVERAGES, one.risks), "o", color=line.get_color())
+    axis.set(xlabel="share of the cells, the most certain first", ylabel="of these named wrong", xlim=(0, 1))
+    axis.set_ylim(bottom=0)
+    axis.grid(alpha=0.2)
+    axis.legend(fontsize=8, frameon=False)
+    axis.set_title("Laboratories not trained on (point: what is counted)", fontsize=10)
+    save_figure(figure, path)
+
+
+def _colors(number: int) -> list[Any]:
+    import matplotlib
+
+    return [matplotlib.colormaps["viridis"](0.9 * i / max(number - 1, 1)) for i in range(number)]
 
 
 def make_axes(number: int, size: tuple[float, float] = (5.2, 4)) -> tuple[Any, Sequence[Any]]:

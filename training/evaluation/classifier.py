@@ -19,6 +19,7 @@ from marrow.segmenter import Segmenter
 from training.classifier.data import Cells, load_cells, real_cells
 from training.common import metrics_schema as schema
 from training.common.model_folder import note_self_test, note_weights, update_config
+from training.common.plots import draw_risks
 from training.evaluation.bootstrap import RESAMPLES, intervals
 from training.evaluation.foreign import measure_foreign
 from training.evaluation.ground_truth import segpc_fields
@@ -77,6 +78,8 @@ def measure(model: Path, data: str, benchmarks: Path | None, unknown: str | None
 def measure_elsewhere(model: Path, benchmarks: Path) -> list[schema.ForeignMetrics]:
     """Measure a classifier in the laboratories of a folder that it was not trained on.
 
+    Draws ``risk_coverage.png`` into the folder of the model.
+
     Args:
         model: Hub folder, calibrated.
         benchmarks: see :func:`measure`.
@@ -84,7 +87,10 @@ def measure_elsewhere(model: Path, benchmarks: Path) -> list[schema.ForeignMetri
     classifier = Classifier.from_pretrained(str(model))
     trained = {name for of in classifier.config.trained_on.values() for names in of.values() for name in names}
     segmenter = Segmenter.from_pretrained(default_reference("segmenter"))
-    return measure_foreign(classifier, segmenter, benchmarks, tuple(trained))
+    rows = measure_foreign(classifier, segmenter, benchmarks, tuple(trained))
+    if rows:
+        draw_risks(rows, model / "risk_coverage.png")
+    return rows
 
 
 def calibrate(model: Path, validation: Cells) -> None:

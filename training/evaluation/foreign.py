@@ -21,7 +21,7 @@ from marrow.geometry import polygon_area
 from marrow.images import read_image
 from marrow.report import LINEAGES, wilson_interval
 from marrow.segmenter import Segmenter
-from training.common.metrics_schema import ClassShare, ForeignMetrics, Interval
+from training.common.metrics_schema import COVERAGES, ClassShare, ForeignMetrics, Interval
 from training.evaluation.bootstrap import LEVELS, RESAMPLES
 
 BINS = 10
@@ -163,6 +163,7 @@ def foreign_metrics(
         calibration_error=calibration_error(best, right),
         risk_coverage_area=risk_coverage_area(best, right),
         per_class={code: ClassShare(n, float(hits.mean())) for code, (hits, n) in per_class.items()},
+        risks=risks(best, right),
     )
 
 
@@ -179,8 +180,18 @@ def risk_coverage_area(best: np.ndarray, right: np.ndarray) -> float:
     It is the mean share of wrong names among the most certain 1, 2, … n cells: 0 is best, and the share of wrong names
     among all is what a probability that says nothing would give.
     """
+    return float(_risks(best, right).mean())
+
+
+def risks(best: np.ndarray, right: np.ndarray) -> list[float]:
+    """Return points of that curve: the share of wrong names among the most certain cells, at each of ``COVERAGES``."""
+    every = _risks(best, right)
+    return [round(float(every[max(round(share * len(every)), 1) - 1]), 4) for share in COVERAGES]
+
+
+def _risks(best: np.ndarray, right: np.ndarray) -> np.ndarray:
     wrong = ~right[np.argsort(-best, kind="stable")]
-    return float((np.cumsum(wrong) / np.arange(1, len(wrong) + 1)).mean())
+    return np.cumsum(wrong) / np.arange(1, len(wrong) + 1)
 
 
 def _balanced(right: np.ndarray, classes: np.ndarray) -> float:

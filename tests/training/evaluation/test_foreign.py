@@ -20,6 +20,7 @@ from training.evaluation.foreign import (
     foreign_metrics,
     measure_foreign,
     risk_coverage_area,
+    risks,
 )
 from training.measure import main
 
@@ -60,6 +61,7 @@ def test_calibration_and_risk_are_worked_out_by_hand():
     assert calibration_error(best, right) == pytest.approx(0.5 * 0.445 + 0.25 * 0.45 + 0.25 * 0.15)
     assert risk_coverage_area(best, right) == pytest.approx((0 + 1 / 2 + 1 / 3 + 2 / 4) / 4)
     assert risk_coverage_area(best, ~right) == pytest.approx((1 + 1 / 2 + 2 / 3 + 2 / 4) / 4)
+    assert risks(best, right) == [0.0] * 7 + [0.5] * 5 + [round(1 / 3, 4)] * 5 + [0.5] * 3  # 20 points of 4 cells
     assert risk_coverage_area(best[::-1], right[::-1]) == risk_coverage_area(best, right)  # ties aside, in any order
 
 
@@ -89,6 +91,7 @@ def test_measuring_elsewhere_changes_nothing_else(trained_classifier, trained_se
     after = read_json(model / "metrics.json")
     (row,) = after.pop("foreign")
     assert (row["laboratory"], row["n"]) == ("LMU", 1) and after == before
+    assert len(row["risks"]) == 20 and (model / "risk_coverage.png").stat().st_size > 5000
     assert main(["foreign", "--model", str(model)]) == main(["classifier", "--model", str(model)]) == 2
     assert "--benchmarks" in (error := capsys.readouterr().err) and "--data" in error
 
