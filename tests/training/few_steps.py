@@ -3,7 +3,8 @@
 python -m tests.training.few_steps SET DIR '[{"arch": "simple_cnn", …}, …]'
 
 Trains each config once without a break and once with one after the first epoch, and prints a JSON line: for each, the
-largest difference between the two, how much training moved the weights, the losses, and the cells of each class.
+largest difference between the two, how much training moved the weights, how far they are from the last checkpoint's,
+the losses, and the cells of each class.
 """
 
 import contextlib
@@ -59,6 +60,7 @@ def main(data: str, folder: str, configs: str) -> None:
                 "backend": keras.config.backend(),
                 "apart": distance(whole, broken),
                 "moved": distance(whole, start),
+                "from_last": distance(whole, keras.models.load_model(places[0] / "epoch-002.keras")),
                 "losses": [line["loss"] for line in training.history(places[0])],
                 "counts": np.bincount(cells.labels).tolist(),
                 "files": sorted(path.name for path in places[0].iterdir()),

@@ -31,6 +31,10 @@ class ClassifierTraining:
         optimizer: ``sgd`` has a Nesterov momentum of 0.9.
         learning_rate: peak of the cosine schedule (one epoch of warm-up).
         weight_decay: of ``adamw`` alone.
+        constant_rate: keep the learning rate at its peak after the warm-up, for averaged weights.
+        average: momentum of the average over all steps' weights that a training ends with, 0 to 1; 0 ends with the last
+            weights. Averages lie in flatter minima, which other laboratories move less (Cha et al. 2021,
+            arXiv:2102.08604).
         dropout: before the last layer.
         batch_norm: batch normalisation of the pooled features, and after each convolution of ``simple_cnn``.
         label_smoothing: share of each target spread over all classes.
@@ -63,6 +67,8 @@ class ClassifierTraining:
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adamw"
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
+    constant_rate: bool = False
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.0
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
     batch_norm: bool = False
     label_smoothing: float = 0.05

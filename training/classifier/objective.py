@@ -52,7 +52,7 @@ def make_loss(config: ClassifierTraining) -> keras.losses.Loss:
 
 
 def make_optimizer(config: ClassifierTraining, steps: int) -> keras.optimizers.Optimizer:
-    """Build the optimizer, with a cosine schedule after one epoch of warm-up.
+    """Build the optimizer, with its schedule after one epoch of warm-up, and the average of the weights.
 
     Args:
         config: the experiment.
@@ -61,15 +61,16 @@ def make_optimizer(config: ClassifierTraining, steps: int) -> keras.optimizers.O
     rate = keras.optimizers.schedules.CosineDecay(
         config.learning_rate / 20,
         steps * max(config.epochs - 1, 1),
-        alpha=0.01,
+        alpha=1.0 if config.constant_rate else 0.01,
         warmup_target=config.learning_rate,
         warmup_steps=steps,
     )
+    average: dict[str, Any] = {"use_ema": True, "ema_momentum": config.average} if config.average else {}
     match config.optimizer:
         case "adamw":
-            return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
+            return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, **average)
         case "sgd":
-            return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
+            return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, **average)
         case "rmsprop":
-            return keras.optimizers.RMSprop(rate)
-    return keras.optimizers.Adam(rate)
+            return keras.optimizers.RMSprop(rate, **average)
+    return keras.optimizers.Adam(rate, **average)

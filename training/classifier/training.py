@@ -45,7 +45,7 @@ def train(
         published: classifier whose weights the training starts from.
 
     Returns:
-        The model after the last epoch.
+        The model after the last epoch, with the average of its weights where the experiment asks for it.
 
     Raises:
         MarrowError: the weights of ``published`` do not fit.
@@ -84,7 +84,21 @@ def train(
         )
         metrics = {name: float(values[-1]) for name, values in fitted.history.items()}
         _save_checkpoint(model, run_dir, epoch + 1, metrics | {"seconds": round(perf_counter() - start, 2)})
+    if config.average:
+        take_average(model, TrainingBatches(material, config, config.epochs))
     return model
+
+
+def take_average(model: keras.Model, batches: TrainingBatches) -> None:
+    """Set the weights to their average over the training, and measure the statistics that belong to it anew.
+
+    Args:
+        model: trained with an optimizer that keeps an average.
+        batches: views to measure the statistics of the batch normalisations on; the first 200 batches count.
+    """
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    for index in range(min(200, len(batches))):
+        model(batches[index][0], training=True)
 
 
 def start_from(published: PretrainedClassifier, model: keras.Model) -> None:

@@ -24,7 +24,7 @@ OPTIONS = [
         "imbalance": 4.0,
     },
     {"arch": "simple_cnn", "optimizer": "rmsprop", "augment": False, "balancing": "none", "imbalance": 4.0},
-    {"arch": "mobilenet_v2", "optimizer": "adamw", "batch_norm": True},
+    {"arch": "mobilenet_v2", "optimizer": "adamw", "batch_norm": True, "average": 0.9, "constant_rate": True},
 ]
 
 # prints, for each network: its output, and how far it is from keras.applications on the pixels those expect
@@ -103,10 +103,13 @@ def test_downsampling_leaves_as_many_of_each_class(trained):
 
 
 def test_the_same_code_trains_on_torch(cell_set, tmp_path):
-    configs = [{"arch": "mobilenet_v2"}, {"arch": "simple_cnn", "optimizer": "adam", "batch_norm": True}]
+    averaged = {"average": 0.5, "constant_rate": True}
+    configs = [{"arch": "mobilenet_v2"}, {"arch": "simple_cnn", "optimizer": "adam", "batch_norm": True, **averaged}]
     command = ("-m", "tests.training.few_steps", cell_set, tmp_path, json.dumps(configs))
     done = succeed(*command, KERAS_BACKEND="torch")
-    for result in json.loads(done.stdout.splitlines()[-1]):
+    plain, averaged = json.loads(done.stdout.splitlines()[-1])
+    assert plain["from_last"] == 0 and averaged["from_last"] > 1e-4, "an average is not the last weights"
+    for result in (plain, averaged):
         assert result["backend"] == "torch"
         assert result["apart"] < 1e-5 < 1e-4 < result["moved"]
         assert np.isfinite(result["losses"]).all()
