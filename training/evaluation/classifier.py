@@ -21,7 +21,7 @@ from training.common import metrics_schema as schema
 from training.common.model_folder import note_self_test, note_weights, update_config
 from training.common.plots import draw_risks
 from training.evaluation.bootstrap import RESAMPLES, intervals
-from training.evaluation.foreign import measure_foreign
+from training.evaluation.foreign import laboratories_trained_on, measure_foreign
 from training.evaluation.ground_truth import segpc_fields
 from training.evaluation.matching import rle_box
 
@@ -85,9 +85,8 @@ def measure_elsewhere(model: Path, benchmarks: Path) -> list[schema.ForeignMetri
         benchmarks: see :func:`measure`.
     """
     classifier = Classifier.from_pretrained(str(model))
-    trained = {name for of in classifier.config.trained_on.values() for names in of.values() for name in names}
     segmenter = Segmenter.from_pretrained(default_reference("segmenter"))
-    rows = measure_foreign(classifier, segmenter, benchmarks, tuple(trained))
+    rows = measure_foreign(classifier, segmenter, benchmarks, laboratories_trained_on(classifier))
     if rows:
         draw_risks(rows, model / "risk_coverage.png")
     return rows

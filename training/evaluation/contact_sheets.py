@@ -101,15 +101,15 @@ def write_real_sheets(segmenter: Segmenter, confidence: float, benchmarks: Path,
         for start in range(0, len(fields), ROWS * COLUMNS):
             some = fields[start : start + ROWS * COLUMNS]
             panels = [real_panel(field, segmenter, confidence) for field in some]
-            _save(sheet(panels), out / f"{name}_{start // (ROWS * COLUMNS) + 1:02d}.png")
+            save(sheet(panels), out / f"{name}_{start // (ROWS * COLUMNS) + 1:02d}.png")
 
 
 def write_drawn_sheets(segmenter: Segmenter, confidence: float, out: Path, number: int = DRAWN, seed: int = 7) -> None:
     """Write ``successes.png`` and ``failures.png``: the best and the worst of some drawn fields, by F1, then by IoU."""
     panels = [_drawn_panel(segmenter, confidence, seed + i) for i in range(number)]
     ranked = [panel for _, panel in sorted(panels, key=lambda pair: pair[0])]
-    _save(sheet(ranked[: -CARD - 1 : -1], CARD), out / "successes.png")
-    _save(sheet(ranked[:CARD], CARD), out / "failures.png")
+    save(sheet(ranked[: -CARD - 1 : -1], CARD), out / "successes.png")
+    save(sheet(ranked[:CARD], CARD), out / "failures.png")
 
 
 def _drawn_panel(segmenter: Segmenter, confidence: float, seed: int) -> tuple[tuple[float, float], Panel]:
@@ -131,6 +131,7 @@ def _drawn_panel(segmenter: Segmenter, confidence: float, seed: int) -> tuple[tu
     return rank, Panel(field.image, title, outlines)
 
 
-def _save(picture: np.ndarray, path: Path) -> None:
+def save(picture: np.ndarray, path: Path) -> None:
+    """Write a sheet as PNG, and say so."""
     save_picture(picture, path)
     print(f"wrote {path}", flush=True)

@@ -107,7 +107,7 @@ def _largest(found: Sequence[Detection]) -> Box | None:
 
 
 def measure_foreign(
-    classifier: Classifier, segmenter: Segmenter, benchmarks: Path, trained: tuple[str, ...] = ()
+    classifier: Classifier, segmenter: Segmenter, benchmarks: Path, trained: Sequence[str] = ()
 ) -> list[ForeignMetrics]:
     """Measure a classifier on each laboratory whose pictures lie in a folder.
 
@@ -125,6 +125,12 @@ def measure_foreign(
                 row[:] = classifier(image, [box])[0]
         rows.append(foreign_metrics(cells, given, classifier.labels, classifier.config.uncertain_below))
     return rows
+
+
+def laboratories_trained_on(classifier: Classifier) -> tuple[str, ...]:
+    """Return the laboratories that a classifier has seen, which say nothing about others."""
+    counts = classifier.config.trained_on.values()
+    return tuple(sorted({laboratory for of in counts for names in of.values() for laboratory in names}))
 
 
 def foreign_metrics(

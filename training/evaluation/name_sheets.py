@@ -1,0 +1,65 @@
+"""Contact sheets of names: the cells of laboratories that were not trained on, to be judged by eye.
+
+Above each cell stand what its laboratory calls it, what the classifier calls it, and the probability of that. A frame
+is red where a cell that is counted is named wrong, orange where one that is not counted would be, and grey otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from marrow.cell import Box
+from marrow.classifier import Classifier
+from marrow.crop import CropConfig, crop_cell
+from marrow.errors import MarrowError
+from training.evaluation.contact_sheets import ORANGE, RED, Panel, save, sheet
+from training.evaluation.foreign import ForeignCells
+
+GREY = (150, 150, 150)
+SIDE, COLUMNS, ROWS = 128, 12, 8
+AROUND = 0.6
+"""Margin around a cell on the sheet, as a share of its size: more than the classifier sees."""
+
+
+def write_name_sheets(classifier: Classifier, laboratories: Iterable[ForeignCells], out: Path) -> None:
+    """Write contact sheets of every laboratory, ``names_LABORATORY_01.png`` and so on.
+
+    Args:
+        classifier: names the cells.
+        laboratories: as :func:`training.evaluation.foreign.load_foreign` gives them.
+        out: folder to write.
+
+    Raises:
+        MarrowError: there are none.
+    """
+    written = False
+    for cells in laboratories:
+        panels = [_panel(classifier, *row) for row in zip(cells.images, cells.boxes, cells.truths, strict=True)]
+        for start in range(0, len(panels), ROWS * COLUMNS):
+            number = start // (ROWS * COLUMNS) + 1
+            some = panels[start : start + ROWS * COLUMNS]
+            save(sheet(some, COLUMNS, SIDE), out / f"names_{cells.laboratory}_{number:02d}.png")
+            written = True
+    if not written:
+        raise MarrowError("There are no named cells of other laboratories there: name their folder with --benchmarks.")
+
+
+def _panel(classifier: Classifier, image: np.ndarray, box: Box | None, truth: tuple[str, ...]) -> Panel:
+    if box is None:
+        height, width = image.shape[:2]
+        return Panel(image, f"{'/'.join(truth)}: not found", [(_frame(max(height, width)), RED)])
+    given = classifier(image, [box])[0]
+    best = int(given.argmax())
+    name, counted = classifier.labels[best], given[best] >= classifier.config.uncertain_below
+    colour = GREY if name in truth else RED if counted else ORANGE
+    crop = crop_cell(image, box, CropConfig(size=SIDE, context=AROUND))
+    title = f"{'/'.join(truth)}: {name} {given[best]:.2f}"
+    return Panel(crop, title, [(_frame(SIDE), colour)])
+
+
+def _frame(side: int) -> np.ndarray:
+    low, high = 1, side - 2
+    return np.array([[low, low], [high, low], [high, high], [low, high]], float)
