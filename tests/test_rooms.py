@@ -58,6 +58,7 @@ HEAVY = {"tensorflow", "keras", "torch", "torchvision", "transformers", "ultraly
 GEOMETRY = {"fillPoly", "fillConvexPoly", "drawContours", "findContours"}
 LONGEST = 400
 LONG_BY_REQUIREMENT = "dataset_scripts/bone_marrow_12.py"  # one file that a collaborator can copy
+NOT_ROOMS = ("tests", "space", "node_modules", "out", "runs")  # the last three are made, and ignored by git
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def modules(root: Path) -> dict[str, Path]:
     for place in (root, root / "space"):
         for path in place.rglob("*.py"):
             parts = path.relative_to(place).with_suffix("").parts
-            if parts[0] in ("tests", "space", "node_modules") or any(part.startswith(".") for part in parts):
+            if parts[0] in NOT_ROOMS or any(part.startswith(".") for part in parts):
                 continue
             found[".".join(parts).removesuffix(".__init__")] = path
     return found

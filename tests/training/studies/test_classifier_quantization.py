@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from tests.commands import assert_refused, python
+from tests.commands import ROOT, assert_refused, python
 from training.common.files import read_json
 from training.quantization import main
 from training.studies.classifier_quantization import choose
@@ -23,10 +23,18 @@ def test_every_number_format_is_measured_and_the_table_written(trained_classifie
         assert metrics["ms"] > 0 and metrics["accuracy"] in [n / 12 for n in range(13)]
     measured = read_json(folder / "metrics.json")["test"]["accuracy"]
     assert result["variants"]["single"]["accuracy"] == pytest.approx(measured)
-    assert result["variants"]["single"]["changed"] == 0 and result["variants"]["half"]["changed"] <= 2 / 12
+    assert result["variants"]["single"]["changed"] == 0
     assert result["variants"]["int8"]["file_mb"] < result["variants"]["single"]["file_mb"]
     card = (folder / "quantization.md").read_text()
     assert card in capsys.readouterr().out and f"| int8 | {result['variants']['int8']['ms']:.3f} |" in card
+
+
+def test_half_precision_renames_few_cells_of_a_classifier_that_has_learned(cell_set, tmp_path):
+    # after three epochs all names are ties, and any rounding decides them
+    folder = shutil.copytree(ROOT / "hub" / "bone-marrow-mobilenet", tmp_path / "model")
+    assert main(["classifier", "--model", str(folder), "--data", str(cell_set)]) == 0
+    variants = read_json(folder / "quantization.json")["variants"]
+    assert variants["single"]["changed"] == 0 and variants["half"]["changed"] <= 2 / 12
 
 
 def test_the_fastest_that_loses_little_and_renames_few_is_chosen():
