@@ -29,7 +29,6 @@ def test_every_number_format_is_measured_and_the_table_written(trained_classifie
     assert card in capsys.readouterr().out and f"| int8 | {result['variants']['int8']['ms']:.3f} |" in card
 
 
-@pytest.mark.slow
 def test_half_precision_renames_few_cells_of_a_classifier_that_has_learned(cell_set, tmp_path):
     # after three epochs all names are ties, and any rounding decides them
     folder = shutil.copytree(ROOT / "hub" / "bone-marrow-mobilenet", tmp_path / "model")
