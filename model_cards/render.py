@@ -23,6 +23,7 @@ from marrow import texts
 from marrow.classifier import read_trained_on
 from marrow.command import Command
 from marrow.errors import MarrowError
+from marrow.outputs import MARK
 from model_cards import classifier_tables, segmenter_tables
 from model_cards.cost import cost_text
 from model_cards.metadata import CLASSIFIER, classifier_data, segmenter_data
@@ -34,6 +35,9 @@ from training.common.model_folder import check_unchanged
 
 PARTS = ("comparison", "transfer", "quantization", "correction")  # PART.md, each by its own command
 TEMPLATES = Path(__file__).parent
+
+MARKS = (MARK, b"NAMESPACE/bone-marrow-")
+"""One of them is in every card; cards of 0.2.0 and before have the second alone."""
 
 CLASS_NAMES = texts.CLASS_NAMES["en"]
 
@@ -182,8 +186,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _render(options: argparse.Namespace) -> None:
     for folder in options.folders:
-        write_text(folder / "README.md", render(folder))
-        print(f"wrote {folder / 'README.md'}")
+        card, text = folder / "README.md", render(folder)
+        if card.is_file() and not any(mark in card.read_bytes() for mark in MARKS):
+            raise MarrowError(f"{card} was not written by this command: move it elsewhere first.")
+        write_text(card, text)
+        print(f"wrote {card}")
 
 
 if __name__ == "__main__":

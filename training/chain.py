@@ -21,8 +21,7 @@ import numpy as np
 from dataset_scripts.drawing.pictures import draw_field
 from marrow.analysis import Analysis
 from marrow.command import Command
-from marrow.errors import MarrowError
-from training.common.files import read_json
+from training.common.files import lock_run, output_folder, read_json
 from training.common.markdown import number
 from training.common.metrics_schema import ClassifierMetrics, SegmenterMetrics, read_metrics
 from training.common.paths import CONFIGS, ROOT
@@ -179,8 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_chain(options: argparse.Namespace) -> None:
     """Run the steps, and say in the end how each went."""
     work = options.work.resolve()
-    if work.exists() and any(work.iterdir()) and not (work / "hub-server").is_dir():
-        raise MarrowError(f"{work} holds other files: name a new folder with --work.")
+    lock_run(output_folder(work), {"command": "training.chain"})
     for name in MADE:
         shutil.rmtree(work / name, ignore_errors=True)
     (work / "hub-server").mkdir(parents=True)

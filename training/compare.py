@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from marrow.command import Command
-from training.common.files import output_folder
+from training.common.files import output_folder, report_names
 from training.studies.architectures import compare, read_experiments, write_comparison
 
 OVERRIDES = ("size", "epochs", "seed")
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _compare(options: argparse.Namespace) -> None:
     overrides = {name: getattr(options, name) for name in OVERRIDES}
     experiments = read_experiments(options.configs, options.imagenet, **overrides)
-    out = output_folder(options.out)
+    out = output_folder(options.out, report_names("comparison"))
     rows = compare(experiments, options.data, out, options.subset)
     given = {"subset": options.subset, **overrides}
     again = "python -m training.compare --data DATA --configs training/configs/study/*.toml --out DIR"

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from marrow.command import Command
 from marrow.errors import MarrowError
+from training.common.model_folder import check_model_folder
 from training.studies.segmenters import compare, open_outliners, write_comparison
 
 
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _compare(options: argparse.Namespace) -> None:
+    check_model_folder(options.model)
     if options.benchmarks and not options.benchmarks.is_dir():
         raise MarrowError(f"There is no folder {options.benchmarks}: name one with --benchmarks, or leave it out.")
     rows = compare(open_outliners(options.model, options.stock), options.data, options.benchmarks)

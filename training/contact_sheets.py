@@ -21,7 +21,7 @@ from marrow.classifier import Classifier
 from marrow.command import Command
 from marrow.segmenter import Segmenter
 from training.common.files import output_folder
-from training.evaluation.contact_sheets import write_drawn_sheets, write_real_sheets
+from training.evaluation.contact_sheets import DRAWN_SHEETS, write_drawn_sheets, write_real_sheets
 from training.evaluation.foreign import laboratories_trained_on, load_foreign
 from training.evaluation.name_sheets import write_name_sheets
 
@@ -39,9 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _draw(options: argparse.Namespace) -> None:
+    drawn = options.what == "drawn"
+    out = output_folder(options.out or (options.model if drawn else "out/contact_sheets"), DRAWN_SHEETS * drawn)
     segmenter = Segmenter.from_pretrained(options.model)
     confidence = segmenter.config.confidence if options.confidence is None else options.confidence
-    out = output_folder(options.out or (options.model if options.what == "drawn" else "out/contact_sheets"))
     match options.what:
         case "real":
             write_real_sheets(segmenter, confidence, options.benchmarks, out)

@@ -34,10 +34,14 @@ def _explain(options: argparse.Namespace) -> None:
     if not options.images and not options.drawn:
         raise MarrowError("There is nothing to explain: name an image, or add --drawn.")
     images = {path: read_image(path) for path in options.images}
-    classifier, out = Classifier.from_pretrained(options.model), output_folder(options.out)
+    names = {path: f"{path.stem}_explained.png" for path in images}
+    if len(set(names.values())) < len(names):
+        raise MarrowError("Two of the images have one name and would be written to one file: explain them apart.")
+    out = output_folder(options.out, [*names.values(), *["explain.png"] * options.drawn])
+    classifier = Classifier.from_pretrained(options.model)
     for path, image in images.items():
         explanation = explain(classifier, image, options.raw)
-        save_picture(overlay(explanation), out / f"{path.stem}_explained.png")
+        save_picture(overlay(explanation), out / names[path])
         print(f"{path}: {explanation.label} {explanation.probability:.3f}")
     if options.drawn:
         save_picture(drawn_plate(classifier), out / "explain.png")

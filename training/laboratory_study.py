@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from marrow.command import Command
-from training.common.files import output_folder
+from training.common.files import output_folder, report_names
 from training.common.paths import ROOT
 from training.studies.architectures import read_experiments
 from training.studies.laboratories import study_laboratories, write_study
@@ -48,7 +48,7 @@ def _study(options: argparse.Namespace) -> None:
         for name, config in read_experiments(options.configs, options.imagenet).items()
         for seed in options.seeds
     }
-    out = output_folder(options.out)
+    out = output_folder(options.out, report_names("laboratories"))
     places = {name: getattr(options, name) for name in PLACES}
     rows = study_laboratories(variants, places, options.leave_out, out)
     given = "".join(f" --{name} {name.upper()}" for name in ("unknown", "stains") if places[name])

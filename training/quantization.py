@@ -17,6 +17,7 @@ from pathlib import Path
 
 from marrow.command import Command
 from training.common.files import write_report
+from training.common.model_folder import check_model_folder
 from training.studies import classifier_quantization, segmenter_quantization
 
 
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _study(options: argparse.Namespace) -> None:
+    check_model_folder(options.model)
     if options.kind == "segmenter":
         result = segmenter_quantization.study(options.model, options.data, options.fields, options.keep)
         text = segmenter_quantization.markdown(result)

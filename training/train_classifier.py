@@ -28,6 +28,7 @@ from training.classifier.pretrained import PretrainedClassifier, pull_published
 from training.classifier.training import save_run, train
 from training.common.config import load_config
 from training.common.files import lock_run, output_folder
+from training.common.model_folder import refuse_foreign
 from training.release.finish import export_and_measure
 
 
@@ -55,6 +56,7 @@ def work(options: argparse.Namespace) -> None:
     """Train, export and measure."""
     published, config = read_experiment(options)
     out = output_folder(options.output_dir)
+    refuse_foreign(out)
     run_dir = output_folder(options.run_dir or Path("runs") / out.name)
     started_with: dict[str, Any] = {"config": asdict(config)}
     started_with |= {name: getattr(options, name) for name in ("data", "unknown", "stains")}

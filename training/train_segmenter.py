@@ -27,6 +27,7 @@ import torch
 from marrow.command import Command
 from training.common.config import load_config
 from training.common.files import lock_run, output_folder, read_json, write_json
+from training.common.model_folder import refuse_foreign
 from training.release.finish import export_and_measure
 from training.segmenter.config import ARCHITECTURE, SegmenterTraining
 from training.segmenter.model import build_model, pull_backbone
@@ -56,6 +57,7 @@ def work(options: argparse.Namespace) -> None:
     overrides = {name: getattr(options, name) for name in ("model", "epochs", "seed", "device")}
     config = load_config(SegmenterTraining, options.config, **overrides)
     data, out = data_folder(options.data), output_folder(options.output_dir)
+    refuse_foreign(out)
     run_dir = output_folder(options.run_dir or Path("runs") / out.name)
     backbone = pull_backbone(options.classifier)
     torch.manual_seed(config.seed)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from marrow.command import Command
 from training.common.config import load_config
-from training.common.files import output_folder, read_json
+from training.common.files import output_folder, read_json, report_names
 from training.common.paths import CONFIGS
 from training.segmenter.config import SegmenterTraining
 from training.segmenter.training import data_folder
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _study(options: argparse.Namespace) -> None:
     config = load_config(SegmenterTraining, options.config)
-    data, out = data_folder(options.data), output_folder(options.out)
+    data, out = data_folder(options.data), output_folder(options.out, report_names("transfer"))
     starts = {"classifier": options.classifier, "ImageNet": options.imagenet, "random": "none"}
     study = {
         "command": "python -m training.transfer_study --data DATA --classifier REF --imagenet FILE --out DIR",

@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from marrow.errors import MarrowError
 from marrow.files import atomic_path
+from marrow.outputs import MARK, check_targets
 
 HALF_WRITTEN = re.compile(r"\..+\.[a-z0-9_]{8}")
 """Names of the folders that :func:`marrow.files.atomic_path` writes in."""
+
+MARKED = f"\n<!-- {MARK.decode()} -->\n"
+"""Ends a Markdown file, by which it is told from one of somebody else."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -26,11 +32,37 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1) + "\n")
 
 
-def write_report(folder: Path, name: str, value: Any, markdown: str) -> str:
-    """Write ``NAME.json`` and ``NAME.md``, what a card takes in; return the Markdown."""
-    write_json(folder / f"{name}.json", value)
-    write_text(folder / f"{name}.md", markdown)
+def write_report(folder: Path, name: str, value: Mapping[str, Any], markdown: str) -> str:
+    """Write ``NAME.json`` and ``NAME.md``, what a card takes in; return the Markdown.
+
+    Raises:
+        MarrowError: such a file of somebody else is there.
+    """
+    check_outputs(folder, report_names(name))
+    write_json(folder / f"{name}.json", {"written_by": MARK.decode(), **value})
+    write_text(folder / f"{name}.md", markdown + MARKED)
     return markdown
+
+
+def report_names(name: str) -> tuple[str, str, str]:
+    """Return the names of the files of a report, its plot included."""
+    return f"{name}.json", f"{name}.md", f"{name}.png"
+
+
+def check_outputs(folder: Path, names: Iterable[str]) -> None:
+    """Refuse to overwrite what no command of this project wrote; what a model's folder holds is the model's.
+
+    Raises:
+        MarrowError: a file of somebody else has one of the names.
+    """
+    if not is_model_folder(folder):
+        check_targets(folder / name for name in names)
+
+
+def is_model_folder(folder: Path) -> bool:
+    """Tell whether a folder holds a model that this project exported, finished or not."""
+    config = folder / "config.json"
+    return config.is_file() and "trained_on" in read_json(config)
 
 
 def read_json(path: Path) -> Any:
@@ -64,17 +96,21 @@ def lock_run(run_dir: Path, started_with: dict[str, Any]) -> None:
     write_json(path, started_with)
 
 
-def output_folder(path: str | Path) -> Path:
+def output_folder(path: str | Path, names: Iterable[str] = ()) -> Path:
     """Make a folder for results.
 
+    Args:
+        path: the folder.
+        names: of the files that will be written there.
+
     Raises:
-        MarrowError: it cannot be made or written.
+        MarrowError: it cannot be made or written, or a file of somebody else has one of the names.
     """
     folder = Path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".probe").touch()
-        (folder / ".probe").unlink()
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise MarrowError(f"{folder} cannot be written ({error.strerror}): name another --output-dir.") from error
+    check_outputs(folder, names)
     return folder

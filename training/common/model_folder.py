@@ -14,10 +14,11 @@ from marrow.classifier import Classifier
 from marrow.errors import MarrowError
 from marrow.integrity import changed_since_measured, digest, make_self_test
 from marrow.segmenter import Segmenter
-from training.common.files import read_json, write_json
+from training.common.files import is_model_folder, read_json, write_json
 
 WEIGHTS = ("model.onnx", "model.safetensors", "model.pt")
-WRITTEN = ("config.json", "preprocessor_config.json", "metrics.json", *WEIGHTS)
+PLOTS = ("precision_recall.png", "risk_coverage.png")
+WRITTEN = ("config.json", "preprocessor_config.json", "metrics.json", *WEIGHTS, *PLOTS)
 """What an export and a measurement write; a folder with such files is taken for a model's by its ``trained_on``."""
 OUTDATED = ("metrics.json", "model.keras")
 """What is of the former weights after another export."""
@@ -47,7 +48,7 @@ def replaced(folder: Path, anew: bool = False, dropped: Collection[str] = ()) ->
             _finish_replacing(folder, dropped)
             if not anew and not (folder / "config.json").is_file():
                 raise MarrowError(f"{folder / 'config.json'} cannot be read: run the training that writes it first.")
-            _refuse_foreign(folder)
+            refuse_foreign(folder)
             shutil.rmtree(beside, ignore_errors=True)  # of a process that was killed
             new.mkdir(parents=True)
             for path in folder.iterdir() if folder.is_dir() and not anew else ():
@@ -87,9 +88,26 @@ def _finish_replacing(folder: Path, dropped: Collection[str]) -> None:
         shutil.rmtree(before)
 
 
-def _refuse_foreign(folder: Path) -> None:
+def check_model_folder(folder: Path) -> None:
+    """Check that a folder holds a model of this project.
+
+    Raises:
+        MarrowError: it holds none.
+    """
+    if not is_model_folder(folder):
+        raise MarrowError(
+            f"{folder} has no config.json that training.export wrote: name a model's folder with --model."
+        )
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Refuse to replace files of a model's names that are no model of this project.
+
+    Raises:
+        MarrowError: there are such files.
+    """
     there = [name for name in WRITTEN if (folder / name).exists()]
-    if there and not ((folder / "config.json").is_file() and "trained_on" in read_json(folder / "config.json")):
+    if there and not is_model_folder(folder):
         raise MarrowError(f"{folder} holds {', '.join(there)} of another origin: name a new folder.")
 
 

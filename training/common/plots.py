@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from marrow.files import atomic_path
+from marrow.outputs import MARK
 from training.common.metrics_schema import COVERAGES, CurvePoint, ForeignMetrics
 
 INK, ACCENT, PALE = "#3b3355", "#8e3b8a", "#cdb4d4"
@@ -84,8 +86,10 @@ def lay_out(pictures: Sequence[np.ndarray], columns: int) -> np.ndarray:
 
 def save_picture(picture: np.ndarray, path: Path) -> None:
     """Write a picture, ``(height, width, 3)`` uint8 RGB, as PNG, whole or not at all."""
+    mark = PngInfo()
+    mark.add_text("Software", MARK.decode())
     with atomic_path(path) as beside:
-        cv2.imwrite(str(beside), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        Image.fromarray(picture).save(beside, pnginfo=mark)
 
 
 def save_figure(figure: Any, path: Path) -> None:
@@ -93,5 +97,5 @@ def save_figure(figure: Any, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     with atomic_path(path) as beside:
-        figure.savefig(beside, dpi=110, format="png")
+        figure.savefig(beside, dpi=110, format="png", metadata={"Software": MARK.decode()})
     plt.close(figure)

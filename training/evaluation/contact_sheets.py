@@ -19,6 +19,7 @@ from dataset_scripts.fields.splits import SPLITS
 from marrow.errors import MarrowError
 from marrow.geometry import contour
 from marrow.segmenter import Segmenter
+from training.common.files import check_outputs
 from training.common.plots import lay_out, save_picture
 from training.evaluation.ground_truth import GroundTruth, bccd_fields, segpc_fields, single_cells
 from training.evaluation.matching import detection_rles, match_boxes, match_masks, match_rles, summary
@@ -28,6 +29,7 @@ PANEL = 480  # pixels, the side of one field on a sheet
 ROWS, COLUMNS = 3, 4
 DRAWN = 48  # fields to choose successes and failures from
 CARD = 3  # fields of each in the card
+DRAWN_SHEETS = ("successes.png", "failures.png")
 Outline = tuple[np.ndarray, tuple[int, int, int]]
 
 
@@ -105,11 +107,11 @@ def write_real_sheets(segmenter: Segmenter, confidence: float, benchmarks: Path,
 
 
 def write_drawn_sheets(segmenter: Segmenter, confidence: float, out: Path, number: int = DRAWN, seed: int = 7) -> None:
-    """Write ``successes.png`` and ``failures.png``: the best and the worst of some drawn fields, by F1, then by IoU."""
+    """Write ``DRAWN_SHEETS``: the best and the worst of some drawn fields, by F1, then by IoU."""
     panels = [_drawn_panel(segmenter, confidence, seed + i) for i in range(number)]
     ranked = [panel for _, panel in sorted(panels, key=lambda pair: pair[0])]
-    save(sheet(ranked[: -CARD - 1 : -1], CARD), out / "successes.png")
-    save(sheet(ranked[:CARD], CARD), out / "failures.png")
+    for name, some in zip(DRAWN_SHEETS, (ranked[: -CARD - 1 : -1], ranked[:CARD]), strict=True):
+        save(sheet(some, CARD), out / name)
 
 
 def _drawn_panel(segmenter: Segmenter, confidence: float, seed: int) -> tuple[tuple[float, float], Panel]:
@@ -132,6 +134,11 @@ def _drawn_panel(segmenter: Segmenter, confidence: float, seed: int) -> tuple[tu
 
 
 def save(picture: np.ndarray, path: Path) -> None:
-    """Write a sheet as PNG, and say so."""
+    """Write a sheet as PNG, and say so.
+
+    Raises:
+        MarrowError: a file of somebody else is there.
+    """
+    check_outputs(path.parent, [path.name])
     save_picture(picture, path)
     print(f"wrote {path}", flush=True)

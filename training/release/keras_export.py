@@ -12,7 +12,8 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from marrow.files import atomic_path
-from training.common.files import read_json
+from marrow.outputs import MARK
+from training.common.files import check_outputs, read_json
 from training.weights.transformers_to_keras import fill_keras
 
 
@@ -24,7 +25,11 @@ def export_keras(model: Path, out: Path) -> None:
     Args:
         model: Hub folder of a classifier.
         out: file to write.
+
+    Raises:
+        MarrowError: the folder cannot be read, or a file of somebody else is at ``out``.
     """
+    check_outputs(out.parent, [out.name])
     config = read_json(model / "config.json")
     size = config["crop"]["size"]
     base = keras.applications.MobileNetV2(input_shape=(size, size, 3), include_top=False, weights=None)
@@ -53,3 +58,4 @@ def _make_repeatable(path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in parts.items():
             archive.writestr(zipfile.ZipInfo(name), content)  # dated 1980, the earliest that a zip holds
+        archive.comment = MARK

@@ -9,7 +9,7 @@ from PIL import Image
 from tests.commands import ROOT, assert_refused, python, succeed
 from training.classifier.config import ARCHITECTURES, ClassifierTraining
 from training.common.config import load_config
-from training.common.files import read_json
+from training.common.files import MARKED, read_json
 from training.common.markdown import number
 from training.studies.architectures import draw, markdown
 
@@ -53,7 +53,7 @@ def test_every_experiment_is_measured(compared):
 def test_the_table_and_the_figure_say_what_was_measured(compared):
     table = read_json(compared / "comparison.json")
     text = (compared / "comparison.md").read_text()
-    assert text == markdown(table)
+    assert text == markdown(table) + MARKED
     for row in table["rows"]:
         assert f"| {number(row['accuracy'])} (" in text and f"{row['training_cells']} |" in text
     assert "at most 6 cells of each class" in text and "33 px" in text and "12 real cells" in text

@@ -70,4 +70,7 @@ def test_the_table_is_written_and_the_kept_variant_is_the_model(fields, tmp_path
 
 def test_a_folder_without_weights_is_refused(fields, tmp_path, capsys):
     assert main(["segmenter", "--model", str(tmp_path), "--data", str(fields)]) == 2
+    assert "config.json" in capsys.readouterr().err
+    (tmp_path / "config.json").write_text('{"trained_on": {}, "input_size": 160}')
+    assert main(["segmenter", "--model", str(tmp_path), "--data", str(fields)]) == 2
     assert "model.pt" in capsys.readouterr().err
