@@ -16,11 +16,11 @@ demo: $(VENV)/.demo  ## serve the Space with the embedded release on http://127.
 setup: $(VENV)/.setup  ## install everything into .venv
 
 test: setup  ## run the tests, but for those marked slow
-	$(PY) -m pytest -n $(JOBS) --dist loadfile --max-worker-restart 0 -m "not slow and not timed"
+	$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0 -m "not slow and not timed"
 	$(PY) -m pytest -m "not slow and timed"
 
 test-all: setup  ## run all tests
-	$(PY) -m pytest -n $(JOBS) --dist loadfile --max-worker-restart 0 -m "not timed"
+	$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0 -m "not timed"
 	$(PY) -m pytest -m timed
 
 train: setup  ## the whole chain in miniature: drawn cells to a published, pulled and used model

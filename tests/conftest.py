@@ -39,6 +39,11 @@ plots = false
 """
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the trainings, the longest files, so that no processor waits for another's at the end."""
+    items.sort(key=lambda item: not item.path.is_relative_to(ROOT / "tests" / "training"))
+
+
 @dataclass(frozen=True)
 class Trained:
     """A training that ended: its experiment file, its run folder and the Hub folder that came of it."""

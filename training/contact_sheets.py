@@ -21,7 +21,7 @@ from marrow.classifier import Classifier
 from marrow.command import Command
 from marrow.segmenter import Segmenter
 from training.common.files import output_folder
-from training.evaluation.contact_sheets import DRAWN_SHEETS, write_drawn_sheets, write_real_sheets
+from training.evaluation.contact_sheets import DRAWN, DRAWN_SHEETS, write_drawn_sheets, write_real_sheets
 from training.evaluation.foreign import laboratories_trained_on, load_foreign
 from training.evaluation.name_sheets import write_name_sheets
 
@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("--classifier", default="hub/bone-marrow-mobilenet", help="folder or Hub id, for names")
     command.add_argument("--benchmarks", type=Path, default=Path("../shared/data"), help="folder of real fields")
     command.add_argument("--confidence", type=float, help="lowest score to draw; the model's own by default")
+    command.add_argument("--fields", type=int, default=DRAWN, help="drawn fields to choose from (%(default)s)")
     command.add_argument("--out", help="folder to write; the model's for drawn fields, else out/contact_sheets")
     return command.run(_draw, arguments)
 
@@ -47,7 +48,7 @@ def _draw(options: argparse.Namespace) -> None:
         case "real":
             write_real_sheets(segmenter, confidence, options.benchmarks, out)
         case "drawn":
-            write_drawn_sheets(segmenter, confidence, out)
+            write_drawn_sheets(segmenter, confidence, out, options.fields)
         case "names":
             classifier = Classifier.from_pretrained(options.classifier)
             trained = laboratories_trained_on(classifier)

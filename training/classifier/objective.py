@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import pi
 from typing import Any
 
 import keras
@@ -44,6 +45,38 @@ class ClassAccuracy(keras.metrics.CategoricalAccuracy):
         super().update_state(y_true, y_pred, known if sample_weight is None else known * sample_weight)
 
 
+@keras.saving.register_keras_serializable("training")
+class WarmUpThenCosine(keras.optimizers.schedules.LearningRateSchedule):
+    """A rate that grows in a line, then falls along half a cosine.
+
+    It is what ``CosineDecay(peak / 20, decay, alpha=last, warmup_target=peak, warmup_steps=warm_up)`` gives, without a
+    branch: tensorflow would trace one for each variable of the network, which takes longer than ten epochs of a small
+    training.
+
+    Args:
+        peak: the highest rate; the first is a twentieth of it.
+        warm_up: steps to the peak.
+        decay: steps from the peak on.
+        last: the last rate, as a share of the peak.
+    """
+
+    def __init__(self, peak: float, warm_up: int, decay: int, last: float) -> None:
+        self.options = {"peak": peak, "warm_up": warm_up, "decay": decay, "last": last}
+        self.peak, self.warm_up, self.decay, self.last = peak, warm_up, decay, last
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate at a step, a scalar."""
+        ops, step = keras.ops, keras.ops.cast(step, "float32")
+        rising = 0.05 + 0.95 * step / self.warm_up
+        fallen = ops.clip((step - self.warm_up) / self.decay, 0.0, 1.0)
+        falling = self.last + (1 - self.last) * 0.5 * (1 + ops.cos(pi * fallen))
+        return self.peak * ops.where(step < self.warm_up, rising, falling)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what rebuilds it."""
+        return self.options
+
+
 def make_loss(config: ClassifierTraining) -> keras.losses.Loss:
     """Build the loss: plain cross-entropy, or with "none of these" where there are outliers."""
     if config.outlier_exposure:
@@ -58,13 +91,8 @@ def make_optimizer(config: ClassifierTraining, steps: int) -> keras.optimizers.O
         config: the experiment.
         steps: steps per epoch.
     """
-    rate = keras.optimizers.schedules.CosineDecay(
-        config.learning_rate / 20,
-        steps * max(config.epochs - 1, 1),
-        alpha=1.0 if config.constant_rate else 0.01,
-        warmup_target=config.learning_rate,
-        warmup_steps=steps,
-    )
+    last = 1.0 if config.constant_rate else 0.01
+    rate = WarmUpThenCosine(config.learning_rate, steps, steps * max(config.epochs - 1, 1), last)
     average: dict[str, Any] = {"use_ema": True, "ema_momentum": config.average} if config.average else {}
     match config.optimizer:
         case "adamw":

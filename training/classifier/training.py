@@ -72,6 +72,7 @@ def train(
     targets = np.eye(len(validation.codes), dtype=np.float32)[validation.labels]
     # builds losses and metrics: fit on the torch backend would take the first batch for that, and put it last
     model.test_on_batch(inputs[:1], targets[:1])
+    model.optimizer.build(model.trainable_variables)
     for epoch in range(done, config.epochs):
         start = perf_counter()
         fitted = model.fit(

@@ -106,7 +106,7 @@ def write_real_sheets(segmenter: Segmenter, confidence: float, benchmarks: Path,
             save(sheet(panels), out / f"{name}_{start // (ROWS * COLUMNS) + 1:02d}.png")
 
 
-def write_drawn_sheets(segmenter: Segmenter, confidence: float, out: Path, number: int = DRAWN, seed: int = 7) -> None:
+def write_drawn_sheets(segmenter: Segmenter, confidence: float, out: Path, number: int, seed: int = 7) -> None:
     """Write ``DRAWN_SHEETS``: the best and the worst of some drawn fields, by F1, then by IoU."""
     panels = [_drawn_panel(segmenter, confidence, seed + i) for i in range(number)]
     ranked = [panel for _, panel in sorted(panels, key=lambda pair: pair[0])]

@@ -148,6 +148,25 @@ print(json.dumps([float(value) for value in (*values, accuracy.result())]))
     assert accuracy == pytest.approx(0.5), "the outlier in the middle does not count"
 
 
+def test_the_rate_is_that_of_keras_own_schedule():
+    script = """
+import json
+import keras
+from training.classifier.config import ClassifierTraining
+from training.classifier.objective import make_optimizer
+rates = []
+for last, config in ((0.01, ClassifierTraining(epochs=4)), (1.0, ClassifierTraining(epochs=4, constant_rate=True))):
+    peak, ours = config.learning_rate, make_optimizer(config, 10)
+    theirs = keras.optimizers.schedules.CosineDecay(peak / 20, 30, alpha=last, warmup_target=peak, warmup_steps=10)
+    for step in range(50):
+        ours.iterations.assign(step)
+        rates.append((float(ours.learning_rate), float(theirs(step))))
+print(json.dumps(rates))
+"""
+    ours, theirs = zip(*json.loads(succeed("-c", script).stdout.splitlines()[-1]), strict=True)
+    assert len(set(theirs)) > 30 and ours == pytest.approx(theirs, rel=1e-5)
+
+
 def test_the_command_ends_with_code_2_and_no_traceback(tmp_path):
     places = ("--output-dir", tmp_path / "hub", "--run-dir", tmp_path / "run")
     done = python("-m", "training.train_classifier", "--data", tmp_path / "no", *places)

@@ -50,7 +50,7 @@ def test_the_real_fields_are_drawn(shared, tmp_path):
 
 
 def test_the_best_and_worst_drawn_fields_go_to_the_card(tmp_path):
-    assert main(["drawn", "--model", str(RELEASE), "--out", str(tmp_path)]) == 0
+    assert main(["drawn", "--model", str(RELEASE), "--out", str(tmp_path), "--fields", "16"]) == 0
     best, worst = (cv2.imread(str(tmp_path / f"{name}.png"))[..., ::-1] for name in ("successes", "failures"))
     assert best.shape == worst.shape == (502, 3 * 480, 3)
     assert has(best, YELLOW) and not has(best, RED) and not has(best, ORANGE)

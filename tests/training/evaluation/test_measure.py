@@ -175,7 +175,9 @@ def test_measuring_again_gives_the_same(trained_classifier, cell_set, unknown_se
 def test_the_classifier_is_measured_on_cells_it_never_learned(trained_classifier, cell_set, shared, tmp_path):
     folder = tmp_path / "bone-marrow-mobilenet"
     shutil.copytree(trained_classifier.hub, folder)
-    arguments = ["--model", str(folder), "--data", str(cell_set), "--benchmarks", str(shared / "data")]
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "fields_segpc").symlink_to(shared / "data" / "fields_segpc")
+    arguments = ["--model", str(folder), "--data", str(cell_set), "--benchmarks", str(tmp_path / "real")]
     assert main(["classifier", *arguments]) == 0
     unseen = read_json(folder / "metrics.json")["uncertain"]["unseen"]
     assert set(unseen) == {"segpc_plasma_cells"} and unseen["segpc_plasma_cells"]["n"] > 60
