@@ -5,7 +5,7 @@ PIP := $(VENV)/bin/pip --disable-pip-version-check -q
 NAMESPACE ?=
 DATASET ?=
 BENCHMARKS ?= ../shared/data
-JOBS ?= 2
+JOBS ?= 3
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .PHONY: demo setup test test-all train bench lint publish cards requirements audit soak

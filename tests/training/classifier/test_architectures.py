@@ -102,6 +102,7 @@ def test_downsampling_leaves_as_many_of_each_class(trained):
     assert sorted(trained[2]["counts"])[0] == 2 and sorted(trained[2]["counts"])[-1] == 8
 
 
+@pytest.mark.slow
 def test_the_same_code_trains_on_torch(cell_set, tmp_path):
     averaged = {"average": 0.5, "constant_rate": True}
     configs = [{"arch": "mobilenet_v2"}, {"arch": "simple_cnn", "optimizer": "adam", "batch_norm": True, **averaged}]

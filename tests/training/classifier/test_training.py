@@ -54,6 +54,7 @@ def test_a_run_says_what_it_did(trained_classifier, cell_set):
     assert [path.name for path in trained_classifier.run_dir.glob("epoch-*")] == ["epoch-003.keras"]
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_resumes_and_ends_as_if_it_had_not_been(trained_classifier, cell_set, unknown_set, tmp_path):
     run_dir, hub = tmp_path / "run", tmp_path / "hub"
     places = (

@@ -61,6 +61,7 @@ def test_the_checkpoint_holds_no_class_of_this_project(trained_segmenter):
     assert "ultralytics" in modules and not modules & {"training", "marrow", "dataset_scripts", "tests"}
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_resumes(trained_segmenter, trained_classifier, fields, tmp_path):
     run_dir, hub = tmp_path / "run", tmp_path / "hub"
     places = ("--config", trained_segmenter.config, "--run-dir", run_dir, "--output-dir", hub)
@@ -111,6 +112,7 @@ def test_the_baseline_differs_from_the_release_in_the_network_alone():
     assert stock == replace(release, model=stock.model, options=options)
 
 
+@pytest.mark.slow
 def test_stock_yolov8_is_trained_and_exported_the_same_way(fields, trained_segmenter, tmp_path):
     arguments = ("--data", fields, "--classifier", "none", "--model", "yolov8n-seg.yaml", "--epochs", "1")
     places = ("--config", trained_segmenter.config, "--run-dir", tmp_path / "run", "--output-dir", tmp_path / "hub")

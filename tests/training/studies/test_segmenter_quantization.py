@@ -54,6 +54,7 @@ def test_the_fastest_that_finds_and_outlines_as_well_is_chosen():
     assert choose(variants) == "f16"
 
 
+@pytest.mark.slow
 def test_the_table_is_written_and_the_kept_variant_is_the_model(fields, tmp_path):
     folder = tmp_path / "model"
     shutil.copytree(RELEASE, folder)
