@@ -119,7 +119,7 @@ class AnalysisQueue:
         while True:
             with self._changed:
                 before = self._before(me)
-                if before == told and not me.is_left:
+                if before and before == told and not me.is_left:
                     self._changed.wait(PULSE)
                     before = self._before(me)
                 me.is_through = before == 0

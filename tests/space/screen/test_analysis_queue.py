@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import expect
 
 from screen.actions import Actions
-from screen.analysis_queue import AnalysisQueue, Place, Visitor
+from screen.analysis_queue import PULSE, AnalysisQueue, Place, Visitor
 from screen.limits import Limits
 from screen.uploads import RefusedError
 from screen.viewer import serve_modules
@@ -44,6 +44,15 @@ def test_who_waits_moves_up_and_is_let_through_in_order():
     assert [(name, before) for name, before, _ in told] == [("a", 1), ("b", 2), ("b", 1)]
     assert told[0][2] == pytest.approx(0.2, abs=0.1), "as long as the last one took"
     assert told[1][2] == pytest.approx(2 * told[0][2])
+
+
+def test_nobody_waits_for_a_free_slot():
+    line = AnalysisQueue(Limits(at_once=2))
+    start = time.monotonic()
+    for _ in range(20):
+        with line.slot(), line.slot():
+            pass
+    assert time.monotonic() - start < PULSE, "less than one look around, for forty slots"
 
 
 def test_a_few_run_at_once_and_a_long_line_is_refused():
