@@ -24,6 +24,7 @@ COMMANDS = {
     "analyze over a folder": ["analyze", "smear.png", "--out", "folders"],
     "analyze over a link": ["analyze", "smear.png", "--out", "links"],
     "analyze over its input": ["analyze", "smear.png", "--out", ".", "--format", "png"],
+    "stain over an image of another": ["stain", "smear.png", "--reference", "smear.png", "--out", "stains"],
     "classify over another's file": ["classify", "smear.png", "--out", "others/smear.json"],
     "classify over its input": ["classify", "smear.png", "--out", "smear.png"],
     "case over another's file": ["case", "analysis.json", "--out", "others/smear.html"],
@@ -42,6 +43,8 @@ def tree(tmp_path: Path) -> Path:
     Image.fromarray(image).save(tmp_path / "others" / "smear.png")
     for suffix in (".json", ".csv", ".html", ".yolo.zip"):
         (tmp_path / "others" / f"smear{suffix}").write_text("precious")
+    (tmp_path / "stains").mkdir()
+    (tmp_path / "stains" / "smear_stain.png").write_text("precious")
     (tmp_path / "links" / "smear.json").symlink_to(tmp_path / "analysis.json")
     return tmp_path
 

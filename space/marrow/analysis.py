@@ -10,6 +10,7 @@ from marrow.cell import Cell
 from marrow.hub import ModelInfo
 from marrow.report import CountingRules, Report, make_report
 from marrow.schema import read_fields, write_fields
+from marrow.stain import Stain
 from marrow.supervision_adapter import from_supervision, to_supervision
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Analysis:
         cells: the cells, by falling score; those that a person made come last.
         report: the differential count over ``cells``.
         removed: what a person deleted, merged or split, each with its ``edited``, so that nothing found is lost.
+        reference: stain to which the colours were changed before the cells were named, if any.
     """
 
     width: int
@@ -42,6 +44,7 @@ class Analysis:
     cells: tuple[Cell, ...]
     report: Report = field(repr=False)
     removed: tuple[Cell, ...] = ()
+    reference: Stain | None = None
 
     def is_uncertain(self, cell: Cell) -> bool:
         """Tell whether the name of one of the cells is too doubtful to count."""

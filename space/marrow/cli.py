@@ -25,11 +25,12 @@ from marrow.defaults import default_reference
 from marrow.errors import MarrowError
 from marrow.export import SUFFIXES, export, output_paths
 from marrow.files import write_whole
-from marrow.images import read_image
-from marrow.outputs import check_targets
+from marrow.images import encode_png, read_image
+from marrow.outputs import MARK, check_targets
 from marrow.pipeline import Models, analyze
 from marrow.print_page import to_page
 from marrow.report import Report
+from marrow.stain import Stain, measure_stain, restained, stain_distance
 from marrow.texts import PAGE
 
 ANALYZE = """Outline, name and count the cells of whole smear images.
@@ -37,6 +38,14 @@ ANALYZE = """Outline, name and count the cells of whole smear images.
 Each image makes DIR/STEM.json and so on, one file for each format. The example writes three files:
 
 marrow analyze smear.jpg --out results --format json,csv,png
+"""
+STAIN = """Measure the stain of smear images, and show them in that of another.
+
+Prints the colour of the empty ground (0 to 255), the optical density of nuclei and that of all else that is stained,
+each in red, green and blue. With --reference it says how far apart the two are, and draws each image as it is and as
+`marrow analyze --reference` shows it to the classifier, into DIR/STEM_stain.png:
+
+marrow stain smear.jpg --reference trusted.jpg --out stains
 """
 CLASSIFY = """Name images of single cells.
 
@@ -62,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0, or 2 after bad input, which is said in one line on standard error.
     """
     command = Command("marrow", __doc__)
-    subcommands = command.add_subparsers(required=True, metavar="analyze|classify|case")
+    subcommands = command.add_subparsers(required=True, metavar="analyze|classify|case|stain")
     embedded = "Hub id or folder (default: the embedded release)"
 
     analyze = subcommands.add_parser("analyze", help="whole smear images: outlines, names and counts", doc=ANALYZE)
@@ -73,6 +82,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lowest = "lowest score of a cell, 0 to 1 (default: the model's)"
     analyze.add_argument("--confidence", type=_share, metavar="X", help=lowest)
     analyze.add_argument("--segmenter", metavar="REF", help=embedded)
+
+    stain = subcommands.add_parser("stain", help="whole smear images: their colours, and those of another", doc=STAIN)
+    stain.set_defaults(work=_show_stain)
+    stain.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    stain.add_argument("--out", type=Path, metavar="DIR", help="folder for pictures of before and after")
+
+    for restaining in (analyze, stain):
+        trusted = "image whose colours all others are given before their cells are named"
+        restaining.add_argument("--reference", type=Path, metavar="FIELD", help=trusted)
 
     classify = subcommands.add_parser("classify", help="single-cell images: names only", doc=CLASSIFY)
     classify.set_defaults(work=_classify)
@@ -97,9 +115,14 @@ def _analyze(options: argparse.Namespace) -> int:
     _make_folder(options.out)
     segmenter = options.segmenter or default_reference("segmenter")
     models = Models.from_pretrained(segmenter, options.classifier or default_reference("classifier"))
+    reference = _read_stain(options.reference) if options.reference else None
     done = 0
     for progress, path, image in _read_each(options.images):
-        analysis = analyze(image, models, options.confidence)
+        try:
+            analysis = analyze(image, models, options.confidence, reference)
+        except MarrowError as error:
+            print(f"marrow: {path}: {error}", file=sys.stderr, flush=True)
+            continue
         export(analysis, image, path.name, options.out, options.format, options.language)
         print(f"{progress} {path}: {_counted(analysis.report)}", flush=True)
         done += 1
@@ -120,6 +143,46 @@ def _classify(options: argparse.Namespace) -> int:
     write_whole(options.out, json.dumps(named, indent=1).encode())
     print(f"{len(named)} of {len(options.images)} named in {options.out}")
     return 0 if len(named) == len(options.images) else 2
+
+
+def _show_stain(options: argparse.Namespace) -> int:
+    if options.out and not options.reference:
+        raise MarrowError("There is nothing to draw without another stain: name an image with --reference.")
+    targets = {path: options.out / f"{path.stem}_stain.png" for path in options.images if options.out}
+    if len(set(targets.values())) < len(targets):
+        raise MarrowError("Two of the images have one name: run them apart, each with its own --out.")
+    check_targets(targets.values())
+    reference = _read_stain(options.reference) if options.reference else None
+    done = 0
+    for progress, path, image in _read_each(options.images):
+        try:
+            stain = measure_stain(image)
+        except MarrowError as error:
+            print(f"marrow: {path}: {error}", file=sys.stderr, flush=True)
+            continue
+        apart = f"; {stain_distance(stain, reference):.2f} from the reference" if reference else ""
+        print(f"{progress} {path}: {_colours(stain)}{apart}", flush=True)
+        if reference and options.out:
+            write_whole(targets[path], _before_and_after(image, restained(image, stain, reference)))
+        done += 1
+    return 0 if done == len(options.images) else 2
+
+
+def _before_and_after(*pictures: np.ndarray) -> bytes:
+    return encode_png(np.hstack(pictures), MARK.decode())
+
+
+def _read_stain(path: Path) -> Stain:
+    try:
+        return measure_stain(read_image(path))
+    except MarrowError as error:
+        raise MarrowError(f"--reference {path}: {error}") from error
+
+
+def _colours(stain: Stain) -> str:
+    ground = " ".join(f"{level:.0f}" for level in stain.ground)
+    densities = [" ".join(f"{value:.2f}" for value in values) for values in (stain.nuclei, stain.others)]
+    return f"ground {ground}, nuclei {densities[0]}, others {densities[1]}"
 
 
 def _add_up(options: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from marrow.cell import Cell, Detection
 from marrow.classifier import Classifier
 from marrow.report import make_report
 from marrow.segmenter import Segmenter
+from marrow.stain import Stain, measure_stain, restained
 
 
 @dataclass(frozen=True)
@@ -73,18 +74,25 @@ class Models:
         return self.segmenter.push_to_hub(segmenter, **options), self.classifier.push_to_hub(classifier, **options)
 
 
-def analyze(image: np.ndarray, models: Models, confidence: float | None = None) -> Analysis:
+def analyze(
+    image: np.ndarray, models: Models, confidence: float | None = None, reference: Stain | None = None
+) -> Analysis:
     """Find, outline, name and count the nucleated cells of one image.
 
     Args:
         image: ``(height, width, 3)`` uint8 RGB, any size.
         models: the networks to use.
         confidence: lowest segmenter score to keep, 0 to 1; the segmenter's default when ``None``.
+        reference: stain to which the colours are changed before cells are named; none are changed when ``None``.
 
     Returns:
         The analysis, in pixels of ``image``.
+
+    Raises:
+        MarrowError: there is a reference, and the stain of the image cannot be measured.
     """
-    cells = classify_detections(image, models.segmenter(image, confidence), models.classifier)
+    shown = restained(image, measure_stain(image), reference) if reference else image
+    cells = classify_detections(shown, models.segmenter(image, confidence), models.classifier)
     return Analysis(
         width=image.shape[1],
         height=image.shape[0],
@@ -93,6 +101,7 @@ def analyze(image: np.ndarray, models: Models, confidence: float | None = None) 
         confidence=models.segmenter.config.confidence if confidence is None else confidence,
         cells=cells,
         report=make_report(cells, models.classifier.config.rules),
+        reference=reference,
     )
 
 

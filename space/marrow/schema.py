@@ -14,6 +14,7 @@ from marrow.errors import MarrowError
 from marrow.hub import ModelInfo
 from marrow.images import MAX_PIXELS
 from marrow.report import CountingRules, make_report
+from marrow.stain import Stain
 
 OUTLINE_ORIGINS = (None, "added", "merged", "split")
 """How the outline of a cell can have come about, see :class:`marrow.cell.Edit`."""
@@ -43,6 +44,7 @@ class _Image(BaseModel):
 class _Models(BaseModel):
     segmenter: ModelInfo
     classifier: ModelInfo
+    reference: Stain | None = None
 
 
 class _Report(BaseModel):
@@ -68,7 +70,7 @@ def write_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of an analysis as plain values, in the layout of the JSON file (see ``docs/developer.md``)."""
     return {
         "image": {"width": fields["width"], "height": fields["height"]},
-        "models": {"segmenter": asdict(fields["segmenter"]), "classifier": asdict(fields["classifier"])},
+        "models": {name: fields[name] and asdict(fields[name]) for name in ("segmenter", "classifier", "reference")},
         "confidence": fields["confidence"],
         "cells": [cell_to_dict(cell) for cell in fields["cells"]],
         "removed": [cell_to_dict(cell) for cell in fields["removed"]],
@@ -124,6 +126,15 @@ def read_fields(plain: Any, rules: CountingRules | None = None) -> dict[str, Any
         "report": make_report(cells, rules, removed),
         "removed": removed,
     }
+
+
+def read_stain(plain: Any) -> Stain | None:
+    """Read the ``reference`` of an analysis, in the layout of the JSON file.
+
+    Raises:
+        MarrowError: it is neither ``None`` nor a stain.
+    """
+    return _validate(Stain, plain, "reference") if plain is not None else None
 
 
 def read_detection(plain: Any, width: int, height: int) -> Detection:

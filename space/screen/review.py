@@ -25,7 +25,8 @@ from marrow.images import encode_png
 from marrow.pipeline import classify_detections
 from marrow.print_page import to_page
 from marrow.report import make_report
-from marrow.schema import cell_to_dict, read_detection
+from marrow.schema import cell_to_dict, read_detection, read_stain
+from marrow.stain import measure_stain, restained
 from screen.analysis_queue import AnalysisQueue
 from screen.flag_box import FlagBox
 from screen.language import language_of, say, visitor_of
@@ -77,7 +78,7 @@ class Review:
         label = asked["cell"].get("label")
         if label not in classifier.labels:
             raise RefusedError("not_an_analysis")
-        evidence = classifier.explain(crop_cell(self._uploads.image(upload.path), outline.box, classifier.crop), label)
+        evidence = classifier.explain(crop_cell(self._named(upload, asked), outline.box, classifier.crop), label)
         return {"heat": _text_of(encode_png(draw_heat(evidence)))}
 
     def add_cell(self, asked: Request, language: str) -> Response:
@@ -90,7 +91,7 @@ class Review:
             outline = outline_in_box(image, tuple(box), self._models.segmenter)
         except MarrowError as error:
             raise RefusedError("box_too_small") from error
-        return {"cell": self._name(image, [outline])[0]}
+        return {"cell": self._name(self._named(upload, asked), [outline])[0]}
 
     def merge_cells(self, asked: Request, language: str) -> Response:
         """Return the one ``cell`` around all ``cells``, without ``id`` and ``edited``."""
@@ -100,7 +101,7 @@ class Review:
             outline = merge_outlines(outlines, (upload.analysis.width, upload.analysis.height))
         except MarrowError as error:
             raise RefusedError("not_merged") from error
-        return {"cell": self._name(self._uploads.image(upload.path), [outline])[0]}
+        return {"cell": self._name(self._named(upload, asked), [outline])[0]}
 
     def split_cell(self, asked: Request, language: str) -> Response:
         """Return the ``cells``, ``parts`` in number, that ``cell`` is parted into, without ``id`` and ``edited``."""
@@ -110,7 +111,7 @@ class Review:
             outlines = split_outline(image, whole, 3 if asked.get("parts") == 3 else 2)
         except MarrowError as error:
             raise RefusedError("not_parted") from error
-        return {"cells": self._name(image, outlines)}
+        return {"cells": self._name(self._named(upload, asked), outlines)}
 
     def open_saved(self, asked: Request, language: str) -> Response:
         """Check ``analysis``, the content of a JSON file, against the upload.
@@ -177,6 +178,15 @@ class Review:
     def _name(self, image: np.ndarray, outlines: list[Detection]) -> list[dict[str, Any]]:
         rows = [cell_to_dict(cell) for cell in classify_detections(image, outlines, self._models.classifier)]
         return [{key: value for key, value in row.items() if key not in ("id", "edited")} for row in rows]
+
+    def _named(self, upload: Upload, asked: Request) -> np.ndarray:
+        """Return the image as the classifier is shown it: in the stain of the ``reference``, if one is asked for."""
+        image = self._uploads.image(upload.path)
+        try:
+            reference = read_stain(asked.get("reference"))
+            return restained(image, measure_stain(image), reference) if reference else image
+        except MarrowError as error:
+            raise RefusedError("not_an_analysis") from error
 
     def _find(self, asked: Request) -> Upload:
         upload = self._uploads.find(str(asked.get("key")))

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from marrow.files import atomic_path
+from marrow.images import encode_png
 from marrow.outputs import MARK
 from training.common.metrics_schema import COVERAGES, CurvePoint, ForeignMetrics
 
@@ -86,10 +85,8 @@ def lay_out(pictures: Sequence[np.ndarray], columns: int) -> np.ndarray:
 
 def save_picture(picture: np.ndarray, path: Path) -> None:
     """Write a picture, ``(height, width, 3)`` uint8 RGB, as PNG, whole or not at all."""
-    mark = PngInfo()
-    mark.add_text("Software", MARK.decode())
     with atomic_path(path) as beside:
-        Image.fromarray(picture).save(beside, pnginfo=mark)
+        beside.write_bytes(encode_png(picture, MARK.decode()))
 
 
 def save_figure(figure: Any, path: Path) -> None:

@@ -41,10 +41,18 @@ export interface Model {
   revision: string | null;
 }
 
+/** Colours of ground (0 to 255), nuclei and the rest (optical density), in red, green and blue. */
+export interface Stain {
+  ground: number[];
+  nuclei: number[];
+  others: number[];
+}
+
 /** An analysis as it is saved; of a case, each names its `file`. */
 export interface Analysis {
   image: Size;
-  models: { segmenter: Model; classifier: Model };
+  /** Of the networks, and the stain to which the colours were changed before the cells were named. */
+  models: { segmenter: Model; classifier: Model; reference?: Stain | null };
   confidence: number;
   cells: Cell[];
   removed?: Cell[];

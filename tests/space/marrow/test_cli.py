@@ -14,8 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dataset_scripts.drawing.pictures import draw_field
+from dataset_scripts.drawing.stains import random_stain
 from marrow import cli
+from marrow.stain import Stain, measure_stain, restained, stain_distance
 from tests.space.known_models import CODES, DISCS
+
+OTHER = Stain((180.0, 210.0, 240.0), (0.5, 1.0, 0.7), (0.4, 0.3, 0.2))
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,48 @@ def test_where_most_cells_are_uncertain_the_line_and_the_page_say_so(marrow, sme
     assert page.count("More than half of the cells are uncertain") == 1 and '<p class="warning">' in page
     rows = re.findall(r"<tr>.*?</tr>|<tr class=.sum.>.*?</tr>", page.split("<table>")[1].split("</table>")[0])
     assert len(rows) > 10 and not re.search(r"<td>\d+\.\d</td>", "".join(rows))
+
+
+def test_a_smear_in_other_colours_is_named_as_in_those_of_the_reference(marrow, tmp_path):
+    rng = np.random.default_rng(7)
+    trusted = draw_field(rng, 320, 320, 8, stain=random_stain(rng, "marrow")).image
+    own = measure_stain(trusted)
+    Image.fromarray(trusted).save("trusted.png")
+    Image.fromarray(restained(trusted, own, OTHER)).save("other.png")
+    for out, more in (("plain", ()), ("changed", ("--reference", "trusted.png"))):
+        for name in ("trusted.png", "other.png"):
+            assert marrow("analyze", name, "--out", out, *more).returncode == 0
+    read = {path: json.loads(path.read_text()) for path in tmp_path.glob("*/*.json")}
+    rows = {(path.parent.name, path.stem): one["cells"] for path, one in read.items()}
+    assert rows["plain", "trusted"], "something is found"
+
+    def apart(one: str, other: tuple[str, str]) -> float:
+        shares = [[list(cell["probabilities"].values()) for cell in rows[key]] for key in ((one, "other"), other)]
+        return float(np.abs(np.subtract(*shares)).mean())
+
+    trust = ("plain", "trusted")
+    assert apart("changed", trust) < 0.5 * apart("plain", trust)
+    assert read[tmp_path / "plain" / "other.json"]["models"]["reference"] is None
+    assert read[tmp_path / "changed" / "other.json"]["models"]["reference"]["nuclei"] == list(own.nuclei)
+    result = marrow("stain", "other.png", "--reference", "trusted.png", "--out", "stains")
+    assert result.returncode == 0 and "[1/1] other.png: ground " in result.stdout
+    assert f"{stain_distance(OTHER, own):.1f}" in result.stdout.rpartition(";")[2]
+    assert Image.open("stains/other_stain.png").size == (640, 320)
+
+
+def test_what_has_no_stain_is_named_and_left_out(marrow, tmp_path):
+    rng = np.random.default_rng(7)
+    Image.fromarray(draw_field(rng, 320, 320, 8).image).save("smear.png")
+    Image.new("RGB", (90, 90), "white").save("white.png")
+    for command in (("stain",), ("analyze", "--out", "out", "--reference", "smear.png")):
+        result = marrow(*command, "white.png", "smear.png")
+        assert result.returncode == 2 and "[2/2] smear.png" in result.stdout
+        assert result.stderr.count("\n") == 1 and "white.png: The stain cannot be measured" in result.stderr
+    assert_refused(marrow("analyze", "smear.png", "--out", "out", "--reference", "white.png"), "--reference white.png")
+    assert_refused(marrow("stain", "smear.png", "--out", "out"), "--reference")
+    (tmp_path / "more").mkdir()
+    Image.new("RGB", (90, 90), "white").save("more/smear.png")
+    assert_refused(marrow("stain", "smear.png", "more/smear.png", "--out", "o", "--reference", "smear.png"), "one name")
 
 
 def test_analyses_are_added_up_to_a_case(marrow, smear_file, tmp_path):

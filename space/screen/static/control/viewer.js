@@ -167,10 +167,11 @@ export class Viewer {
    */
   async ask(what, values) {
     const { work, page, keeper } = this;
+    const asked = () => ({ key: work.value.key, reference: work.value.models.reference, ...values });
     try {
-      const answer = await page.ask(what, { key: work.value.key, ...values });
+      const answer = await page.ask(what, asked());
       if (answer.reason !== "forgotten" || !(await keeper.resend(work))) return answer;
-      return await page.ask(what, { key: work.value.key, ...values });
+      return await page.ask(what, asked());
     } catch {
       return { error: this.context.words.failed };
     }

@@ -76,12 +76,22 @@ function analysisFields({ image, models, confidence, cells, removed = [] }, sett
   const model = (/** @type {Analysis["models"]["segmenter"]} */ { repo, revision }) => ({ repo, revision });
   return {
     image: { width: image.width, height: image.height },
-    models: { segmenter: model(models.segmenter), classifier: model(models.classifier) },
+    models: {
+      segmenter: model(models.segmenter),
+      classifier: model(models.classifier),
+      reference: stainFields(models.reference),
+    },
     confidence: new Float(confidence),
     cells: cells.map(cellFields),
     removed: removed.map(cellFields),
     report: reportFields(cells, removed, settings),
   };
+}
+
+/** @param {Analysis["models"]["reference"]} stain */
+function stainFields(stain) {
+  const floats = (/** @type {number[]} */ values) => values.map((value) => new Float(value));
+  return stain ? { ground: floats(stain.ground), nuclei: floats(stain.nuclei), others: floats(stain.others) } : null;
 }
 
 /** @param {Cell} cell */
