@@ -70,12 +70,20 @@ def write_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of an analysis as plain values, in the layout of the JSON file (see ``docs/developer.md``)."""
     return {
         "image": {"width": fields["width"], "height": fields["height"]},
-        "models": {name: fields[name] and asdict(fields[name]) for name in ("segmenter", "classifier", "reference")},
+        "models": {
+            **{name: asdict(fields[name]) for name in ("segmenter", "classifier")},
+            "reference": stain_to_dict(fields["reference"]),
+        },
         "confidence": fields["confidence"],
         "cells": [cell_to_dict(cell) for cell in fields["cells"]],
         "removed": [cell_to_dict(cell) for cell in fields["removed"]],
         "report": asdict(fields["report"]),
     }
+
+
+def stain_to_dict(stain: Stain | None) -> dict[str, list[float]] | None:
+    """Return the ``reference`` of an analysis as plain values, in the layout of the JSON file."""
+    return {name: list(values) for name, values in asdict(stain).items()} if stain else None
 
 
 def cell_to_dict(cell: Cell) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import numpy as np
 from marrow import Analysis, MarrowError, Models
 from marrow.analysis import filter_cells
 from marrow.case import MAX_IMAGES, Case, NamedAnalysis, is_file_name
-from marrow.cell import Detection
+from marrow.cell import MAX_CELLS, Detection
 from marrow.crop import crop_cell
 from marrow.drawing import draw_heat
 from marrow.editing import merge_outlines, outline_in_box, split_outline
@@ -25,8 +25,8 @@ from marrow.images import encode_png
 from marrow.pipeline import classify_detections
 from marrow.print_page import to_page
 from marrow.report import make_report
-from marrow.schema import cell_to_dict, read_detection, read_stain
-from marrow.stain import measure_stain, restained
+from marrow.schema import cell_to_dict, read_detection, read_stain, stain_to_dict
+from marrow.stain import Stain, measure_stain, restained
 from screen.analysis_queue import AnalysisQueue
 from screen.flag_box import FlagBox
 from screen.language import language_of, say, visitor_of
@@ -63,6 +63,7 @@ class Review:
             self.add_cell,
             self.merge_cells,
             self.split_cell,
+            self.name_like,
             self.open_saved,
             self.export_file,
             self.print_case,
@@ -78,7 +79,9 @@ class Review:
         label = asked["cell"].get("label")
         if label not in classifier.labels:
             raise RefusedError("not_an_analysis")
-        evidence = classifier.explain(crop_cell(self._named(upload, asked), outline.box, classifier.crop), label)
+        evidence = classifier.explain(
+            crop_cell(self._shown(upload, _reference(asked)), outline.box, classifier.crop), label
+        )
         return {"heat": _text_of(encode_png(draw_heat(evidence)))}
 
     def add_cell(self, asked: Request, language: str) -> Response:
@@ -91,7 +94,7 @@ class Review:
             outline = outline_in_box(image, tuple(box), self._models.segmenter)
         except MarrowError as error:
             raise RefusedError("box_too_small") from error
-        return {"cell": self._name(self._named(upload, asked), [outline])[0]}
+        return {"cell": self._name(self._shown(upload, _reference(asked)), [outline])[0]}
 
     def merge_cells(self, asked: Request, language: str) -> Response:
         """Return the one ``cell`` around all ``cells``, without ``id`` and ``edited``."""
@@ -101,7 +104,7 @@ class Review:
             outline = merge_outlines(outlines, (upload.analysis.width, upload.analysis.height))
         except MarrowError as error:
             raise RefusedError("not_merged") from error
-        return {"cell": self._name(self._named(upload, asked), [outline])[0]}
+        return {"cell": self._name(self._shown(upload, _reference(asked)), [outline])[0]}
 
     def split_cell(self, asked: Request, language: str) -> Response:
         """Return the ``cells``, ``parts`` in number, that ``cell`` is parted into, without ``id`` and ``edited``."""
@@ -111,7 +114,18 @@ class Review:
             outlines = split_outline(image, whole, 3 if asked.get("parts") == 3 else 2)
         except MarrowError as error:
             raise RefusedError("not_parted") from error
-        return {"cells": self._name(self._named(upload, asked), outlines)}
+        return {"cells": self._name(self._shown(upload, _reference(asked)), outlines)}
+
+    def name_like(self, asked: Request, language: str) -> Response:
+        """Name ``cells`` in the stain of the upload whose key is ``like``, or in their own where there is none.
+
+        Returns ``cells`` in their order, without ``id`` and ``edited``, and the ``reference`` for what is asked next.
+        """
+        upload, like = self._find(asked), asked.get("like")
+        outlines = _read_outlines(upload, asked.get("cells"), MAX_CELLS)
+        reference = None if like is None else _stain_of(self._uploads.image(self._find({"key": like}).path))
+        cells = self._name(self._shown(upload, reference), outlines)
+        return {"cells": cells, "reference": stain_to_dict(reference)}
 
     def open_saved(self, asked: Request, language: str) -> Response:
         """Check ``analysis``, the content of a JSON file, against the upload.
@@ -179,14 +193,10 @@ class Review:
         rows = [cell_to_dict(cell) for cell in classify_detections(image, outlines, self._models.classifier)]
         return [{key: value for key, value in row.items() if key not in ("id", "edited")} for row in rows]
 
-    def _named(self, upload: Upload, asked: Request) -> np.ndarray:
-        """Return the image as the classifier is shown it: in the stain of the ``reference``, if one is asked for."""
+    def _shown(self, upload: Upload, reference: Stain | None) -> np.ndarray:
+        """Return an image as the classifier is shown it: in the stain of a reference, if there is one."""
         image = self._uploads.image(upload.path)
-        try:
-            reference = read_stain(asked.get("reference"))
-            return restained(image, measure_stain(image), reference) if reference else image
-        except MarrowError as error:
-            raise RefusedError("not_an_analysis") from error
+        return restained(image, _stain_of(image), reference) if reference else image
 
     def _find(self, asked: Request) -> Upload:
         upload = self._uploads.find(str(asked.get("key")))
@@ -245,8 +255,22 @@ class Review:
         return replace(analysis, report=make_report(analysis.cells, rules, analysis.removed))
 
 
-def _read_outlines(upload: Upload, cells: Any) -> list[Detection]:
-    if not isinstance(cells, list) or not 1 <= len(cells) <= MOST_MERGED:
+def _stain_of(image: np.ndarray) -> Stain:
+    try:
+        return measure_stain(image)
+    except MarrowError as error:
+        raise RefusedError("no_stain") from error
+
+
+def _reference(asked: Request) -> Stain | None:
+    try:
+        return read_stain(asked.get("reference"))
+    except MarrowError as error:
+        raise RefusedError("not_an_analysis") from error
+
+
+def _read_outlines(upload: Upload, cells: Any, most: int = MOST_MERGED) -> list[Detection]:
+    if not isinstance(cells, list) or not 1 <= len(cells) <= most:
         raise RefusedError("not_an_analysis")
     try:
         return [read_detection(cell, upload.analysis.width, upload.analysis.height) for cell in cells]

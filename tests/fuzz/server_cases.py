@@ -17,7 +17,10 @@ from typing import Any
 from tests.fuzz.outcome import Outcome
 from tests.fuzz.visitor import Visitor
 
-FUNCTIONS = ("explain", "add_cell", "merge_cells", "split_cell", "open_saved", "export_file", "print_case", "send_flag")
+FUNCTIONS = (
+    *("explain", "add_cell", "merge_cells", "split_cell", "name_like"),
+    *("open_saved", "export_file", "print_case", "send_flag"),
+)
 ENDPOINTS = ("analyze", "segmentation", "annotations", "report", "flag")
 
 ODD: tuple[Any, ...] = (
@@ -72,7 +75,8 @@ def valid_questions(visitor: Visitor, picture: Path) -> dict[str, Any]:
         "explain": {"key": key, "cell": cells[0]},
         "add_cell": {"key": key, "box": [x0 - 3, y0 - 3, x1 + 3, y1 + 3]},
         "merge_cells": {"key": key, "cells": two},
-        "split_cell": {"key": key, "cell": cells[0] | both, "parts": 2},
+        "split_cell": {"key": key, "cell": cells[0] | both, "parts": 2, "reference": None},
+        "name_like": {"key": key, "cells": cells, "like": None},
         "open_saved": {"key": key, "analysis": whole},
         "export_file": {"key": key, "format": "csv", "analysis": analysis},
         "print_case": {"analyses": [{"key": key, "file": "a.png", "analysis": analysis}], "format": "html"},

@@ -146,6 +146,7 @@ export interface Answer {
   heat?: string;
   cell?: NewCell;
   cells?: NewCell[];
+  reference?: Stain | null;
   value?: Analysis;
   remark?: string | null;
   name?: string;

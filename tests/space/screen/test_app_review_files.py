@@ -11,10 +11,14 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from dataset_scripts.drawing.pictures import draw_field
+from dataset_scripts.drawing.stains import random_stain
+from marrow.stain import Stain, measure_stain, restained
 from tests.commands import succeed
 from tests.space.served import (
     PATIENCE,
@@ -191,6 +195,37 @@ def test_images_add_up_to_a_case(reviewed, visitor, smear, smear_file, tmp_path)
 
     page.get_by_role("button", name=re.compile("Take smear.png out of the case")).click()
     expect(page.locator("#viewer .sum")).to_contain_text("4 of 500")
+
+
+def test_cells_are_named_in_the_colours_of_a_picture_in_the_case(visitor, tmp_path):
+    page, rng = visitor(), np.random.default_rng(7)
+    trusted = draw_field(rng, 320, 320, 8, stain=random_stain(rng, "marrow")).image
+    other = restained(trusted, measure_stain(trusted), Stain((180.0, 210.0, 240.0), (0.5, 1.0, 0.7), (0.4, 0.3, 0.2)))
+    for name, image in (("trusted.png", trusted), ("other.png", other[:, :300])):
+        Image.fromarray(image).save(tmp_path / name)
+    upload(page, tmp_path / "trusted.png")
+    look(page, "report")
+    expect(page.locator("#viewer .colours")).to_contain_text("in the colours of their own picture. If its stain")
+    expect(page.locator("#viewer [data-colours]")).to_have_count(0)
+    page.get_by_role("button", name="Add to a case").click()
+    _drop(page, "#viewer .stage", tmp_path / "other.png")
+    expect(page.locator("#viewer image")).to_have_attribute("width", "300", timeout=PATIENCE)
+    look(page, "report")
+    before = read_json(downloaded(page, "json"))
+    page.click("#viewer [data-colours='trusted.png']")
+    expect(page.locator("#viewer .message")).to_contain_text("Named anew", timeout=PATIENCE)
+    expect(page.locator("#viewer .colours")).to_contain_text("in the colours of another picture")
+    after = read_json(downloaded(page, "json"))
+    assert before["models"]["reference"] is None and after["models"]["reference"] is not None
+    assert [cell["box"] for cell in after["cells"]] == [cell["box"] for cell in before["cells"]]
+    assert [cell["probabilities"] for cell in after["cells"]] != [cell["probabilities"] for cell in before["cells"]]
+    saved = _kept(downloaded(page, "json"), tmp_path / "other.json")
+    page.click("#viewer [data-colours='']")
+    expect(page.locator("#viewer .colours")).to_contain_text("of their own picture", timeout=PATIENCE)
+    assert read_json(downloaded(page, "json")) == before
+    page.set_input_files("#viewer [data-open]", saved)
+    expect(page.locator("#viewer .colours")).to_contain_text("of another picture", timeout=PATIENCE)
+    assert read_json(downloaded(page, "json")) == after
 
 
 def _assert_the_case_opens_again(visitor, path: Path, first: Path, second: Path) -> None:

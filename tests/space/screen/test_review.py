@@ -14,7 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dataset_scripts.drawing.pictures import draw_field
+from dataset_scripts.drawing.stains import random_stain
 from marrow import analyze
+from marrow.schema import stain_to_dict
+from marrow.stain import Stain, measure_stain, restained
 from screen.actions import Actions
 from screen.limits import Limits
 from screen.uploads import RefusedError, Upload, Uploads
@@ -85,6 +89,35 @@ def test_a_relabelled_cell_is_explained(ask, plain):
     assert base64.b64decode(ask("explain", cell=cell)["heat"]).startswith(b"\x89PNG")
     assert "error" in ask("explain", cell=cell | {"label": "XXX"})
     assert "error" in ask("explain", cell=None)
+
+
+def test_cells_are_named_in_the_colours_of_another_picture(actions, ask, models, smear_file, tmp_path):
+    rng = np.random.default_rng(7)
+    trusted = draw_field(rng, 320, 320, 8, stain=random_stain(rng, "marrow")).image
+    own, other = measure_stain(trusted), Stain((180.0, 210.0, 240.0), (0.5, 1.0, 0.7), (0.4, 0.3, 0.2))
+    keys = []
+    for name, image in (("trusted", trusted), ("other", restained(trusted, own, other))):
+        Image.fromarray(image).save(tmp_path / f"{name}.png")
+        keys.append(actions.uploads.keep(Upload(tmp_path / f"{name}.png", analyze(image, models, 0.05))))
+    found = [actions.uploads.find(key).analysis for key in keys]
+    cells = found[0].to_dict()["cells"]
+    truth = np.array([list(cell["probabilities"].values()) for cell in cells])
+    shares = {}
+    for like in (None, keys[0]):
+        answer = ask("name_like", key=keys[1], cells=cells, like=like)
+        assert [cell["box"] for cell in answer["cells"]] == [cell["box"] for cell in cells]
+        shares[like] = np.array([list(cell["probabilities"].values()) for cell in answer["cells"]])
+    assert answer["reference"] == stain_to_dict(own)
+    assert np.abs(shares[keys[0]] - truth).mean() < 0.5 * np.abs(shares[None] - truth).mean()
+    edited = ask("merge_cells", key=keys[1], cells=[cells[0]] * 2, reference=answer["reference"])["cell"]
+    assert list(edited["probabilities"].values()) == pytest.approx(shares[keys[0]][0].tolist(), abs=0.05)
+    white = tmp_path / "white.png"
+    Image.new("RGB", (90, 90), "white").save(white)
+    empty = actions.uploads.keep(Upload(white, analyze(np.asarray(Image.open(white)), models)))
+    assert ask("name_like", key=keys[1], cells=cells, like=empty)["error"].startswith("The stain of one")
+    for wrong in ("x", 3, {}):
+        assert ask("name_like", key=keys[1], cells=cells, like=wrong)["reason"] == "forgotten"
+        assert ask("explain", key=keys[1], cell=cells[0], reference=wrong)["reason"] == "not_an_analysis"
 
 
 def test_a_saved_analysis_opens_with_its_image(ask, reviewed):

@@ -11,7 +11,10 @@ const STAMP = { at: "2026-11-23T12:00:00Z", by: "Åsa" };
 const open = () => new Work({ key: "a", file: "a.png", picture: null, ...analysis }, settings);
 const { id: _, edited: __, ...outline } = analysis.cells[0];
 
+const STAIN = { ground: [230, 220.5, 210], nuclei: [0.8, 1.2, 0.4], others: [0.2, 0.3, -0.01] };
+
 const ACTS = {
+  rename: (now) => edits.renameCells(edits.confirmCells(now, new Set([1]), STAMP), [...now.cells].reverse(), STAIN),
   relabel: (now) => edits.relabelCells(now, new Set([1, 2]), STAMP, "BLA"),
   confirm: (now) => edits.confirmCells(now, new Set([1, 6]), STAMP),
   reset: (now) => edits.resetCells(edits.relabelCells(now, new Set([1, 2]), STAMP, "BLA"), new Set([1]), STAMP),
@@ -29,6 +32,19 @@ test("each edit gives an analysis", () => {
     return { name, analysis: work.analysis(), report: work.report() };
   });
   writeFixture("edited.json", made);
+});
+
+test("in other colours a cell has the model's other name, unless a person named it", () => {
+  const { now } = open();
+  const named = ACTS.rename(now);
+  const last = now.cells.at(-1);
+  assert.deepEqual(named.reference, STAIN);
+  assert.equal(named.cells[0].label, now.cells[0].label);
+  assert.deepEqual(named.cells[0].probabilities, last.probabilities);
+  assert.equal(named.cells[0].probability, last.probabilities[now.cells[0].label]);
+  assert.deepEqual(named.cells.at(-1).probabilities, now.cells[0].probabilities);
+  assert.equal(named.cells.at(-1).label, edits.modelLabel(now.cells[0]));
+  assert.deepEqual(edits.renameCells(now, now.cells, null), now);
 });
 
 test("the state before stays as it was, and comes back", () => {

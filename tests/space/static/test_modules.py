@@ -18,9 +18,11 @@ from marrow.case import Case, NamedAnalysis, count_case
 from marrow.cell import Edit
 from marrow.export import to_csv
 from marrow.report import make_report, write_notes
+from marrow.stain import Stain
 from screen.viewer import MODULES, STATIC, digest_of, make_settings
 
 HERE = Path(__file__).parent
+OTHER = Stain((230.0, 220.5, 210.0), (0.8, 1.2, 0.4), (0.2, 0.3, -0.01))
 CONFIDENCES = (0.05, 0.3, 0.5, 0.93, 0.99)
 
 
@@ -44,6 +46,7 @@ def test_the_pure_parts_do_as_python_does(node, models, smear, reviewed, tmp_pat
         "empty": filter_cells(plain, 1.0),
         "doubtful": doubtful,
         "half named": half,
+        "in other colours": replace(plain, reference=OTHER),
     }
     cases = [_count(*item, at) for item in analyses.items() for at in CONFIDENCES]
     _write(tmp_path / "counts.json", settings=settings, cases=cases)
@@ -63,11 +66,13 @@ def test_the_pure_parts_do_as_python_does(node, models, smear, reviewed, tmp_pat
     )
     assert done.returncode == 0, done.stdout + done.stderr
     edited = json.loads((tmp_path / "edited.json").read_text())
-    assert len(edited) == 8
+    assert len(edited) == 9
     for made in edited:
         read = Analysis.from_dict(made["analysis"], plain.report.rules).to_dict()
         for key in (*names, "by_model"):
             assert read["report"][key] == made["report"][key], (made["name"], key)
+        assert read["models"] == made["analysis"]["models"]
+        assert (read["models"]["reference"] is not None) == (made["name"] == "rename")
         assert read["cells"] == made["analysis"]["cells"] and read["removed"] == made["analysis"]["removed"]
 
 

@@ -1,11 +1,20 @@
 // What the tools do to the work; new outlines come from the server. Each returns false where there is nothing to do.
 
 import { format } from "../model/count.js";
-import { confirmCells, deleteCells, putCells, relabelCells, resetCells, restoreCell } from "../model/edits.js";
+import {
+  confirmCells,
+  deleteCells,
+  putCells,
+  relabelCells,
+  renameCells,
+  resetCells,
+  restoreCell,
+} from "../model/edits.js";
 import { classKeys, keyMeaning } from "../model/order.js";
 
 /** @import { Box, Stamp } from "../types.d.ts" */
 /** @import { State } from "../model/edits.js" */
+/** @import { Work } from "../model/work.js" */
 /** @import { Viewer } from "./viewer.js" */
 
 export class Commands {
@@ -123,6 +132,27 @@ export class Commands {
     work.go(putCells(work.now, cells, viewer.stamp(), shape, from));
     viewer.say(words[`did_${shape}`]);
     if (work === viewer.current) viewer.choice.chooseAll(cells.map((_, at) => next + at));
+  }
+
+  /**
+   * Name the cells in the colours of another picture, or in those of their own.
+   * @param {Work | null} other
+   */
+  async nameLike(other) {
+    if (this.isBusy) return;
+    const { viewer, words } = this;
+    const { work } = viewer;
+    const { now } = work;
+    this.isBusy = true;
+    viewer.say(words.naming);
+    const asked = { cells: now.cells, like: other?.value.key ?? null };
+    const { cells, reference = null, error } = await viewer.ask("name_like", asked);
+    this.isBusy = false;
+    if (error || !cells) return viewer.say(error || words.failed, true);
+    if (work.now !== now) return viewer.say(""); // edited meanwhile
+    work.go(renameCells(now, cells, reference));
+    const n = now.cells.filter((cell, at) => cell.label !== work.now.cells[at].label).length;
+    this._show(work === viewer.current, format(words.did_like, { n, cells: now.cells.length }));
   }
 
   /**

@@ -134,7 +134,7 @@ export class Keeper {
    */
   _takeUp(work, { analysis, minConfidence, keys, at, version, caseId }) {
     const { viewer } = this;
-    const state = openState(analysis.cells, analysis.removed);
+    const state = openState(analysis.cells, analysis.removed, analysis.models.reference);
     work.version = version;
     work.keys = [...new Set([...keys, ...work.keys])];
     work.minConfidence = minConfidence;

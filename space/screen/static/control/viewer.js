@@ -167,7 +167,7 @@ export class Viewer {
    */
   async ask(what, values) {
     const { work, page, keeper } = this;
-    const asked = () => ({ key: work.value.key, reference: work.value.models.reference, ...values });
+    const asked = () => ({ key: work.value.key, reference: work.now.reference, ...values });
     try {
       const answer = await page.ask(what, asked());
       if (answer.reason !== "forgotten" || !(await keeper.resend(work))) return answer;

@@ -1,18 +1,25 @@
 // What a person can do to the cells: pure functions from one state to the next. A cell is never changed, only replaced,
 // and keeps what the model said of it.
 
-/** @import { Cell, Edit, NewCell, Stamp } from "../types.d.ts" */
+/** @import { Cell, Edit, NewCell, Stain, Stamp } from "../types.d.ts" */
 
-/** @typedef {{cells: Cell[], removed: Cell[], next: number}} State where `next` is the number of the next new cell */
+/**
+ * @typedef {object} State
+ * @property {Cell[]} cells
+ * @property {Cell[]} removed
+ * @property {Stain | null} reference in whose colours the cells were named; none for those of their picture
+ * @property {number} next number of the next new cell
+ */
 
 /**
  * Return the state in which an analysis is opened.
  * @param {Cell[]} cells
  * @param {Cell[]} removed
+ * @param {Stain | null} reference
  * @returns {State}
  */
-export function openState(cells, removed = []) {
-  return { cells, removed, next: 1 + Math.max(0, ...[...cells, ...removed].map((cell) => cell.id)) };
+export function openState(cells, removed = [], reference = null) {
+  return { cells, removed, reference, next: 1 + Math.max(0, ...[...cells, ...removed].map((cell) => cell.id)) };
 }
 
 /**
@@ -63,6 +70,21 @@ function replace(state, ids, change) {
  */
 export function relabelCells(state, ids, stamp, code) {
   return replace(state, ids, (cell) => noteEdit(withLabel(cell, code), stamp, { label: code }));
+}
+
+/**
+ * Take over what the model says of all cells in other colours; what a person named keeps its name.
+ * @param {State} state
+ * @param {NewCell[]} named the same cells in their order
+ * @param {Stain | null} reference
+ * @returns {State}
+ */
+export function renameCells(state, named, reference) {
+  const cells = state.cells.map((cell, at) => {
+    const { probabilities } = named[at];
+    return withLabel({ ...cell, probabilities }, cell.edited?.label || modelLabel(named[at]));
+  });
+  return { ...state, cells, reference };
 }
 
 /**

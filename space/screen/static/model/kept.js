@@ -27,8 +27,8 @@ import { isAnalysis } from "./saved.js";
  * @returns {Kept}
  */
 export function keptOf(work, currentCase) {
-  const { value, now, confidence, minConfidence, keys } = work;
-  const { digest = "", file, image, models } = value;
+  const { value, models, now, confidence, minConfidence, keys } = work;
+  const { digest = "", file, image } = value;
   const analysis = { image, models, confidence, cells: now.cells, removed: now.removed };
   const place = currentCase.works.indexOf(work);
   const caseId = place < 0 ? null : currentCase.id;

@@ -20,7 +20,7 @@ export class Work {
     this.version = null;
     this.minConfidence = settings.min_confidence;
     this.confidence = settings.confidence;
-    this.now = openState(value.cells, value.removed);
+    this.now = openState(value.cells, value.removed, value.models.reference);
     this.saved = this.now;
     /** @type {State[]} */
     this.past = [];
@@ -33,7 +33,7 @@ export class Work {
    * @param {Analysis} analysis
    */
   reopen({ cells, removed, confidence, models }) {
-    this.now = openState(cells, removed);
+    this.now = openState(cells, removed, models.reference);
     this.saved = this.now;
     [this.past, this.future] = [[], []];
     this.value = { ...this.value, models };
@@ -82,6 +82,11 @@ export class Work {
     return this.now.cells.filter((cell) => cell.edited || cell.score >= this.confidence);
   }
 
+  /** Return the networks, and the stain in whose colours the cells were named. */
+  get models() {
+    return { ...this.value.models, reference: this.now.reference };
+  }
+
   report() {
     return countCells(this.passing(), this.now.removed, this.settings);
   }
@@ -91,9 +96,10 @@ export class Work {
    * @returns {Analysis}
    */
   analysis() {
-    const { image, models } = this.value;
+    const { models, value } = this;
     const { uncertain_below, not_from_marrow, unknown } = this.settings.rules;
     const report = { ...this.report(), uncertain_below, not_from_marrow, unknown };
-    return { image, models, confidence: this.confidence, cells: this.passing(), removed: this.now.removed, report };
+    const [cells, { removed }] = [this.passing(), this.now];
+    return { image: value.image, models, confidence: this.confidence, cells, removed, report };
   }
 }

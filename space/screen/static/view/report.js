@@ -1,6 +1,7 @@
 // The classification report: figures, table with bars and intervals, notes, and files to take away.
 
 import { format, ratioRestsOn, wilson, writeNotes } from "../model/count.js";
+import { coloursPanel } from "./colours.js";
 import { capital, chip } from "./context.js";
 import { make } from "./dom.js";
 import { filesRow } from "./files.js";
@@ -25,6 +26,7 @@ export function reportPanel(viewer) {
     progress(context, report.total),
     !currentCase.has(work) && make("p", make("button.join", add, `+ ${words.add_to_case}`)),
     differentialWithNotes(context, report),
+    coloursPanel(viewer),
     filesRow(context, session),
     keptPanel(viewer),
     make("p.small", format(words.models, { names: settings.models.join(" · ") })),
