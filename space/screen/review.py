@@ -180,7 +180,8 @@ class Review:
             try:
                 if not isinstance(asked, dict):
                     raise RefusedError("not_an_analysis")
-                is_heavy = asked.get("key") is not None and self._find(asked).is_large
+                needed = [asked[name] for name in ("key", "like") if asked.get(name) is not None]
+                is_heavy = any(self._find({"key": key}).is_large for key in needed)
                 with self._queue.slot(visitor=visitor_of(request, is_live=True), is_heavy=is_heavy):
                     return function(asked, language_of(request))
             except RefusedError as error:
