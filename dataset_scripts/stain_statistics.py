@@ -50,12 +50,14 @@ def measure_set(data: str, split: str, most: int) -> dict[str, Any]:
         nothing could be measured.
 
     Raises:
-        MarrowError: the data set cannot be loaded.
+        MarrowError: the data set cannot be loaded, or is of a version that knew no laboratories.
     """
     try:
         cells = datasets.load_dataset(data, split=split).shuffle(seed=0)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise MarrowError(f"The data set {data} cannot be loaded: build it with bone_marrow_12.py first.") from error
+    if not {"origin", "laboratory"} <= set(cells.column_names):
+        raise MarrowError(f"The data set {data} names no laboratories: build it anew with bone_marrow_12.py.")
     laboratories, measured = np.array(cells["laboratory"]), {}
     for laboratory in sorted(set(laboratories)):
         chosen = cells.select(np.flatnonzero(laboratories == laboratory)[:most])

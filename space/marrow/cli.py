@@ -30,7 +30,7 @@ from marrow.outputs import MARK, check_targets
 from marrow.pipeline import Models, analyze
 from marrow.print_page import to_page
 from marrow.report import Report
-from marrow.stain import Stain, measure_stain, restained, stain_distance
+from marrow.stain import Stain, measure_stain, normalize_stain, stain_distance
 from marrow.texts import PAGE
 
 ANALYZE = """Outline, name and count the cells of whole smear images.
@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _analyze(options: argparse.Namespace) -> int:
-    _check_outputs(options.images, options.out, options.format)
+    _check_outputs(options.images, options.out, options.format, options.reference)
     _make_folder(options.out)
     segmenter = options.segmenter or default_reference("segmenter")
     models = Models.from_pretrained(segmenter, options.classifier or default_reference("classifier"))
@@ -151,6 +151,9 @@ def _show_stain(options: argparse.Namespace) -> int:
     targets = {path: options.out / f"{path.stem}_stain.png" for path in options.images if options.out}
     if len(set(targets.values())) < len(targets):
         raise MarrowError("Two of the images have one name: run them apart, each with its own --out.")
+    inputs = {path.resolve() for path in (*options.images, *filter(None, [options.reference]))}
+    if overwritten := [target for target in targets.values() if target.resolve() in inputs]:
+        raise MarrowError(f"{overwritten[0]} would overwrite an input: name another folder with --out.")
     check_targets(targets.values())
     reference = _read_stain(options.reference) if options.reference else None
     done = 0
@@ -163,7 +166,7 @@ def _show_stain(options: argparse.Namespace) -> int:
         apart = f"; {stain_distance(stain, reference):.2f} from the reference" if reference else ""
         print(f"{progress} {path}: {_colours(stain)}{apart}", flush=True)
         if reference and options.out:
-            write_whole(targets[path], _before_and_after(image, restained(image, stain, reference)))
+            write_whole(targets[path], _before_and_after(image, normalize_stain(image, stain, reference)))
         done += 1
     return 0 if done == len(options.images) else 2
 
@@ -223,8 +226,8 @@ def _counted(report: Report) -> str:
     return f"{report.found} cells, {report.total} counted, {report.uncertain} uncertain{counts}{warnings}"
 
 
-def _check_outputs(images: Sequence[Path], out: Path, formats: Sequence[str]) -> None:
-    inputs = {path.resolve() for path in images}
+def _check_outputs(images: Sequence[Path], out: Path, formats: Sequence[str], reference: Path | None) -> None:
+    inputs = {path.resolve() for path in (*images, *filter(None, [reference]))}
     owner: dict[Path, Path] = {}
     for image in images:
         for _, target in output_paths(image.name, out, formats):

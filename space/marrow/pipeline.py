@@ -15,7 +15,7 @@ from marrow.cell import Cell, Detection
 from marrow.classifier import Classifier
 from marrow.report import make_report
 from marrow.segmenter import Segmenter
-from marrow.stain import Stain, measure_stain, restained
+from marrow.stain import Stain, measure_stain, normalize_stain
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def analyze(
     Raises:
         MarrowError: there is a reference, and the stain of the image cannot be measured.
     """
-    shown = restained(image, measure_stain(image), reference) if reference else image
+    shown = normalize_stain(image, measure_stain(image), reference) if reference else image
     cells = classify_detections(shown, models.segmenter(image, confidence), models.classifier)
     return Analysis(
         width=image.shape[1],

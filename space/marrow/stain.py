@@ -70,8 +70,10 @@ def measure_stain(image: np.ndarray) -> Stain:
 
 def _thinned(image: np.ndarray) -> np.ndarray:
     """Return an image of :data:`LARGE` pixels a side at most: colours need no more, and memory has an end."""
-    scale = LARGE / max(image.shape[:2])
-    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
+    height, width = image.shape[:2]
+    scale = LARGE / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
 
 
 def _median(values: np.ndarray) -> np.ndarray:
@@ -96,7 +98,7 @@ def stain_distance(one: Stain, other: Stain) -> float:
     return float(np.sqrt(np.square(values[0] - values[1]).mean()))
 
 
-def restained(image: np.ndarray, own: Stain, wanted: Stain) -> np.ndarray:
+def normalize_stain(image: np.ndarray, own: Stain, reference: Stain) -> np.ndarray:
     """Give a smear the colours of another: what had the colour of ground, nuclei and the rest has the other's.
 
     Colours between them follow, since all are mixed in optical density, where dyes add up (Ruifrok and Johnston 2001,
@@ -105,27 +107,27 @@ def restained(image: np.ndarray, own: Stain, wanted: Stain) -> np.ndarray:
     Args:
         image: ``(height, width, 3)`` uint8 RGB.
         own: its stain.
-        wanted: that of the other.
+        reference: that of the other.
 
     Returns:
         The same smear in the other colours.
     """
-    mixture, ground = _mixture(own, wanted).T.astype(np.float32), np.array(wanted.ground, np.float32)
+    mixture, ground = _mixture(own, reference).T.astype(np.float32), np.array(reference.ground, np.float32)
     changed = np.empty_like(image)
     for top in range(0, len(image), ROWS):  # as floats, a whole picture would take twelve times its memory
         density = optical_density(image[top : top + ROWS], own.ground) @ mixture
-        changed[top : top + ROWS] = ((ground + 4) * np.exp(-density) - 4).round().clip(0, 255)
+        changed[top : top + ROWS] = ((ground + 4) * np.exp(-density.clip(-6, 6)) - 4).round().clip(0, 255)
     return changed
 
 
-def _mixture(own: Stain, wanted: Stain) -> np.ndarray:
+def _mixture(own: Stain, reference: Stain) -> np.ndarray:
     """Return the ``(3, 3)`` matrix that takes the densities of one stain to those of the other.
 
     Two colours do not tell what becomes of a third, and two that are nearly one would be torn apart with all their
     noise. So of the matrices that fit, the one is taken that is nearest to making all darker or paler alike (ridge
     regression).
     """
-    before, after = (np.stack([stain.nuclei, stain.others], axis=1) for stain in (own, wanted))
+    before, after = (np.stack([stain.nuclei, stain.others], axis=1) for stain in (own, reference))
     strength = np.linalg.norm(before[:, 0])
     plain = np.eye(3) * np.linalg.norm(after[:, 0]) / strength
     inertia = INERTIA * strength**2

@@ -26,7 +26,7 @@ from marrow.pipeline import classify_detections
 from marrow.print_page import to_page
 from marrow.report import make_report
 from marrow.schema import cell_to_dict, read_detection, read_stain, stain_to_dict
-from marrow.stain import Stain, measure_stain, restained
+from marrow.stain import Stain, measure_stain, normalize_stain
 from screen.analysis_queue import AnalysisQueue
 from screen.flag_box import FlagBox
 from screen.language import language_of, say, visitor_of
@@ -197,7 +197,7 @@ class Review:
     def _shown(self, upload: Upload, reference: Stain | None) -> np.ndarray:
         """Return an image as the classifier is shown it: in the stain of a reference, if there is one."""
         image = self._uploads.image(upload.path)
-        return restained(image, _stain_of(image), reference) if reference else image
+        return normalize_stain(image, _stain_of(image), reference) if reference else image
 
     def _find(self, asked: Request) -> Upload:
         upload = self._uploads.find(str(asked.get("key")))

@@ -94,7 +94,7 @@ def tree(tmp_path: Path) -> Path:
         "weights.npz",
         ".probe",
     ):
-        (others / name).write_text("{}" if name == "config.json" else "precious")
+        (others / name).write_text("3" if name == "config.json" else "precious")
     cv2.imwrite(str(tmp_path / "tree" / "cell.png"), np.full((64, 64, 3), 230, np.uint8))
     return tmp_path / "tree"
 

@@ -61,8 +61,11 @@ def check_outputs(folder: Path, names: Iterable[str]) -> None:
 
 def is_model_folder(folder: Path) -> bool:
     """Tell whether a folder holds a model that this project exported, finished or not."""
-    config = folder / "config.json"
-    return config.is_file() and "trained_on" in read_json(config)
+    try:
+        config = read_json(folder / "config.json")
+    except MarrowError:
+        return False
+    return isinstance(config, dict) and "trained_on" in config
 
 
 def read_json(path: Path) -> Any:

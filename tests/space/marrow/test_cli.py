@@ -17,7 +17,7 @@ from PIL import Image
 from dataset_scripts.drawing.pictures import draw_field
 from dataset_scripts.drawing.stains import random_stain
 from marrow import cli
-from marrow.stain import Stain, measure_stain, restained, stain_distance
+from marrow.stain import Stain, measure_stain, normalize_stain, stain_distance
 from tests.space.known_models import CODES, DISCS
 
 OTHER = Stain((180.0, 210.0, 240.0), (0.5, 1.0, 0.7), (0.4, 0.3, 0.2))
@@ -92,7 +92,7 @@ def test_a_smear_in_other_colours_is_named_as_in_those_of_the_reference(marrow, 
     trusted = draw_field(rng, 320, 320, 8, stain=random_stain(rng, "marrow")).image
     own = measure_stain(trusted)
     Image.fromarray(trusted).save("trusted.png")
-    Image.fromarray(restained(trusted, own, OTHER)).save("other.png")
+    Image.fromarray(normalize_stain(trusted, own, OTHER)).save("other.png")
     for out, more in (("plain", ()), ("changed", ("--reference", "trusted.png"))):
         for name in ("trusted.png", "other.png"):
             assert marrow("analyze", name, "--out", out, *more).returncode == 0
@@ -124,6 +124,9 @@ def test_what_has_no_stain_is_named_and_left_out(marrow, tmp_path):
         assert result.stderr.count("\n") == 1 and "white.png: The stain cannot be measured" in result.stderr
     assert_refused(marrow("analyze", "smear.png", "--out", "out", "--reference", "white.png"), "--reference white.png")
     assert_refused(marrow("stain", "smear.png", "--out", "out"), "--reference")
+    assert marrow("stain", "smear.png", "--out", ".", "--reference", "smear.png").returncode == 0
+    again = marrow("stain", "smear.png", "--out", ".", "--reference", "smear_stain.png")
+    assert_refused(again, "smear_stain.png would overwrite an input")
     (tmp_path / "more").mkdir()
     Image.new("RGB", (90, 90), "white").save("more/smear.png")
     assert_refused(marrow("stain", "smear.png", "more/smear.png", "--out", "o", "--reference", "smear.png"), "one name")

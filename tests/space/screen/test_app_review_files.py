@@ -18,7 +18,7 @@ from playwright.sync_api import Page, expect
 
 from dataset_scripts.drawing.pictures import draw_field
 from dataset_scripts.drawing.stains import random_stain
-from marrow.stain import Stain, measure_stain, restained
+from marrow.stain import Stain, measure_stain, normalize_stain
 from tests.commands import succeed
 from tests.space.served import (
     PATIENCE,
@@ -200,7 +200,9 @@ def test_images_add_up_to_a_case(reviewed, visitor, smear, smear_file, tmp_path)
 def test_cells_are_named_in_the_colours_of_a_picture_in_the_case(visitor, tmp_path):
     page, rng = visitor(), np.random.default_rng(7)
     trusted = draw_field(rng, 320, 320, 8, stain=random_stain(rng, "marrow")).image
-    other = restained(trusted, measure_stain(trusted), Stain((180.0, 210.0, 240.0), (0.5, 1.0, 0.7), (0.4, 0.3, 0.2)))
+    other = normalize_stain(
+        trusted, measure_stain(trusted), Stain((180.0, 210.0, 240.0), (0.5, 1.0, 0.7), (0.4, 0.3, 0.2))
+    )
     for name, image in (("trusted.png", trusted), ("other.png", other[:, :300])):
         Image.fromarray(image).save(tmp_path / name)
     upload(page, tmp_path / "trusted.png")

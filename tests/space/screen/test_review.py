@@ -18,7 +18,7 @@ from dataset_scripts.drawing.pictures import draw_field
 from dataset_scripts.drawing.stains import random_stain
 from marrow import analyze
 from marrow.schema import stain_to_dict
-from marrow.stain import Stain, measure_stain, restained
+from marrow.stain import Stain, measure_stain, normalize_stain
 from screen.actions import Actions
 from screen.limits import Limits
 from screen.uploads import RefusedError, Upload, Uploads
@@ -96,7 +96,7 @@ def test_cells_are_named_in_the_colours_of_another_picture(actions, ask, models,
     trusted = draw_field(rng, 320, 320, 8, stain=random_stain(rng, "marrow")).image
     own, other = measure_stain(trusted), Stain((180.0, 210.0, 240.0), (0.5, 1.0, 0.7), (0.4, 0.3, 0.2))
     keys = []
-    for name, image in (("trusted", trusted), ("other", restained(trusted, own, other))):
+    for name, image in (("trusted", trusted), ("other", normalize_stain(trusted, own, other))):
         Image.fromarray(image).save(tmp_path / f"{name}.png")
         keys.append(actions.uploads.keep(Upload(tmp_path / f"{name}.png", analyze(image, models, 0.05))))
     found = [actions.uploads.find(key).analysis for key in keys]
