@@ -34,6 +34,9 @@ class Analysis:
         report: the differential count over ``cells``.
         removed: what a person deleted, merged or split, each with its ``edited``, so that nothing found is lost.
         reference: stain to which the colours were changed before the cells were named, if any.
+        stain_distance: how far the colours are from those that the classifier was trained on, see
+            :meth:`marrow.classifier.ClassifierConfig.stain_distance`; ``None`` where it does not say, and with a
+            reference, for which a person vouches.
     """
 
     width: int
@@ -45,6 +48,7 @@ class Analysis:
     report: Report = field(repr=False)
     removed: tuple[Cell, ...] = ()
     reference: Stain | None = None
+    stain_distance: float | None = None
 
     def is_uncertain(self, cell: Cell) -> bool:
         """Tell whether the name of one of the cells is too doubtful to count."""
@@ -120,5 +124,5 @@ def filter_cells(analysis: Analysis, confidence: float) -> Analysis:
     one.
     """
     cells = tuple(cell for cell in analysis.cells if cell.score >= confidence or cell.edited)
-    report = make_report(cells, analysis.report.rules, analysis.removed)
+    report = make_report(cells, analysis.report.rules, analysis.removed, analysis.stain_distance)
     return replace(analysis, confidence=confidence, cells=cells, report=report)

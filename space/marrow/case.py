@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any, TypeGuard
 
 from marrow.analysis import Analysis
@@ -86,7 +87,8 @@ def count_case(case: Case) -> Report:
     analyses = [named.analysis for named in case.analyses]
     cells = [cell for analysis in analyses for cell in analysis.cells]
     removed = [cell for analysis in analyses for cell in analysis.removed]
-    return make_report(cells, analyses[0].report.rules, removed)
+    distances = [analysis.stain_distance for analysis in analyses if analysis.stain_distance is not None]
+    return make_report(cells, analyses[0].report.rules, removed, median(distances) if distances else None)
 
 
 def read_saved(paths: Sequence[Path]) -> Case:

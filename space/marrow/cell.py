@@ -99,6 +99,8 @@ class Cell(Detection):
         probability: what the classifier gave to ``label``, 0 to 1, after temperature scaling.
         probabilities: what it gave to every class, by code, whatever a person says; they add up to 1, or to less where
             none of the classes fits.
+        unlikeness: how unlike it is to the cells that the classifier was trained on, 0 to 2, see
+            :meth:`marrow.classifier.Classifier.name`; ``None`` where the classifier does not say.
         edited: what a person made of it; ``None`` when nothing.
     """
 
@@ -106,6 +108,7 @@ class Cell(Detection):
     label: str
     probability: Share
     probabilities: dict[str, Share]
+    unlikeness: Annotated[float, Field(strict=True, ge=0, le=2)] | None = None
     edited: Edit | None = None
 
     @property

@@ -19,6 +19,7 @@ from marrow.pretrained import Pretrained
 from marrow.records import Code, Share, check_unique
 from marrow.report import CountingRules
 from marrow.runtime import open_network, read_config
+from marrow.stain import UNSTAINED, Stain, nearest_stain
 
 BATCH = 32
 
@@ -82,6 +83,11 @@ class ClassifierConfig:
         tta_rotations: number of quarter turns of each crop whose probabilities are averaged, 1 to 4.
         reject_logit: constant logit that competes with those of the classes and stands for none of them, so that the
             probabilities add up to less than 1 where no class speaks up; nothing competes when ``None``.
+        unlike_above: median unlikeness of its cells above which a picture is unlike those of the training, see
+            :meth:`Classifier.name`; ``None`` where the network does not say how unlike a cell is.
+        stains: those of the pictures that the network was trained on, or their likes.
+        stain_far_above: distance to the nearest of them, :func:`marrow.stain.stain_distance`, above which a picture's
+            colours are far from all; ``None`` without any.
         sha256: digest of each file of weights, by its name; empty before release 0.2.
         self_test: what the network makes of a small picture; ``None`` before release 0.2.
     """
@@ -93,6 +99,9 @@ class ClassifierConfig:
     trained_on: Annotated[TrainedOn, BeforeValidator(read_trained_on)]
     tta_rotations: Annotated[int, Field(ge=1, le=4)] = 1
     reject_logit: Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)] | None = None
+    unlike_above: Annotated[float, Field(ge=0, le=2)] | None = None
+    stains: Annotated[tuple[Stain, ...], Field(max_length=256)] = ()
+    stain_far_above: Annotated[float, Field(ge=0, le=UNSTAINED)] | None = None
     sha256: dict[str, str] = Field(default_factory=dict)
     self_test: SelfTest | None = None
 
@@ -110,7 +119,21 @@ class ClassifierConfig:
             uncertain_below=self.uncertain_below,
             not_from_marrow=tuple(code for code, origins in seen.items() if "bone_marrow" not in origins),
             unknown=tuple(code for code, origins in seen.items() if not origins),
+            unlike_above=self.unlike_above,
+            stain_far_above=self.stain_far_above,
         )
+
+    def stain_distance(self, image: np.ndarray) -> float | None:
+        """Return how far the colours of a picture are from those of the training, see ``stains``.
+
+        Args:
+            image: ``(height, width, 3)`` uint8 RGB.
+
+        Returns:
+            The distance to the nearest of ``stains``, :data:`marrow.stain.UNSTAINED` where there is no stain to
+            measure; ``None`` where the model does not name its stains.
+        """
+        return nearest_stain(image, self.stains) if self.stains else None
 
     def _origins(self, code: str) -> set[str]:
         """Return the origins of the images of a class that the classifier was trained on."""
@@ -150,8 +173,26 @@ class Classifier(Pretrained):
             ``(len(boxes), len(labels))`` float32 probabilities; each row adds up to 1, or to less where none of the
             classes fits.
         """
-        crops = [crop_cell(image, box, self.crop) for box in boxes]
-        return self.predict(np.stack(crops)) if crops else np.zeros((0, len(self.labels)), np.float32)
+        return self.name(image, boxes)[0]
+
+    def name(self, image: np.ndarray, boxes: Sequence[Box]) -> tuple[np.ndarray, np.ndarray | None]:
+        """Name the cells in the boxes of one image, and say how unlike those of the training they are.
+
+        Args:
+            image: ``(height, width, 3)`` uint8 RGB.
+            boxes: one box around each cell, in pixels.
+
+        Returns:
+            The probabilities, as calling the classifier gives them, and ``(len(boxes),)`` float32 unlikeness: the
+            cosine distance, 0 to 2, of the network's features to those of the most similar group of training cells;
+            ``None`` where the network has no such output.
+        """
+        if not boxes:
+            return np.zeros((0, len(self.labels)), np.float32), np.zeros(0, np.float32) if self._knows else None
+        outputs = [*self._forward(np.stack([crop_cell(image, box, self.crop) for box in boxes]))]
+        logits = np.stack([logits for logits, *_ in outputs])
+        given = probabilities(logits, self.config.temperature, self.config.reject_logit)
+        return given, np.mean([last[:, 0] for *_, last in outputs], axis=0) if self._knows else None
 
     def predict(self, crops: np.ndarray) -> np.ndarray:
         """Return the probabilities of ``(n, size, size, 3)`` uint8 RGB crops, as ``(n, len(labels))`` float32."""
@@ -166,8 +207,11 @@ class Classifier(Pretrained):
         return self._network(_network_input(crop))
 
     def _fits(self, outputs: list[np.ndarray]) -> bool:
-        """Tell whether outputs are logits of the labels, and maps of them if there are any."""
+        """Tell whether outputs are logits of the labels, and maps of them and the unlikeness if there are any."""
         logits, *maps = outputs
+        self._knows = outputs[-1].shape == (1, 1) and len(outputs) > 1
+        if self._knows:
+            maps.pop()
         self.explains = len(maps) > 0
         return logits.shape == (1, len(self.labels)) and all(
             one.ndim == 4 and one.shape[1] == len(self.labels) and one.shape[2] == one.shape[3] > 1 for one in maps
@@ -198,7 +242,7 @@ class Classifier(Pretrained):
         wide = np.pad(crop, ((reach, reach), (reach, reach), (0, 0)), constant_values=self.crop.background)
         moved = np.stack([wide[reach - dy :, reach - dx :][:size, :size] for dx, dy in aside])
         evidence = []
-        for turn, (_, maps) in enumerate(self._forward(moved)):
+        for turn, (_, maps, *_) in enumerate(self._forward(moved)):
             upright = np.rot90(maps, -turn, axes=(2, 3))
             relative = upright[:, self.labels.index(code)] - upright.mean(axis=1)
             step = (size - 1) / (relative.shape[1] - 1)  # the outermost places lie on the outermost pixels

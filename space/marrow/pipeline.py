@@ -93,6 +93,8 @@ def analyze(
     """
     shown = normalize_stain(image, measure_stain(image), reference) if reference else image
     cells = classify_detections(shown, models.segmenter(image, confidence), models.classifier)
+    config = models.classifier.config
+    distance = None if reference else config.stain_distance(image)
     return Analysis(
         width=image.shape[1],
         height=image.shape[0],
@@ -100,8 +102,9 @@ def analyze(
         classifier=models.classifier.info,
         confidence=models.segmenter.config.confidence if confidence is None else confidence,
         cells=cells,
-        report=make_report(cells, models.classifier.config.rules),
+        report=make_report(cells, config.rules, stain_distance=distance),
         reference=reference,
+        stain_distance=distance,
     )
 
 
@@ -113,14 +116,15 @@ def classify_detections(image: np.ndarray, detections: Sequence[Detection], clas
         detections: the cells, in pixels of ``image``.
         classifier: the network that names them.
     """
-    rows = classifier(image, [detection.box for detection in detections])
+    rows, unlikeness = classifier.name(image, [detection.box for detection in detections])
+    unlike = [None] * len(rows) if unlikeness is None else unlikeness.clip(0, 2).tolist()
     return tuple(
-        _name(number, detection, row, classifier.labels)
-        for number, (detection, row) in enumerate(zip(detections, rows, strict=True), start=1)
+        _name(number, detection, row, far, classifier.labels)
+        for number, (detection, row, far) in enumerate(zip(detections, rows, unlike, strict=True), start=1)
     )
 
 
-def _name(number: int, detection: Detection, row: np.ndarray, labels: tuple[str, ...]) -> Cell:
+def _name(number: int, detection: Detection, row: np.ndarray, far: float | None, labels: tuple[str, ...]) -> Cell:
     best = int(row.argmax())
     return Cell(
         **vars(detection),
@@ -128,4 +132,5 @@ def _name(number: int, detection: Detection, row: np.ndarray, labels: tuple[str,
         label=labels[best],
         probability=float(row[best]),
         probabilities=dict(zip(labels, row.tolist(), strict=True)),
+        unlikeness=far,
     )

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from math import sqrt
+from statistics import median
 
 from marrow.cell import Cell
-from marrow.texts import NOTES
+from marrow.texts import LINEAGE_NAMES, NOTES
 
 NOT_IN_DIFFERENTIAL = frozenset({"ART", "KSC", "NIF", "OTH"})
 """Codes that stay out of the denominator: artefact, smudge cell, not identifiable, other cell."""
@@ -56,12 +57,17 @@ class CountingRules:
         uncertain_below: best probability below which a cell is uncertain, 0 to 1.
         not_from_marrow: codes that it never saw in a real marrow image.
         unknown: codes of which it never saw an image at all.
+        unlike_above: median unlikeness of the cells above which they are unlike all that it was trained on; ``None``
+            where it does not say, as ``stain_far_above``.
+        stain_far_above: distance of the stain above which the colours are far from all that it was trained on.
     """
 
     labels: tuple[str, ...]
     uncertain_below: float
     not_from_marrow: tuple[str, ...]
     unknown: tuple[str, ...]
+    unlike_above: float | None = None
+    stain_far_above: float | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,9 @@ class ReportWarning:
     """A reason for which the counts do not stand for the smear.
 
     Attributes:
-        code: ``mostly_uncertain`` where more than :data:`DOUBTFUL` of the cells are uncertain.
+        code: ``no_smear`` where neither cells nor colours are those of a smear; ``unlike_training`` where the cells,
+            ``stain_far`` where the colours are unlike those of the training; ``mostly_uncertain`` where more than
+            :data:`DOUBTFUL` of the cells are uncertain.
         text: the sentence (English).
     """
 
@@ -92,11 +100,16 @@ class Report:
             warning, as are ``intervals`` and ``lineages``.
         intervals: 95 % Wilson interval of each percentage, ``(low, high)``, 0 to 100.
         lineages: number of cells in the differential by lineage, see :data:`LINEAGES`.
+        stage_uncertain: by lineage, how many of the uncertain cells are surely of it: the probabilities of its codes
+            add up to ``uncertain_below`` or more.
         me_ratio: myeloid to erythroid ratio, ``None`` when no erythroid cell was counted, and under a warning.
         warnings: reasons for which there are no more than counts; none where a person named half of the cells.
+        unlikeness: median of the cells', see :class:`marrow.cell.Cell`; ``None`` where the classifier does not say.
         uncertain_below: best probability below which a cell is uncertain, 0 to 1.
         not_from_marrow: codes that the classifier never saw in a real marrow image.
         unknown: codes of which it never saw an image at all.
+        unlike_above: bound of the unlikeness; ``None`` where the classifier does not say, as the next.
+        stain_far_above: the bound of the distance of the stain.
         notes: sentences (English) that a reader of the figures must know.
     """
 
@@ -109,67 +122,116 @@ class Report:
     percent: dict[str, float]
     intervals: dict[str, tuple[float, float]]
     lineages: dict[str, int]
+    stage_uncertain: dict[str, int]
     me_ratio: float | None
     warnings: tuple[ReportWarning, ...]
+    unlikeness: float | None
     uncertain_below: float
     not_from_marrow: tuple[str, ...]
     unknown: tuple[str, ...]
+    unlike_above: float | None
+    stain_far_above: float | None
     notes: tuple[str, ...]
 
     @property
     def rules(self) -> CountingRules:
         """The rules that were counted by."""
-        return CountingRules(tuple(self.counts), self.uncertain_below, self.not_from_marrow, self.unknown)
+        kept = {one.name: getattr(self, one.name) for one in fields(CountingRules) if one.name != "labels"}
+        return CountingRules(tuple(self.counts), **kept)
 
 
-def make_report(cells: Sequence[Cell], rules: CountingRules, removed: Sequence[Cell] = ()) -> Report:
+def make_report(
+    cells: Sequence[Cell], rules: CountingRules, removed: Sequence[Cell] = (), stain_distance: float | None = None
+) -> Report:
     """Count the cells of an analysis.
 
     A cell whose probability is below ``rules.uncertain_below`` is uncertain and in no count, unless a person named it.
     ``total`` and ``percent`` run over the certain cells that belong in a marrow differential (not
-    ``NOT_IN_DIFFERENTIAL``). Under a warning there are counts alone, unless a person named half of the cells.
+    ``NOT_IN_DIFFERENTIAL``). Under a warning there are counts alone, and where there is no smear not even these, unless
+    a person named half of the cells.
 
     Args:
         cells: the named cells.
         rules: labels and threshold of the classifier that named them, and what it never saw.
         removed: cells that a person took away; they are in no count but ``edited``.
+        stain_distance: how far the colours of the picture are from those of the training, see
+            :meth:`marrow.classifier.ClassifierConfig.stain_distance`; ``None`` where the classifier does not say.
 
     Returns:
         The report, with English notes.
     """
-    certain = Counter(cell.label for cell in cells if not cell.is_uncertain(rules.uncertain_below))
+    unlikeness = _median_unlikeness(cells)
+    doubtful = [cell for cell in cells if cell.is_uncertain(rules.uncertain_below)]
     named = Counter(cell.label for cell in cells if cell.is_human_labelled)
+    warnings = _find_warnings(len(cells), len(doubtful), named.total(), unlikeness, stain_distance, rules)
+    if "no_smear" in warnings:
+        doubtful = list(cells)
+    certain = Counter(cell.label for cell in cells) - Counter(cell.label for cell in doubtful)
     counts = {code: certain[code] for code in rules.labels}
     counted = {code: n for code, n in counts.items() if code not in NOT_IN_DIFFERENTIAL}
     total = sum(counted.values())
-    uncertain = len(cells) - certain.total()
-    warnings = _find_warnings(len(cells), uncertain, named.total())
     shown = {} if warnings else counted
     report = Report(
         found=len(cells),
         edited=sum(cell.edited is not None for cell in cells) + len(removed),
         total=total,
-        uncertain=uncertain,
+        uncertain=len(doubtful),
         counts=counts,
         by_model={code: n - named[code] for code, n in counts.items()},
         percent={code: 100 * n / total if total else 0.0 for code, n in shown.items()},
         intervals={code: wilson_interval(n, total) for code, n in shown.items()},
         lineages={name: sum(shown.get(code, 0) for code in codes) for name, codes in LINEAGES.items() if not warnings},
+        stage_uncertain={} if "no_smear" in warnings else _stage_uncertain(doubtful, rules.uncertain_below),
         me_ratio=_me_ratio(shown),
         warnings=tuple(ReportWarning(code, NOTES["en"][code]) for code in warnings),
+        unlikeness=unlikeness,
         uncertain_below=rules.uncertain_below,
         not_from_marrow=rules.not_from_marrow,
         unknown=rules.unknown,
+        unlike_above=rules.unlike_above,
+        stain_far_above=rules.stain_far_above,
         notes=(),
     )
     return replace(report, notes=write_notes(report))
 
 
-def _find_warnings(found: int, uncertain: int, named: int) -> list[str]:
+def _median_unlikeness(cells: Sequence[Cell]) -> float | None:
+    known = [cell.unlikeness for cell in cells if cell.unlikeness is not None]
+    return median(known) if known else None
+
+
+def _find_warnings(
+    found: int,
+    uncertain: int,
+    named: int,
+    unlikeness: float | None,
+    stain_distance: float | None,
+    rules: CountingRules,
+) -> list[str]:
     """Return the codes of the warnings over ``found`` cells, of which a person named ``named``."""
-    if 2 * named >= found:
+    if found and 2 * named >= found:
         return []
-    return ["mostly_uncertain"] if uncertain > DOUBTFUL * found else []
+    unlike = _exceeds(unlikeness, rules.unlike_above)
+    far = _exceeds(stain_distance, rules.stain_far_above)
+    if far and (unlike or not found):
+        return ["no_smear"]
+    signs = {"unlike_training": unlike, "stain_far": far, "mostly_uncertain": uncertain > DOUBTFUL * found}
+    return [code for code, is_there in signs.items() if is_there]
+
+
+def _exceeds(value: float | None, bound: float | None) -> bool:
+    return value is not None and bound is not None and value > bound
+
+
+def _stage_uncertain(doubtful: Sequence[Cell], bound: float) -> dict[str, int]:
+    """Count the doubtful cells whose lineage is not in doubt, by lineage."""
+    kin = Counter(
+        name
+        for cell in doubtful
+        for name, codes in LINEAGES.items()
+        if len(codes) > 1 and sum(cell.probabilities.get(code, 0.0) for code in codes) >= bound
+    )
+    return {name: kin[name] for name in LINEAGES if kin[name]}
 
 
 def wilson_interval(count: int, total: int) -> tuple[float, float]:
@@ -214,6 +276,8 @@ def write_notes(report: Report, language: str = "en") -> tuple[str, ...]:
         notes.append(text["below_count"].format(total=report.total, floor=FLOOR, target=TARGET))
     elif report.total < TARGET:
         notes.append(text["below_target"].format(total=report.total, target=TARGET))
+    if stages := [f"{LINEAGE_NAMES[language][name]} {n}" for name, n in report.stage_uncertain.items()]:
+        notes.append(text["stage_uncertain"].format(lineages=", ".join(stages)))
     if report.me_ratio is not None and ratio_rests_on:
         notes.append(text["me_ratio"].format(codes=", ".join(ratio_rests_on)))
     if elsewhere:

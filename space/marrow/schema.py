@@ -14,7 +14,7 @@ from marrow.errors import MarrowError
 from marrow.hub import ModelInfo
 from marrow.images import MAX_PIXELS
 from marrow.report import CountingRules, make_report
-from marrow.stain import Stain
+from marrow.stain import UNSTAINED, Stain
 
 OUTLINE_ORIGINS = (None, "added", "merged", "split")
 """How the outline of a cell can have come about, see :class:`marrow.cell.Edit`."""
@@ -39,6 +39,7 @@ _Cells = Annotated[list[Any], Field(max_length=MAX_CELLS)]
 class _Image(BaseModel):
     width: _Side
     height: _Side
+    stain_distance: Annotated[float, Field(ge=0, le=UNSTAINED)] | None = None
 
 
 class _Models(BaseModel):
@@ -54,6 +55,8 @@ class _Report(BaseModel):
     uncertain_below: Share
     not_from_marrow: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    unlike_above: Annotated[float, Field(ge=0, le=2)] | None = None
+    stain_far_above: Annotated[float, Field(ge=0, le=UNSTAINED)] | None = None
 
 
 class _Saved(BaseModel):
@@ -69,7 +72,7 @@ class _Saved(BaseModel):
 def write_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of an analysis as plain values, in the layout of the JSON file (see ``docs/developer.md``)."""
     return {
-        "image": {"width": fields["width"], "height": fields["height"]},
+        "image": {key: fields[key] for key in ("width", "height", "stain_distance")},
         "models": {
             **{name: asdict(fields[name]) for name in ("segmenter", "classifier")},
             "reference": stain_to_dict(fields["reference"]),
@@ -97,6 +100,7 @@ def cell_to_dict(cell: Cell) -> dict[str, Any]:
         "label": cell.label,
         "probability": round(cell.probability, 4),
         "probabilities": {code: round(p, 4) for code, p in cell.probabilities.items()},
+        "unlikeness": None if cell.unlikeness is None else round(cell.unlikeness, 4),
         "edited": _adapter(Edit).dump_python(cell.edited, mode="json", by_alias=True) if cell.edited else None,
     }
 
@@ -131,7 +135,7 @@ def read_fields(plain: Any, rules: CountingRules | None = None) -> dict[str, Any
         **vars(saved.models),
         "confidence": saved.confidence,
         "cells": cells,
-        "report": make_report(cells, rules, removed),
+        "report": make_report(cells, rules, removed, saved.image.stain_distance),
         "removed": removed,
     }
 
@@ -166,7 +170,7 @@ def _read_rules(plain: Any) -> CountingRules:
     for key in ("not_from_marrow", "unknown"):
         if not report.counts.keys() >= set(getattr(report, key)):
             raise _wrong(f"report.{key}", "names an unknown class")
-    return CountingRules(tuple(report.counts), report.uncertain_below, report.not_from_marrow, report.unknown)
+    return CountingRules(tuple(report.counts), **{key: value for key, value in vars(report).items() if key != "counts"})
 
 
 def _read_cell(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -22,6 +23,9 @@ STAINED = 0.3
 
 LARGE = 2000
 """Pixels a side to which a larger picture is thinned before its colours are measured."""
+
+UNSTAINED = 12.0
+"""Distance of a picture without a stain from those with one: the largest that :class:`Stain` allows."""
 
 ROWS = 256
 """Rows of a picture that are changed at once."""
@@ -96,6 +100,23 @@ def stain_distance(one: Stain, other: Stain) -> float:
         np.array([-np.log((np.array(stain.ground) + 4) / 259), stain.nuclei, stain.others]) for stain in (one, other)
     ]
     return float(np.sqrt(np.square(values[0] - values[1]).mean()))
+
+
+def nearest_stain(image: np.ndarray, stains: Sequence[Stain]) -> float:
+    """Return the :func:`stain_distance` of a picture to the nearest of some stains.
+
+    Args:
+        image: ``(height, width, 3)`` uint8 RGB.
+        stains: at least one.
+
+    Returns:
+        The distance, :data:`UNSTAINED` where the picture shows no stain.
+    """
+    try:
+        own = measure_stain(image)
+    except MarrowError:
+        return UNSTAINED
+    return min(stain_distance(own, stain) for stain in stains)
 
 
 def normalize_stain(image: np.ndarray, own: Stain, reference: Stain) -> np.ndarray:

@@ -253,7 +253,7 @@ class Review:
             raise RefusedError("not_an_analysis") from error
         if analysis.report.rules.labels != rules.labels:
             raise RefusedError("other_classes")
-        return replace(analysis, report=make_report(analysis.cells, rules, analysis.removed))
+        return replace(analysis, report=make_report(analysis.cells, rules, analysis.removed, analysis.stain_distance))
 
 
 def _stain_of(image: np.ndarray) -> Stain:

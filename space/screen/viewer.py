@@ -25,7 +25,7 @@ from marrow.drawing import CELL, DASHES, GREY, OTHER_DASHES, PALETTE, UNCERTAIN_
 from marrow.export import SUFFIXES
 from marrow.flags import MAX_COMMENT
 from marrow.report import DOUBTFUL, FLOOR, LINEAGES, NOT_IN_DIFFERENTIAL, TARGET, Z95
-from marrow.texts import CLASS_NAMES, NOTES
+from marrow.texts import CLASS_NAMES, LINEAGE_NAMES, NOTES
 from screen.uploads import KEPT
 from screen.words import IMAGE, VIEWER
 
@@ -104,7 +104,7 @@ class Viewer(gr.HTML):
         plain = value.analysis.to_dict()
         for cell, row in zip(value.analysis.cells, plain["cells"], strict=True):
             # rounded, a score could lie on the other side of the slider
-            row |= {"score": cell.score, "probability": cell.probability, "probabilities": cell.probabilities}
+            row |= {key: getattr(cell, key) for key in ("score", "probability", "probabilities", "unlikeness")}
         return {
             "key": value.key,
             "file": value.path.name,
@@ -140,6 +140,7 @@ def make_settings(models: Models) -> dict[str, Any]:
         "names": CLASS_NAMES,
         "words": VIEWER,
         "notes": NOTES,
+        "lineage_names": LINEAGE_NAMES,
         "styles": {code: _cell_style(PALETTE.get(code, GREY), DASHES.get(code, OTHER_DASHES)) for code in rules.labels}
         | {UNCERTAIN: _cell_style(GREY, UNCERTAIN_DASHES), "cell": _cell_style(CELL, ())},
         "rules": {
@@ -154,6 +155,8 @@ def make_settings(models: Models) -> dict[str, Any]:
             "doubtful": DOUBTFUL,
             "not_from_marrow": rules.not_from_marrow,
             "unknown": rules.unknown,
+            "unlike_above": rules.unlike_above,
+            "stain_far_above": rules.stain_far_above,
         },
         "trained_on": models.classifier.config.trained_on,
         "min_confidence": MIN_CONFIDENCE,

@@ -24,6 +24,8 @@ export interface NewCell {
   label: string;
   probability: number;
   probabilities: Record<string, number>;
+  /** To the cells of the training, 0 to 2. */
+  unlikeness?: number | null;
 }
 
 export interface Cell extends NewCell {
@@ -34,6 +36,8 @@ export interface Cell extends NewCell {
 export interface Size {
   width: number;
   height: number;
+  /** Of its stain to those of the training. */
+  stain_distance?: number | null;
 }
 
 export interface Model {
@@ -58,7 +62,9 @@ export interface Analysis {
   removed?: Cell[];
   file?: string;
   /** The count, and the rules by which it was made. */
-  report?: Partial<Report & Pick<Rules, "uncertain_below" | "not_from_marrow" | "unknown">>;
+  report?: Partial<
+    Report & Pick<Rules, "uncertain_below" | "not_from_marrow" | "unknown" | "unlike_above" | "stain_far_above">
+  >;
 }
 
 /** An analysis on the screen. */
@@ -90,9 +96,11 @@ export interface Report {
   percent: Record<string, number>;
   intervals: Record<string, [number, number]>;
   lineages: Record<string, number>;
+  stage_uncertain: Record<string, number>;
   me_ratio: number | null;
   /** Codes of the reasons for which there are counts alone. */
   warnings: string[];
+  unlikeness: number | null;
 }
 
 export interface Rules {
@@ -107,6 +115,8 @@ export interface Rules {
   doubtful: number;
   not_from_marrow: string[];
   unknown: string[];
+  unlike_above: number | null;
+  stain_far_above: number | null;
 }
 
 /** How a class is drawn. */
@@ -123,6 +133,7 @@ export interface Settings {
   names: Record<string, Words>;
   words: Record<string, Words>;
   notes: Record<string, Words>;
+  lineage_names: Record<string, Words>;
   styles: Record<string, Style>;
   rules: Rules;
   /** Number of training images by code, origin and laboratory. */

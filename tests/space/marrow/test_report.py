@@ -134,6 +134,60 @@ def test_a_person_who_named_half_of_the_cells_gets_percentages():
     assert make_report([], rules()).warnings == ()
 
 
+KNOWING = {"unlike_above": 0.3, "stain_far_above": 0.15}
+
+
+@pytest.mark.parametrize(
+    ("unlikeness", "distance", "codes"),
+    [
+        (0.3, 0.15, []),  # at the bounds
+        (0.31, 0.15, ["unlike_training"]),
+        (0.3, 0.16, ["stain_far"]),
+        (0.31, 0.16, ["no_smear"]),
+        (None, 0.16, ["stain_far"]),
+        (0.31, None, ["unlike_training"]),
+        (None, None, []),
+    ],
+)
+def test_cells_or_colours_unlike_those_of_the_training_leave_only_counts(unlikeness, distance, codes):
+    shown = [replace(one, unlikeness=unlikeness) for one in cells(NGS=2, EBO=1)]
+    report = make_report(shown, replace(rules(), **KNOWING), stain_distance=distance)
+    assert [warning.code for warning in report.warnings] == codes
+    assert [note for note in report.notes if note in {warning.text for warning in report.warnings}] == [
+        warning.text for warning in report.warnings
+    ]
+    assert (report.unlikeness, bool(report.percent), report.me_ratio) == (unlikeness, not codes, None if codes else 2)
+    assert (report.found, report.counts["NGS"], report.uncertain) == ((3, 0, 3) if codes == ["no_smear"] else (3, 2, 0))
+    assert report.rules == replace(rules(), **KNOWING)  # so that it can be counted anew
+
+
+def test_the_median_of_the_cells_says_how_unlike_a_picture_is():
+    shown = [replace(cell("NGS"), unlikeness=value) for value in (0.1, 0.4, 0.9)]
+    assert make_report(shown, replace(rules(), **KNOWING)).unlikeness == 0.4
+    assert make_report([*shown, cell("NGS")], replace(rules(), **KNOWING)).unlikeness == 0.4  # one that nobody asked
+
+
+def test_a_picture_without_cells_is_no_smear_where_its_colours_are_of_none():
+    far, near = (make_report([], replace(rules(), **KNOWING), stain_distance=d) for d in (12.0, 0.1))
+    assert [warning.code for warning in far.warnings] == ["no_smear"] and near.warnings == ()
+
+
+def test_a_person_who_named_half_of_the_cells_knows_better_than_any_warning():
+    named = [replace(cell("NGS"), unlikeness=0.9, edited=Edit("2026-11-24T00:00:00Z", label="NGS"))]
+    report = make_report([*named, replace(cell("EBO"), unlikeness=0.9)], replace(rules(), **KNOWING), stain_distance=12)
+    assert report.warnings == () and report.me_ratio == 1
+
+
+def test_a_doubtful_cell_whose_lineage_is_sure_is_counted_as_of_that_lineage():
+    granulocyte = replace(cell("MYB", 0.4), probabilities={"MYB": 0.4, "MMZ": 0.3, "LYT": 0.2})
+    nothing = replace(cell("MYB", 0.4), probabilities={"MYB": 0.4, "LYT": 0.4})
+    blast = replace(cell("BLA", 0.49), probabilities={"BLA": 0.49})  # its lineage is one class
+    report = make_report([granulocyte, granulocyte, nothing, blast, *cells(NGS=9)], rules())
+    assert report.stage_uncertain == {"granulocytic": 2} and report.uncertain == 4
+    assert [note for note in report.notes if "Granulocytic 2" in note]
+    assert [note for note in write_notes(report, "fr") if "Lignée granuleuse 2" in note]
+
+
 def test_notes_are_there_in_french():
     report = make_report(cells(NGS=3, EBO=1), rules(EBO={"blood": {"Barcelona": 9}}))
     french = write_notes(report, "fr")

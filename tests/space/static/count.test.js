@@ -17,7 +17,10 @@ for (const { name, analysis, confidence, report, notes } of cases) {
     for (const key of Object.keys(counted)) close(counted[key], theirs[key], key);
     for (const [language, sentences] of Object.entries(notes)) {
       // that it is no diagnosis stands above the viewer
-      assert.deepEqual(writeNotes(counted, settings.rules, settings.notes[language]), sentences.slice(0, -1));
+      assert.deepEqual(
+        writeNotes(counted, settings.rules, settings.notes[language], settings.lineage_names[language]),
+        sentences.slice(0, -1),
+      );
     }
   });
 }

@@ -22,6 +22,7 @@ from marrow.stain import Stain
 from screen.viewer import MODULES, STATIC, digest_of, make_settings
 
 HERE = Path(__file__).parent
+KNOWING = {"unlike_above": 0.395, "stain_far_above": 0.15}
 OTHER = Stain((230.0, 220.5, 210.0), (0.8, 1.2, 0.4), (0.2, 0.3, -0.01))
 CONFIDENCES = (0.05, 0.3, 0.5, 0.93, 0.99)
 
@@ -35,7 +36,9 @@ def node() -> str:
 
 
 def test_the_pure_parts_do_as_python_does(node, models, smear, reviewed, tmp_path):
-    settings, plain = make_settings(models), analyze(smear, models, 0.05)
+    settings, plain = make_settings(models), _knowing(analyze(smear, models, 0.05))
+    settings["rules"] |= KNOWING
+    reviewed = _knowing(reviewed)
     doubtful = _with(plain, [replace(cell, probability=0.3) for cell in plain.cells])
     assert [warning.code for warning in doubtful.report.warnings] == ["mostly_uncertain"]
     named = [replace(cell, edited=Edit("2026-11-24T00:00:00Z", label=cell.label)) for cell in doubtful.cells[::2]]
@@ -46,12 +49,16 @@ def test_the_pure_parts_do_as_python_does(node, models, smear, reviewed, tmp_pat
         "empty": filter_cells(plain, 1.0),
         "doubtful": doubtful,
         "half named": half,
-        "in other colours": replace(plain, reference=OTHER),
+        "in other colours": replace(plain, reference=OTHER, stain_distance=None),
+        "unlike": _with(plain, [replace(cell, unlikeness=0.4) for cell in plain.cells]),
+        "far": _with(replace(plain, stain_distance=0.2), plain.cells),
+        "no smear": _with(replace(plain, stain_distance=12.0), [replace(cell, unlikeness=0.4) for cell in plain.cells]),
+        "stage uncertain": _with(plain, [_of_some_stage(cell) for cell in plain.cells]),
     }
     cases = [_count(*item, at) for item in analyses.items() for at in CONFIDENCES]
     _write(tmp_path / "counts.json", settings=settings, cases=cases)
     _write(tmp_path / "edits.json", settings=settings, analysis=plain.to_dict())
-    other = analyze(np.ascontiguousarray(smear[:, :300]), models, 0.05)
+    other = _knowing(analyze(np.ascontiguousarray(smear[:, :300]), models, 0.05))
     case = Case((NamedAnalysis("a.png", reviewed), NamedAnalysis("b.png", other)))
     of_case, total = json.loads(case.to_json()), count_case(case)
     names = ("counts", "total", "found", "edited", "uncertain")
@@ -78,7 +85,21 @@ def test_the_pure_parts_do_as_python_does(node, models, smear, reviewed, tmp_pat
 
 def _with(analysis: Analysis, cells: list[Cell]) -> Analysis:
     """Return the analysis with other cells, counted anew."""
-    return replace(analysis, cells=tuple(cells), report=make_report(cells, analysis.report.rules))
+    report = make_report(cells, analysis.report.rules, analysis.removed, analysis.stain_distance)
+    return replace(analysis, cells=tuple(cells), report=report)
+
+
+def _knowing(analysis: Analysis) -> Analysis:
+    """Return the analysis as of a classifier that says how unlike its training cells and colours are."""
+    rules = replace(analysis.report.rules, **KNOWING)
+    cells = tuple(replace(cell, unlikeness=0.1 + cell.score / 3) for cell in analysis.cells)
+    report = make_report(cells, rules, analysis.removed, 0.1)
+    return replace(analysis, cells=cells, report=report, stain_distance=0.1)
+
+
+def _of_some_stage(cell: Cell) -> Cell:
+    shares = dict.fromkeys(cell.probabilities, 0.0) | {"MYB": 0.45, "MMZ": 0.45}
+    return replace(cell, label="MYB", probability=0.45, probabilities=shares)
 
 
 def test_another_address_after_every_change_keeps_old_and_new_files_apart(tmp_path):
@@ -137,7 +158,7 @@ def _exact(analysis: Analysis) -> dict[str, object]:
     """Return the analysis as the viewer gets it, with scores that are not rounded."""
     plain = analysis.to_dict()
     for cell, row in zip(analysis.cells, plain["cells"], strict=True):
-        row |= {"score": cell.score, "probability": cell.probability, "probabilities": cell.probabilities}
+        row |= {key: getattr(cell, key) for key in ("score", "probability", "probabilities", "unlikeness")}
     return plain
 
 

@@ -1,6 +1,6 @@
 // A case: several images added up to one differential.
 
-import { countCells } from "./count.js";
+import { countCells, median } from "./count.js";
 
 /** @import { Settings } from "../types.d.ts" */
 /** @import { Work } from "./work.js" */
@@ -49,6 +49,7 @@ export class Case {
       this.works.flatMap((work) => work.passing()),
       this.works.flatMap((work) => work.now.removed),
       this.settings,
+      median(this.works.map((work) => work.stainDistance)),
     );
   }
 }

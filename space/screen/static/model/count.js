@@ -36,21 +36,25 @@ export function groupOf(cell, rules) {
  * @param {Cell[]} cells
  * @param {Cell[]} removed
  * @param {{labels: string[], rules: Rules}} settings
+ * @param {number | null} [stainDistance] of the picture to those of the training, where it is known
  * @returns {Report}
  */
-export function countCells(cells, removed, { labels, rules }) {
+export function countCells(cells, removed, { labels, rules }, stainDistance = null) {
+  const unlikeness = median(cells.map((cell) => cell.unlikeness));
+  const isDoubtful = (/** @type {Cell} */ cell) => isUncertain(cell, rules);
+  const warnings = findWarnings(cells, unlikeness, stainDistance, rules);
+  const isSmear = !warnings.includes("no_smear");
+  const doubtful = isSmear ? cells.filter(isDoubtful) : cells;
   const counts = Object.fromEntries(labels.map((code) => [code, 0]));
   const byModel = { ...counts };
   for (const cell of cells) {
-    if (isUncertain(cell, rules)) continue;
+    if (!isSmear || isDoubtful(cell)) continue;
     counts[cell.label] += 1;
     if (!isHumanLabelled(cell)) byModel[cell.label] += 1;
   }
   const sum = (/** @type {string[]} */ codes) => codes.reduce((all, code) => all + (counts[code] || 0), 0);
   const counted = labels.filter((code) => !rules.left_out.includes(code));
   const total = sum(counted);
-  const uncertain = cells.filter((cell) => isUncertain(cell, rules)).length;
-  const warnings = findWarnings(cells.length, uncertain, cells.filter(isHumanLabelled).length, rules);
   const shown = warnings.length ? [] : counted;
   const erythroid = warnings.length ? 0 : sum(rules.erythroid);
   const lineages = warnings.length ? [] : rules.lineages;
@@ -58,26 +62,79 @@ export function countCells(cells, removed, { labels, rules }) {
     found: cells.length,
     edited: cells.filter((cell) => cell.edited).length + removed.length,
     total,
-    uncertain,
+    uncertain: doubtful.length,
     counts,
     by_model: byModel,
     percent: Object.fromEntries(shown.map((code) => [code, total ? (100 * counts[code]) / total : 0])),
     intervals: Object.fromEntries(shown.map((code) => [code, wilson(counts[code], total, rules.z95)])),
     lineages: Object.fromEntries(lineages.map(({ name, codes }) => [name, sum(codes)])),
+    stage_uncertain: isSmear ? countStages(doubtful, rules) : {},
     me_ratio: erythroid ? sum(rules.myeloid) / erythroid : null,
     warnings,
+    unlikeness,
   };
 }
 
 /**
  * Return the codes of the reasons for which there are counts alone; none where a person named half of the cells.
- * @param {number} found
- * @param {number} uncertain
- * @param {number} named
+ * @param {Cell[]} cells
+ * @param {number | null} unlikeness median of theirs
+ * @param {number | null} stainDistance
  * @param {Rules} rules
  */
-function findWarnings(found, uncertain, named, rules) {
-  return 2 * named < found && uncertain > rules.doubtful * found ? ["mostly_uncertain"] : [];
+function findWarnings(cells, unlikeness, stainDistance, rules) {
+  if (cells.length && 2 * cells.filter(isHumanLabelled).length >= cells.length) return [];
+  const isUnlike = exceeds(unlikeness, rules.unlike_above);
+  const isFar = exceeds(stainDistance, rules.stain_far_above);
+  if (isFar && (isUnlike || !cells.length)) return ["no_smear"];
+  const uncertain = cells.filter((cell) => isUncertain(cell, rules)).length;
+  const signs = {
+    unlike_training: isUnlike,
+    stain_far: isFar,
+    mostly_uncertain: uncertain > rules.doubtful * cells.length,
+  };
+  return Object.entries(signs).flatMap(([code, isThere]) => (isThere ? code : []));
+}
+
+/**
+ * @param {number | null} value
+ * @param {number | null} bound
+ */
+function exceeds(value, bound) {
+  return value !== null && bound !== null && value > bound;
+}
+
+/**
+ * Return the median of the values that are known.
+ * @param {(number | null | undefined)[]} values
+ */
+export function median(values) {
+  const known = values.filter((value) => value !== null && value !== undefined).sort((a, b) => a - b);
+  const middle = known.length >> 1;
+  if (!known.length) return null;
+  return known.length % 2 ? known[middle] : (known[middle - 1] + known[middle]) / 2;
+}
+
+/**
+ * Return the lineage that a doubtful cell is surely of, where it has several stages; none where that is in doubt too.
+ * @param {Cell} cell
+ * @param {Rules} rules
+ */
+export function sureLineage(cell, rules) {
+  const share = (/** @type {string[]} */ codes) =>
+    codes.reduce((all, code) => all + (cell.probabilities[code] || 0), 0);
+  return rules.lineages.find(({ codes }) => codes.length > 1 && share(codes) >= rules.uncertain_below)?.name;
+}
+
+/**
+ * Count the doubtful cells whose lineage is not in doubt.
+ * @param {Cell[]} doubtful
+ * @param {Rules} rules
+ */
+function countStages(doubtful, rules) {
+  const kin = doubtful.map((cell) => sureLineage(cell, rules));
+  const counts = rules.lineages.map(({ name }) => [name, kin.filter((one) => one === name).length]);
+  return Object.fromEntries(counts.filter(([, n]) => n));
 }
 
 /**
@@ -120,14 +177,17 @@ export function ratioRestsOn(report, rules) {
  * @param {Report} report
  * @param {Rules} rules
  * @param {Words} text the notes in one language
+ * @param {Words} lineageNames in it
  */
-export function writeNotes(report, rules, text) {
+export function writeNotes(report, rules, text, lineageNames) {
   const { floor, target } = rules;
   const elsewhere = fromElsewhere(report, rules).filter((code) => !rules.unknown.includes(code));
   const ratioCodes = ratioRestsOn(report, rules);
   const notes = report.warnings.map((code) => text[code]);
   if (report.total < floor) notes.push(format(text.below_count, { total: report.total, floor, target }));
   else if (report.total < target) notes.push(format(text.below_target, { total: report.total, target }));
+  const stages = Object.entries(report.stage_uncertain).map(([name, n]) => `${lineageNames[name]} ${n}`);
+  if (stages.length) notes.push(format(text.stage_uncertain, { lineages: stages.join(", ") }));
   if (report.me_ratio !== null && ratioCodes.length)
     notes.push(format(text.me_ratio, { codes: ratioCodes.join(", ") }));
   if (elsewhere.length) notes.push(format(text.not_from_marrow, { codes: elsewhere.join(", ") }));

@@ -5,7 +5,7 @@ import { modelLabel } from "./edits.js";
 import { Float, writeJson } from "./json.js";
 
 /** @import { Analysis, Cell, Edit, Settings } from "../types.d.ts" */
-/** @typedef {Pick<Settings, "labels" | "rules" | "notes">} Rules */
+/** @typedef {Pick<Settings, "labels" | "rules" | "notes" | "lineage_names">} Rules */
 
 /** What a spreadsheet would take for a formula at the start of a text, wherever it looks past blanks. */
 const FORMULA = /^[\s=+\-@＝＋－＠﹦﹢﹣﹫−]+/u;
@@ -75,7 +75,7 @@ function csvField(value) {
 function analysisFields({ image, models, confidence, cells, removed = [] }, settings) {
   const model = (/** @type {Analysis["models"]["segmenter"]} */ { repo, revision }) => ({ repo, revision });
   return {
-    image: { width: image.width, height: image.height },
+    image: { width: image.width, height: image.height, stain_distance: float(image.stain_distance) },
     models: {
       segmenter: model(models.segmenter),
       classifier: model(models.classifier),
@@ -84,7 +84,7 @@ function analysisFields({ image, models, confidence, cells, removed = [] }, sett
     confidence: new Float(confidence),
     cells: cells.map(cellFields),
     removed: removed.map(cellFields),
-    report: reportFields(cells, removed, settings),
+    report: reportFields(cells, removed, settings, image.stain_distance),
   };
 }
 
@@ -95,7 +95,7 @@ function stainFields(stain) {
 }
 
 /** @param {Cell} cell */
-function cellFields({ id, box, polygon, area, score, label, probability, probabilities, edited }) {
+function cellFields({ id, box, polygon, area, score, label, probability, probabilities, unlikeness, edited }) {
   return {
     id,
     box: box.map((value) => new Float(value, 1)),
@@ -105,6 +105,7 @@ function cellFields({ id, box, polygon, area, score, label, probability, probabi
     label,
     probability: new Float(probability, 4),
     probabilities: mapValues(probabilities, (share) => new Float(share, 4)),
+    unlikeness: float(unlikeness, 4),
     edited: edited && { at: edited.at, by: edited.by, label: edited.label, shape: edited.shape, from: edited.from },
   };
 }
@@ -113,22 +114,35 @@ function cellFields({ id, box, polygon, area, score, label, probability, probabi
  * @param {Cell[]} cells
  * @param {Cell[]} removed
  * @param {Rules} settings
+ * @param {number | null} [stainDistance]
  */
-function reportFields(cells, removed, settings) {
-  const { rules, notes } = settings;
-  const report = countCells(cells, removed, settings);
+function reportFields(cells, removed, settings, stainDistance) {
+  const { rules, notes, lineage_names: lineages } = settings;
+  const report = countCells(cells, removed, settings, stainDistance);
   const { me_ratio: ratio } = report;
   return {
     ...report,
     percent: mapValues(report.percent, (share) => new Float(share)),
     intervals: mapValues(report.intervals, (bounds) => bounds.map((bound) => new Float(bound))),
-    me_ratio: ratio === null ? null : new Float(ratio),
+    me_ratio: float(ratio),
     warnings: report.warnings.map((code) => ({ code, text: notes.en[code] })),
     uncertain_below: new Float(rules.uncertain_below),
     not_from_marrow: rules.not_from_marrow,
     unknown: rules.unknown,
-    notes: [...writeNotes(report, rules, notes.en), notes.en.no_diagnosis],
+    unlikeness: float(report.unlikeness),
+    unlike_above: float(rules.unlike_above),
+    stain_far_above: float(rules.stain_far_above),
+    notes: [...writeNotes(report, rules, notes.en, lineages.en), notes.en.no_diagnosis],
   };
+}
+
+/**
+ * Return a number as the JSON writes it, where there is one.
+ * @param {number | null | undefined} value
+ * @param {number} [digits]
+ */
+function float(value, digits) {
+  return value === null || value === undefined ? null : new Float(value, digits);
 }
 
 /**

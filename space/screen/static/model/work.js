@@ -87,8 +87,13 @@ export class Work {
     return { ...this.value.models, reference: this.now.reference };
   }
 
+  /** Return how far the colours are from those of the training; nothing where a person vouches for others. */
+  get stainDistance() {
+    return this.now.reference ? null : (this.value.image.stain_distance ?? null);
+  }
+
   report() {
-    return countCells(this.passing(), this.now.removed, this.settings);
+    return countCells(this.passing(), this.now.removed, this.settings, this.stainDistance);
   }
 
   /**
@@ -97,9 +102,11 @@ export class Work {
    */
   analysis() {
     const { models, value } = this;
-    const { uncertain_below, not_from_marrow, unknown } = this.settings.rules;
-    const report = { ...this.report(), uncertain_below, not_from_marrow, unknown };
+    const { uncertain_below, not_from_marrow, unknown, unlike_above, stain_far_above } = this.settings.rules;
+    const rules = { uncertain_below, not_from_marrow, unknown, unlike_above, stain_far_above };
+    const report = { ...this.report(), ...rules };
+    const image = { ...value.image, stain_distance: this.stainDistance };
     const [cells, { removed }] = [this.passing(), this.now];
-    return { image: value.image, models, confidence: this.confidence, cells, removed, report };
+    return { image, models, confidence: this.confidence, cells, removed, report };
   }
 }

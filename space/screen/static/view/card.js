@@ -1,6 +1,6 @@
 // The card of the chosen cell.
 
-import { format, groupOf, isUncertain } from "../model/count.js";
+import { format, groupOf, isUncertain, sureLineage } from "../model/count.js";
 import { modelLabel } from "../model/edits.js";
 import { capital, chip } from "./context.js";
 import { fill, icon, make, signButton } from "./dom.js";
@@ -158,6 +158,9 @@ function explain(context, cell, best) {
   const sentences = [];
   if (isUncertain(cell, rules)) {
     sentences.push(format(words.why_uncertain, { bound: context.percent(rules.uncertain_below) }));
+    const lineage = sureLineage(cell, rules);
+    const name = lineage && context.settings.lineage_names[context.language][lineage];
+    if (name) sentences.push(format(words.why_lineage, { name }));
   } else if (next < 0.01) sentences.push(words.why_alone);
   else {
     const times = context.number(share / next, share / next < 10 ? 1 : 0);

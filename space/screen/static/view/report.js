@@ -2,7 +2,7 @@
 
 import { format, ratioRestsOn, wilson, writeNotes } from "../model/count.js";
 import { coloursPanel } from "./colours.js";
-import { capital, chip } from "./context.js";
+import { chip } from "./context.js";
 import { make } from "./dom.js";
 import { filesRow } from "./files.js";
 import { keptPanel } from "./kept.js";
@@ -34,14 +34,17 @@ export function reportPanel(viewer) {
 }
 
 /**
- * Make the table and all that explains it.
+ * Make the table and all that explains it; nothing where the picture is no smear.
  * @param {Context} context
  * @param {Report} report
  */
 export function differentialWithNotes(context, report) {
   const { words, rules, settings, language } = context;
+  if (report.warnings.includes("no_smear")) return [];
   // what they begin with stands under the figures already
-  const notes = writeNotes(report, rules, settings.notes[language]).slice(report.warnings.length);
+  const notes = writeNotes(report, rules, settings.notes[language], settings.lineage_names[language]).slice(
+    report.warnings.length,
+  );
   return [
     differential(context, report),
     make("p.small", words.bars),
@@ -64,15 +67,17 @@ export function figures(context, report) {
   const sentences = settings.notes[language];
   const isShaky = report.me_ratio !== null && ratioRestsOn(report, context.rules).length > 0;
   const ratio = report.me_ratio === null ? "–" : context.number(report.me_ratio, 1);
+  const isSmear = !report.warnings.includes("no_smear");
   return make(
     "div.summary",
-    make(
-      "div.figures",
-      figure("found", context.number(report.found), words.found),
-      figure("total", context.number(report.total), words.counted),
-      figure("uncertain", context.number(report.uncertain), words.uncertain),
-      figure("me_ratio", ratio, words.me_ratio, isShaky && make("i.shaky", words.unreliable)),
-    ),
+    isSmear &&
+      make(
+        "div.figures",
+        figure("found", context.number(report.found), words.found),
+        figure("total", context.number(report.total), words.counted),
+        figure("uncertain", context.number(report.uncertain), words.uncertain),
+        figure("me_ratio", ratio, words.me_ratio, isShaky && make("i.shaky", words.unreliable)),
+      ),
     report.warnings.map((code) => make("p.warning", { role: "alert", "data-warning": code }, sentences[code])),
   );
 }
@@ -123,7 +128,7 @@ function differential(context, report) {
  * @param {Report} report
  */
 function lineageRow(context, name, { lineages, total, warnings }) {
-  const head = make("th", { colspan: 2, scope: "rowgroup" }, capital(context.words[name]));
+  const head = make("th", { colspan: 2, scope: "rowgroup" }, context.settings.lineage_names[context.language][name]);
   if (warnings.length) return make("tr.lineage", { "data-lineage": name }, head, make("td", { colspan: 3 }));
   const n = lineages[name];
   const share = total ? { percent: (100 * n) / total, interval: wilson(n, total, context.rules.z95) } : null;
