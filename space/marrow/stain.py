@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Self
 
 import cv2
 import numpy as np
@@ -52,6 +52,16 @@ class Stain:
     nuclei: tuple[Density, Density, Density]
     others: tuple[Density, Density, Density]
 
+    def densities(self) -> np.ndarray:
+        """Return the optical densities of the ground, of the nuclei and of the rest, the last two over it, ``(9,)``."""
+        return np.concatenate([-np.log((np.array(self.ground) + 4) / 259), self.nuclei, self.others])
+
+    @classmethod
+    def from_densities(cls, densities: np.ndarray) -> Self:
+        """Return the stain of :meth:`densities`, what lies outside its ranges brought to their ends."""
+        ground = (259 * np.exp(-densities[:3]) - 4).clip(0, 255)
+        return cls(*(_triple(part) for part in (ground, densities[3:6].clip(-6, 6), densities[6:].clip(-6, 6))))
+
 
 def measure_stain(image: np.ndarray) -> Stain:
     """Measure the stain of a smear.
@@ -96,10 +106,7 @@ def stain_distance(one: Stain, other: Stain) -> float:
         The root mean square of the differences of their optical densities over ground, nuclei and the rest, in all
         channels; 0 is the same, 0.055 is what light that is 10 % brighter makes.
     """
-    values = [
-        np.array([-np.log((np.array(stain.ground) + 4) / 259), stain.nuclei, stain.others]) for stain in (one, other)
-    ]
-    return float(np.sqrt(np.square(values[0] - values[1]).mean()))
+    return float(np.sqrt(np.square(one.densities() - other.densities()).mean()))
 
 
 def nearest_stain(image: np.ndarray, stains: Sequence[Stain]) -> float:

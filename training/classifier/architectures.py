@@ -107,7 +107,7 @@ def _mobilenet_v2(inputs: Tensor, config: ClassifierTraining) -> keras.Model:
     def build(pixels: Tensor) -> keras.Model:
         return _application(keras.applications.MobileNetV2, pixels, config)
 
-    return channels_first(build, inputs) if keras.config.backend() == "torch" else build(inputs)
+    return channels_first(build, inputs, config.mixed_precision) if keras.config.backend() == "torch" else build(inputs)
 
 
 def _data_format(base: keras.Model) -> str:

@@ -72,7 +72,7 @@ def _lent_colours(material: TrainingMaterial, order: np.ndarray) -> np.ndarray:
         of_laboratory[laboratory].append(i)
     pools = [[colour_statistics(real.images[i]) for i in _spread(own)] for own in of_laboratory.values()]
     if material.stains:
-        pools.append(list(material.stains))
+        pools.append([one.statistics for one in material.stains])
     return np.concatenate([np.resize(pool, (max(map(len, pools)), 2, 3)) for pool in pools])
 
 

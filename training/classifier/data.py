@@ -19,6 +19,7 @@ from marrow.classifier import SOURCES_OF_0_1, TrainedOn
 from marrow.crop import CropConfig, crop_cell, find_centre_cell
 from marrow.errors import MarrowError
 from marrow.images import read_image, to_rgb
+from marrow.stain import Stain, measure_stain
 from training.classifier.stain import colour_statistics
 
 
@@ -83,6 +84,19 @@ class Cells:
 
 
 @dataclass(frozen=True)
+class Colours:
+    """The colours of a picture.
+
+    Attributes:
+        statistics: from :func:`training.classifier.stain.colour_statistics`.
+        stain: its stain; ``None`` where it shows none.
+    """
+
+    statistics: np.ndarray
+    stain: Stain | None
+
+
+@dataclass(frozen=True)
 class TrainingMaterial:
     """What a classifier learns from.
 
@@ -90,13 +104,13 @@ class TrainingMaterial:
         cells: the training cells, the corrected ones last.
         unknown: cells of no class, some of the outliers; ``None`` without any.
         corrected: how many of the last cells people corrected.
-        stains: colours of pictures that are not trained on, from :func:`training.classifier.stain.colour_statistics`.
+        stains: colours of pictures that are not trained on.
     """
 
     cells: Cells
     unknown: Cells | None = None
     corrected: int = 0
-    stains: tuple[np.ndarray, ...] = ()
+    stains: tuple[Colours, ...] = ()
 
 
 def load_cells(data: str, split: str, per_class: int | None = None, seed: int = 0) -> Cells:
@@ -130,7 +144,7 @@ def load_cells(data: str, split: str, per_class: int | None = None, seed: int = 
     return Cells(images, boxes, labels, tuple(loaded["source"]), names, groups, origins, laboratories)
 
 
-def load_stains(folder: str) -> tuple[np.ndarray, ...]:
+def load_stains(folder: str) -> tuple[Colours, ...]:
     """Measure the colours of the pictures in a folder, in the order of their names.
 
     Raises:
@@ -139,7 +153,16 @@ def load_stains(folder: str) -> tuple[np.ndarray, ...]:
     files = sorted(file for file in Path(folder).glob("*") if file.is_file())
     if not files:
         raise MarrowError(f"There are no pictures in {folder}: name a folder of images with --stains.")
-    return tuple(colour_statistics(read_image(file)) for file in files)
+    images = map(read_image, files)
+    return tuple(Colours(colour_statistics(image), find_stain(image)) for image in images)
+
+
+def find_stain(image: np.ndarray) -> Stain | None:
+    """Measure the stain of a picture; ``None`` where it shows none."""
+    try:
+        return measure_stain(image)
+    except MarrowError:
+        return None
 
 
 def find_boxes(images: list[np.ndarray]) -> list[Box]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import keras
@@ -39,24 +40,28 @@ class BatchNormalization(keras.layers.BatchNormalization):
         )
 
 
-def channels_first(build: Callable[[Any], keras.Model], pixels: Any) -> keras.Model:
+def channels_first(build: Callable[[Any], keras.Model], pixels: Any, mixed_precision: bool = False) -> keras.Model:
     """Build a network of convolutions for torch.
 
     Args:
         build: makes the network of its input tensor, in Keras' layout of the moment.
         pixels: input tensor of ``(n, height, width, channels)``.
+        mixed_precision: compute in bfloat16, but for the depthwise convolutions, which are slower in it.
 
     Returns:
         A model whose output is ``(n, channels, height, width)``; channels come first to Keras, and lie last in memory.
     """
     with _channels_first():
         turned = keras.layers.Permute((3, 1, 2), name="channels_first")(pixels)
-        return keras.models.clone_model(build(turned), input_tensors=[pixels], clone_function=_fused)
+        return keras.models.clone_model(build(turned), input_tensors=[pixels], clone_function=partial(_fused, mixed_precision))
 
 
-def _fused(layer: keras.layers.Layer) -> keras.layers.Layer:
+def _fused(mixed_precision: bool, layer: keras.layers.Layer) -> keras.layers.Layer:
     kind = BatchNormalization if isinstance(layer, keras.layers.BatchNormalization) else type(layer)
-    return kind.from_config(layer.get_config())
+    config = layer.get_config()
+    if mixed_precision and not isinstance(layer, keras.layers.DepthwiseConv2D):
+        config["dtype"] = "mixed_bfloat16"
+    return kind.from_config(config)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from training.classifier.architectures import build_model
 from training.classifier.batches import TrainingBatches
 from training.classifier.config import EXPORTED, ClassifierTraining
 from training.classifier.data import Cells, TrainingMaterial
+from training.classifier.familiarity import feature_groups, stain_groups
 from training.classifier.objective import ClassAccuracy, make_loss, make_optimizer
 from training.classifier.pretrained import PretrainedClassifier
 from training.common.files import write_json, write_text
@@ -156,6 +157,7 @@ def save_run(
     arrays: dict[str, Any] = {
         f"{layer.name}/{variable.name}": np.array(variable) for layer in model.layers for variable in layer.weights
     }
+    arrays |= {"groups": feature_groups(model, material.cells, config)} if config.arch == EXPORTED else {}
     with atomic_path(run_dir / "weights.npz") as beside:
         np.savez(beside, **arrays)
     run = {
@@ -165,5 +167,6 @@ def save_run(
         "trained_on": material.cells.counts(),
         "outlier_exposure": material.unknown.counts() if material.unknown else {},
         "parameters": model.count_params(),
+        "stains": [asdict(stain) for stain in stain_groups(material, config)],
     }
     write_json(run_dir / "run.json", run | (published.history(run["trained_on"]) if published else {}))

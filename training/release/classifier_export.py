@@ -37,7 +37,9 @@ def export_classifier(run_dir: Path, out: Path) -> None:
     arch = run["config"].get("arch", EXPORTED)
     if arch != EXPORTED:
         raise MarrowError(f"{run_dir} holds a {arch}, whose model.keras is all there is: {EXPORTED} alone is exported.")
-    model = transformers_model(np.load(run_dir / "weights.npz"), run["codes"], run["crop"]["size"])
+    arrays = dict(np.load(run_dir / "weights.npz"))
+    groups = arrays.pop("groups", None)
+    model = transformers_model(arrays, run["codes"], run["crop"]["size"])
     with torch.no_grad():  # half precision in the file, single precision when loaded
         for parameter in [*model.parameters(), *model.buffers()]:
             if parameter.is_floating_point():
@@ -49,12 +51,13 @@ def export_classifier(run_dir: Path, out: Path) -> None:
         crop=run["crop"],
         tta_rotations=run["config"].get("tta_rotations", 1),
         trained_on=run["trained_on"],
+        stains=run.get("stains", []),
         outlier_exposure=exposure,
         initial_weights=run.get("initial_weights") or Path(run["config"]["init"]).name,
         **({"resumed_from": run["resumed_from"]} if "resumed_from" in run else {}),
         training=training_cost(run_dir),
     )
-    export_onnx(model, run["crop"]["size"], out / "model.onnx")
+    export_onnx(model, run["crop"]["size"], out / "model.onnx", groups)
 
 
 def save_transformers(model: MobileNetV2ForImageClassification, size: int, out: Path) -> None:
@@ -68,34 +71,49 @@ def save_transformers(model: MobileNetV2ForImageClassification, size: int, out: 
     MobileNetV2ImageProcessor(size=sides, do_center_crop=False, image_mean=half, image_std=half).save_pretrained(out)
 
 
-def export_onnx(model: MobileNetV2ForImageClassification, size: int, path: Path) -> None:
+def export_onnx(
+    model: MobileNetV2ForImageClassification, size: int, path: Path, groups: np.ndarray | None = None
+) -> None:
     """Write a torch classifier as ONNX with a free batch size.
 
-    Its input is ``pixels`` in -1…1. Its outputs are ``logits`` and ``maps`` of ``(n, classes, h, w)``, which split the
+    Its input is ``pixels`` in -1…1. Its outputs are ``logits``, ``maps`` of ``(n, classes, h, w)``, which split the
     logits over the places of the last feature map: the mean of a map plus the bias of its class is the logit. That is
-    exact where one dense layer follows global average pooling (Zhou et al. 2016, arXiv:1512.04150).
-    """
+    exact where one dense layer follows global average pooling (Zhou et al. 2016, arXiv:1512.04150). And, with groups,
+    ``unlikeness`` of ``(n, 1)``.
 
-    class LogitsAndMaps(torch.nn.Module):
+    Args:
+        model: the classifier.
+        size: side of its input in pixels.
+        path: file to write.
+        groups: ``(groups, features)`` of :func:`training.classifier.familiarity.feature_groups`; ``None`` without.
+    """
+    centres = None if groups is None else torch.from_numpy(groups.astype(np.float16).astype(np.float32).T)
+    names = ["logits", "maps", *([] if centres is None else ["unlikeness"])]
+
+    class Outputs(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.model = model
 
-        def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            features = self.model.mobilenet_v2(pixels).last_hidden_state
+        def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            places = self.model.mobilenet_v2(pixels).last_hidden_state
+            features = places.mean(dim=(2, 3))
             head: Any = self.model.classifier
-            maps = torch.nn.functional.conv2d(features, head.weight[:, :, None, None])
-            return head(features.mean(dim=(2, 3))), maps
+            outputs = head(features), torch.nn.functional.conv2d(places, head.weight[:, :, None, None])
+            if centres is None:
+                return outputs
+            likeness = torch.nn.functional.normalize(features) @ centres
+            return *outputs, 1 - likeness.amax(dim=1, keepdim=True)
 
     with TemporaryDirectory() as folder:
         whole = Path(folder) / path.name
         torch.onnx.export(
-            LogitsAndMaps().eval(),
+            Outputs().eval(),
             (torch.zeros(2, 3, size, size),),
             str(whole),
             input_names=["pixels"],
-            output_names=["logits", "maps"],
-            dynamic_axes={name: {0: "batch"} for name in ("pixels", "logits", "maps")},
+            output_names=names,
+            dynamic_axes={name: {0: "batch"} for name in ("pixels", *names)},
             opset_version=OPSET,
             # evaluation mode would fold normalisation into the weights, and halving those moves the logits by up to 0.1
             training=torch.onnx.TrainingMode.PRESERVE,
