@@ -53,7 +53,8 @@ def channels_first(build: Callable[[Any], keras.Model], pixels: Any, mixed_preci
     """
     with _channels_first():
         turned = keras.layers.Permute((3, 1, 2), name="channels_first")(pixels)
-        return keras.models.clone_model(build(turned), input_tensors=[pixels], clone_function=partial(_fused, mixed_precision))
+        fused = partial(_fused, mixed_precision)
+        return keras.models.clone_model(build(turned), input_tensors=[pixels], clone_function=fused)
 
 
 def _fused(mixed_precision: bool, layer: keras.layers.Layer) -> keras.layers.Layer:
