@@ -7,8 +7,6 @@ from pathlib import Path
 
 import evaluate
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import logsumexp
 
 from dataset_scripts.drawing.pictures import draw_single
 from marrow.cell import Box
@@ -21,12 +19,12 @@ from training.common import metrics_schema as schema
 from training.common.model_folder import note_self_test, note_weights, update_config
 from training.common.plots import draw_risks
 from training.evaluation.bootstrap import RESAMPLES, intervals
+from training.evaluation.calibration import calibrate, from_marrow
 from training.evaluation.foreign import laboratories_trained_on, measure_foreign
 from training.evaluation.ground_truth import segpc_fields
 from training.evaluation.matching import rle_box
 
 METRICS = Path(__file__).parent / "metrics"
-KNOWN_UNCERTAIN = 0.10  # share of known marrow cells that may become uncertain
 
 FoundCells = tuple[np.ndarray, list[Box]]
 """An image, and the boxes of cells in it."""
@@ -90,49 +88,6 @@ def measure_elsewhere(model: Path, benchmarks: Path) -> list[schema.ForeignMetri
     if rows:
         draw_risks(rows, model / "risk_coverage.png")
     return rows
-
-
-def calibrate(model: Path, validation: Cells) -> None:
-    """Set ``temperature``, ``reject_logit`` and ``uncertain_below`` in a Hub folder from validation cells.
-
-    Args:
-        model: Hub folder of a classifier.
-        validation: cells of the classes that it knows; for the two bounds those from bone marrow alone,
-            if there are any.
-    """
-    classifier = Classifier.from_pretrained(str(model))
-    logits = classifier.logits(validation.crops(classifier.crop))
-    known = _from_marrow(validation)
-    if not known.any():
-        known[:] = True
-    temperature = fit_temperature(logits, validation.labels)
-    reject_logit = round(float(np.quantile(evidence(logits, temperature)[:, known], KNOWN_UNCERTAIN)), 3)
-    best = probabilities(logits, temperature, reject_logit).max(axis=1)[known]
-    bound = float(np.floor(np.quantile(best, KNOWN_UNCERTAIN) * 1000) / 1000)
-    update_config(model, temperature=temperature, reject_logit=reject_logit, uncertain_below=round(bound, 3))
-
-
-def evidence(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """Return how strongly any class speaks up, ``(views, n)``; the negative energy of Liu et al. 2020, 2010.03759."""
-    return temperature * logsumexp(logits / temperature, axis=2)
-
-
-def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Find the temperature that makes the true classes most likely (Guo et al. 2017, arXiv:1706.04599).
-
-    Args:
-        logits: ``(views, n, classes)``.
-        labels: ``(n,)`` true class indices.
-
-    Returns:
-        A temperature between 0.2 and 5.
-    """
-
-    def loss(temperature: float) -> float:
-        likely = probabilities(logits, temperature)[np.arange(len(labels)), labels]
-        return -float(np.log(likely.clip(1e-12)).mean())
-
-    return round(float(minimize_scalar(loss, bounds=(0.2, 5), method="bounded").x), 3)
 
 
 def expected_calibration_error(predicted: np.ndarray, labels: np.ndarray) -> float:
@@ -203,10 +158,6 @@ def _laboratories(cells: Cells) -> dict[tuple[str, str], np.ndarray]:
     return {place: np.array([one == place for one in places]) for place in sorted(set(places))}
 
 
-def _from_marrow(cells: Cells) -> np.ndarray:
-    return np.array([origin == "bone_marrow" for origin in cells.origins], bool)
-
-
 def _wilson_share(count: int, total: int) -> schema.Interval:
     low, high = wilson_interval(count, total)
     return round(low / 100, 4), round(high / 100, 4)
@@ -216,7 +167,7 @@ def _uncertain_metrics(
     classifier: Classifier, predicted: np.ndarray, test: Cells, unseen: dict[str, list[FoundCells]]
 ) -> schema.UncertainMetrics:
     config = classifier.config
-    uncertain, marrow = predicted.max(axis=1) < config.uncertain_below, _from_marrow(test)
+    uncertain, marrow = predicted.max(axis=1) < config.uncertain_below, from_marrow(test)
     return schema.UncertainMetrics(
         uncertain_below=config.uncertain_below,
         temperature=config.temperature,

@@ -14,13 +14,12 @@ from training.classifier.data import Cells, load_cells, real_cells
 from training.common.files import read_json
 from training.common.metrics_schema import ClassMetrics
 from training.common.model_folder import update_config
+from training.evaluation.calibration import evidence, fit_temperature
 from training.evaluation.classifier import (
     across_laboratories,
     by_laboratory,
     classification_metrics,
-    evidence,
     expected_calibration_error,
-    fit_temperature,
 )
 from training.measure import main
 
