@@ -1,13 +1,15 @@
 """Measure a Hub folder: choose its thresholds on validation data, then write ``metrics.json`` on test data.
 
 python -m training.measure classifier --model hub/bone-marrow-mobilenet --data DATASET [--unknown DATASET]
-                                   [--benchmarks DIR]
+                                   [--benchmarks DIR [--fields FIELDS] [--left-out VARIANT…]]
 python -m training.measure foreign --model hub/bone-marrow-mobilenet --benchmarks DIR
 python -m training.measure segmenter --model hub/bone-marrow-yolov8-seg --data FIELDS [--benchmarks DIR]
 
 ``--benchmarks`` names a folder with real images kept out of training: ``fields_segpc``, ``fields_bccd`` and
 ``wbc_masks``, for the classifier also ``cells_lmu``, ``cells_jtsc`` and ``fields_lisc``. ``foreign`` measures a
 classifier in the laboratories there that it was not trained on, chooses nothing, and leaves its other metrics alone.
+``--left-out`` names folders of variants of training.laboratory_study, each trained in the same way without a
+laboratory: they choose temperature and bounds, and their rows stand for the laboratories that the model was trained on.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("--data", help="data set (classifier) or folder of fields (segmenter)")
     command.add_argument("--benchmarks", type=Path, help="folder of real images kept out of training")
     command.add_argument("--unknown", help="classifier alone: data set of cells of no class, trained or not")
+    command.add_argument("--fields", type=Path, help="classifier alone: fields of smear_fields.py, to get no warnings")
+    command.add_argument("--left-out", nargs="+", type=Path, default=[], help="classifier alone: variants of a study")
     return command.run(work, arguments)
 
 
@@ -41,13 +45,17 @@ def work(options: argparse.Namespace) -> None:
     """Measure, and write what was found, with what, by which command, and of which files."""
     if options.benchmarks and not options.benchmarks.is_dir():
         raise MarrowError(f"There is no folder {options.benchmarks}: name one with --benchmarks, or leave it out.")
-    if options.unknown and options.kind != "classifier":
-        raise MarrowError("--unknown is for the classifier: leave it out.")
+    for name in ("unknown", "fields", "left_out"):
+        if getattr(options, name) and options.kind != "classifier":
+            raise MarrowError(f"--{name.replace('_', '-')} is for the classifier: leave it out.")
+    if (options.fields or options.left_out) and not options.benchmarks:
+        raise MarrowError("Name the folder of the laboratories with --benchmarks.")
     if options.kind == "foreign" and not options.benchmarks:
         raise MarrowError("Name the folder of the laboratories with --benchmarks.")
     if options.kind != "foreign" and not options.data:
         raise MarrowError("Name what to measure on with --data.")
-    given = "".join(f" --{name} {name.upper()}" for name in ("unknown", "benchmarks") if getattr(options, name))
+    names = [name for name in ("unknown", "benchmarks", "fields", "left_out") if getattr(options, name)]
+    given = "".join(f" --{name.replace('_', '-')} {name.upper()}" for name in names)
     again = f"python -m training.measure {options.kind} --model hub/{options.model.resolve().name} --data DATA{given}"
     with replaced(options.model) as folder:
         metrics = _measure(options, folder)
@@ -64,7 +72,9 @@ def _measure(options: argparse.Namespace, folder: Path) -> ClassifierMetrics | S
         if options.kind == "foreign":
             known = read_metrics(ClassifierMetrics, folder / "metrics.json")
             return replace(known, foreign=classifier.measure_elsewhere(folder, options.benchmarks))
-        return classifier.measure(folder, options.data, options.benchmarks, options.unknown)
+        return classifier.measure(
+            folder, options.data, options.benchmarks, options.unknown, options.fields, options.left_out
+        )
     from training.evaluation import segmenter
 
     metrics = segmenter.measure(folder, options.data, options.benchmarks)

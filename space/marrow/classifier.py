@@ -149,6 +149,7 @@ class Classifier(Pretrained):
 
     Attributes:
         explains: whether ``model.onnx`` has the output ``maps`` that :meth:`explain` needs; older exports have not.
+        knows: whether it has the output ``unlikeness``, see :meth:`name`; exports before release 0.3 have not.
 
     Raises:
         MarrowError: a file is missing or unreadable.
@@ -188,11 +189,11 @@ class Classifier(Pretrained):
             ``None`` where the network has no such output.
         """
         if not boxes:
-            return np.zeros((0, len(self.labels)), np.float32), np.zeros(0, np.float32) if self._knows else None
+            return np.zeros((0, len(self.labels)), np.float32), np.zeros(0, np.float32) if self.knows else None
         outputs = [*self._forward(np.stack([crop_cell(image, box, self.crop) for box in boxes]))]
         logits = np.stack([logits for logits, *_ in outputs])
         given = probabilities(logits, self.config.temperature, self.config.reject_logit)
-        return given, np.mean([last[:, 0] for *_, last in outputs], axis=0) if self._knows else None
+        return given, np.mean([last[:, 0] for *_, last in outputs], axis=0) if self.knows else None
 
     def predict(self, crops: np.ndarray) -> np.ndarray:
         """Return the probabilities of ``(n, size, size, 3)`` uint8 RGB crops, as ``(n, len(labels))`` float32."""
@@ -209,8 +210,8 @@ class Classifier(Pretrained):
     def _fits(self, outputs: list[np.ndarray]) -> bool:
         """Tell whether outputs are logits of the labels, and maps of them and the unlikeness if there are any."""
         logits, *maps = outputs
-        self._knows = outputs[-1].shape == (1, 1) and len(outputs) > 1
-        if self._knows:
+        self.knows = outputs[-1].shape == (1, 1) and len(outputs) > 1
+        if self.knows:
             maps.pop()
         self.explains = len(maps) > 0
         return logits.shape == (1, len(self.labels)) and all(

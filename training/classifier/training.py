@@ -82,13 +82,24 @@ def train(
             validation_data=(inputs, targets),
             initial_epoch=epoch,
             epochs=epoch + 1,
+            callbacks=[KeepLastWeights()],
             verbose=1 if sys.stdout.isatty() else 2,
         )
+        model.optimizer.use_ema = bool(config.average)
         metrics = {name: float(values[-1]) for name, values in fitted.history.items()}
         _save_checkpoint(model, run_dir, epoch + 1, metrics | {"seconds": round(perf_counter() - start, 2)})
     if config.average:
+        model.optimizer.use_ema = True  # where nothing was left to train
         take_average(model, TrainingBatches(material, config, config.epochs))
     return model
+
+
+class KeepLastWeights(keras.callbacks.Callback):
+    """Let a training go on from its last weights: at its end ``fit`` would put their average in their place."""
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Hide the average from what comes after the epoch."""
+        self.model.optimizer.use_ema = False
 
 
 def take_average(model: keras.Model, batches: TrainingBatches) -> None:

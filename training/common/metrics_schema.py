@@ -174,6 +174,8 @@ class ForeignMetrics:
         risk_coverage_area: area under the curve of risk over coverage, 0 is best.
         risks: the curve: share named wrong of the most certain 5 %, 10 %, … 100 % of the cells; empty before 0.3.
         per_class: by code, ``A/B`` where the laboratory does not tell two classes apart.
+        left_out: the release was trained on this laboratory, and the figures are those of a network that was trained in
+            the same way without it, its temperature and bounds chosen without it.
     """
 
     laboratory: str
@@ -191,6 +193,39 @@ class ForeignMetrics:
     precision: float | None = None
     precision_interval: Interval | None = None
     risks: list[float] = field(default_factory=list)
+    left_out: bool = False
+
+
+@dataclass(frozen=True, config=STRICT)
+class WarnedShare:
+    """How many of ``n`` pictures get a warning, and under which codes; see :mod:`training.evaluation.silence`.
+
+    Attributes:
+        interval: Wilson interval of the share.
+        codes: share of the pictures that get each warning.
+        accuracy: share of their cells named right, in the pictures with and without a warning; where names are known.
+    """
+
+    n: int
+    warned: float
+    interval: Interval
+    codes: dict[str, float]
+    accuracy: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, config=STRICT)
+class SilenceMetrics:
+    """Whether a picture unlike the training is noticed.
+
+    Attributes:
+        smears: by kind of smear, which should get no warning where the names can be trusted.
+        non_smears: by kind of picture that is no smear, which should all get one.
+        auroc: by group of cells, how often one of them is more unlike the training than a test cell of its own.
+    """
+
+    smears: dict[str, WarnedShare]
+    non_smears: dict[str, WarnedShare]
+    auroc: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -203,6 +238,7 @@ class ClassifierMetrics:
         test_raw: whole images, as the Transformers pipeline takes them.
         across_laboratories: the classes that more than one laboratory holds.
         foreign: laboratories that were not trained on.
+        silence: whether pictures unlike the training are noticed; none before release 0.3.
         environment: version by package.
         command: what makes these metrics again.
         sha256: digests of the config and of the weights that were measured, by file name; none before release 0.2.
@@ -218,6 +254,7 @@ class ClassifierMetrics:
     foreign: list[ForeignMetrics] = field(default_factory=list)
     calibration: Calibration | None = None
     uncertain: UncertainMetrics | None = None
+    silence: SilenceMetrics | None = None
     environment: dict[str, str] = field(default_factory=dict)
     command: str = ""
     sha256: dict[str, str] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from dataset_scripts.drawing.pictures import draw_single
 from marrow.cell import Box
 from marrow.classifier import Classifier, probabilities
 from marrow.defaults import default_reference
+from marrow.pipeline import Models
 from marrow.report import wilson_interval
 from marrow.segmenter import Segmenter
 from training.classifier.data import Cells, load_cells, real_cells
@@ -19,10 +20,11 @@ from training.common import metrics_schema as schema
 from training.common.model_folder import note_self_test, note_weights, update_config
 from training.common.plots import draw_risks
 from training.evaluation.bootstrap import RESAMPLES, intervals
-from training.evaluation.calibration import calibrate, from_marrow
+from training.evaluation.calibration import calibrate, from_marrow, read_left_out
 from training.evaluation.foreign import laboratories_trained_on, measure_foreign
 from training.evaluation.ground_truth import segpc_fields
 from training.evaluation.matching import rle_box
+from training.evaluation.silence import measure_silence
 
 METRICS = Path(__file__).parent / "metrics"
 
@@ -30,8 +32,15 @@ FoundCells = tuple[np.ndarray, list[Box]]
 """An image, and the boxes of cells in it."""
 
 
-def measure(model: Path, data: str, benchmarks: Path | None, unknown: str | None = None) -> schema.ClassifierMetrics:
-    """Calibrate a classifier on the validation split and measure it on the test split.
+def measure(
+    model: Path,
+    data: str,
+    benchmarks: Path | None,
+    unknown: str | None = None,
+    fields: Path | None = None,
+    left_out: Sequence[Path] = (),
+) -> schema.ClassifierMetrics:
+    """Calibrate a classifier, and measure it on the test split and in other laboratories.
 
     Args:
         model: Hub folder; what :func:`calibrate` chooses is set in its ``config.json``, with digests of the weights and
@@ -40,6 +49,9 @@ def measure(model: Path, data: str, benchmarks: Path | None, unknown: str | None
         benchmarks: folder with ``fields_segpc``, plasma cells that were never trained, and with the laboratories of
             :mod:`training.evaluation.foreign`, whose fields the segmenter that is used by default looks through.
         unknown: data set of cells of no class, of which the validation and test splits were never trained.
+        fields: composed fields, whose test split is to get no warnings.
+        left_out: variants of a study by :mod:`training.laboratory_study`, trained in the same way without a laboratory;
+            they calibrate instead of the validation split.
 
     Returns:
         The metrics, but for ``environment`` and ``command``; of real images only, where the set has any.
@@ -47,7 +59,9 @@ def measure(model: Path, data: str, benchmarks: Path | None, unknown: str | None
     validation, test = (real_cells(load_cells(data, split)) for split in ("validation", "test"))
     note_weights(model)
     update_config(model, temperature=1.0, reject_logit=None, uncertain_below=0.0)  # an export has none
-    calibrate(model, validation)
+    asked = Classifier.from_pretrained(str(model)).config
+    away = read_left_out(left_out, benchmarks, asked) if benchmarks else []
+    rows = calibrate(model, validation, away)
     classifier = Classifier.from_pretrained(str(model))
     note_self_test(model, classifier, draw_single("LYT", np.random.default_rng(0)))
     config = classifier.config
@@ -55,6 +69,7 @@ def measure(model: Path, data: str, benchmarks: Path | None, unknown: str | None
     predicted = probabilities(logits, config.temperature, config.reject_logit)
     # as the Transformers pipeline does: the whole image, not turned
     raw = probabilities(classifier.logits(test.raw(classifier.crop.size))[:1], config.temperature)
+    unseen = _unknown_cells(unknown) | _plasma_cells(benchmarks)
     return schema.ClassifierMetrics(
         data=schema.SplitSizes(len(validation), len(test)),
         test=classification_metrics(predicted, test),
@@ -63,17 +78,29 @@ def measure(model: Path, data: str, benchmarks: Path | None, unknown: str | None
         bootstrap=schema.Bootstrap(RESAMPLES, len(set(test.groups)) or len(test)),
         by_laboratory=by_laboratory(predicted, raw, test),
         across_laboratories=across_laboratories(predicted, raw, test),
-        foreign=measure_elsewhere(model, benchmarks) if benchmarks else [],
+        foreign=measure_elsewhere(model, benchmarks, rows) if benchmarks else [],
         calibration=schema.Calibration(
             temperature=config.temperature,
             ece_uncalibrated=expected_calibration_error(probabilities(logits), test.labels),
             ece=expected_calibration_error(probabilities(logits, config.temperature), test.labels),
         ),
-        uncertain=_uncertain_metrics(classifier, predicted, test, _unknown_cells(unknown) | _plasma_cells(benchmarks)),
+        uncertain=_uncertain_metrics(classifier, predicted, test, unseen),
+        silence=_silence(classifier, test, unseen, benchmarks, fields) if benchmarks and classifier.knows else None,
     )
 
 
-def measure_elsewhere(model: Path, benchmarks: Path) -> list[schema.ForeignMetrics]:
+def _silence(
+    classifier: Classifier, test: Cells, unseen: dict[str, list[FoundCells]], benchmarks: Path, fields: Path | None
+) -> schema.SilenceMetrics:
+    models = Models(Segmenter.from_pretrained(default_reference("segmenter")), classifier)
+    rows = {name: [classifier.name(image, boxes)[1] for image, boxes in cells] for name, cells in unseen.items()}
+    others = {name: np.concatenate([row for row in found if row is not None]) for name, found in rows.items()}
+    return measure_silence(models, test, others, benchmarks, fields)
+
+
+def measure_elsewhere(
+    model: Path, benchmarks: Path, left_out: Sequence[schema.ForeignMetrics] = ()
+) -> list[schema.ForeignMetrics]:
     """Measure a classifier in the laboratories of a folder that it was not trained on.
 
     Draws ``risk_coverage.png`` into the folder of the model.
@@ -81,10 +108,14 @@ def measure_elsewhere(model: Path, benchmarks: Path) -> list[schema.ForeignMetri
     Args:
         model: Hub folder, calibrated.
         benchmarks: see :func:`measure`.
+        left_out: rows of laboratories that it was trained on, by networks that were not.
+
+    Returns:
+        These rows, and those of the other laboratories.
     """
     classifier = Classifier.from_pretrained(str(model))
     segmenter = Segmenter.from_pretrained(default_reference("segmenter"))
-    rows = measure_foreign(classifier, segmenter, benchmarks, laboratories_trained_on(classifier))
+    rows = [*left_out, *measure_foreign(classifier, segmenter, benchmarks, laboratories_trained_on(classifier))]
     if rows:
         draw_risks(rows, model / "risk_coverage.png")
     return rows

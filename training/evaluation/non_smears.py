@@ -143,9 +143,7 @@ KINDS: dict[str, Draw] = {
     "charts": _chart,
     "noise": _noise,
 }
-"""What draws each kind; the first half choose the bound, the others only report."""
-
-CHOOSING = tuple(KINDS)[: len(KINDS) // 2]
+"""What draws each kind; none of them chooses a bound."""
 
 
 def draw_non_smears(kind: str, count: int, seed: int = 0) -> list[np.ndarray]:

@@ -14,7 +14,6 @@ from training.classifier.data import Cells, load_cells, real_cells
 from training.common.files import read_json
 from training.common.metrics_schema import ClassMetrics
 from training.common.model_folder import update_config
-from training.evaluation.calibration import evidence, fit_temperature
 from training.evaluation.classifier import (
     across_laboratories,
     by_laboratory,
@@ -26,36 +25,9 @@ from training.measure import main
 KEYS = {"n", "accuracy", "balanced_accuracy", "macro_f1", "per_class", "labels", "confusion", "intervals"}
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponents / exponents.sum(axis=1, keepdims=True)
-
-
 def made_cells(labels: list[int], sources: list[str], codes: tuple[str, ...] = ("A", "B", "C")) -> Cells:
     images = [np.full((8, 8, 3), i, np.uint8) for i in range(len(labels))]
     return Cells(images, [(2.0, 2.0, 6.0, 6.0)] * len(labels), np.array(labels), tuple(sources), codes)
-
-
-@pytest.mark.parametrize("temperature", [0.4, 1.0, 2.5])
-def test_a_known_temperature_is_recovered(temperature):
-    rng = np.random.default_rng(0)
-    logits = rng.normal(0, 3, (20_000, 5))
-    truth = softmax(logits / temperature)
-    labels = (truth.cumsum(axis=1) > rng.random((len(truth), 1))).argmax(axis=1)
-    assert fit_temperature(logits[None], labels) == pytest.approx(temperature, rel=0.05)
-
-
-def test_a_temperature_stays_within_bounds():
-    logits = np.log([[0.6, 0.4], [0.4, 0.6]] * 50)
-    assert fit_temperature(logits[None], logits.argmax(axis=1)) == pytest.approx(0.2, abs=0.01)
-    assert fit_temperature(logits[None], logits.argmin(axis=1)) == pytest.approx(5, abs=0.01)
-
-
-def test_evidence_is_the_size_of_what_speaks_up():
-    quiet, loud = np.zeros((1, 1, 4)), np.array([[[9.0, 0, 0, 0]]])
-    assert evidence(quiet, 1.0).item() == pytest.approx(math.log(4))
-    assert evidence(loud, 1.0).item() == pytest.approx(9, abs=0.01)
-    assert evidence(loud, 2.0).item() == pytest.approx(2 * math.log(math.exp(4.5) + 3))
 
 
 def test_the_calibration_error_is_exact():
