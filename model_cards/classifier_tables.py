@@ -12,6 +12,16 @@ WORST = 6
 """Rows of the table of failures."""
 UNSEEN = {"segpc_plasma_cells": "plasma cells (SegPC-2021)"}
 """Cells that no class of the model stands for; others are called by their code."""
+SMEARS = {
+    "composed": "fields composed of held-out cells",
+    "bccd_test": "BCCD, fields kept for tests",
+    "segpc": "SegPC-2021, bone marrow",
+}
+"""Kinds of smears; others are called by their laboratory."""
+LEFT_OUT = (
+    "\\* The release was trained on these laboratories too. Their rows are of networks trained in the same way without "
+    "the laboratory, with bounds chosen without it."
+)
 
 
 def result_table(metrics: schema.ClassifierMetrics) -> str:
@@ -70,7 +80,7 @@ def foreign_table(laboratories: Sequence[schema.ForeignMetrics]) -> str:
     heads = ["laboratory", "cells", "named right", "balanced", "lineage right", "counted", "of these right"]
     rows: list[list[object]] = [
         [
-            one.laboratory,
+            one.laboratory + ("\\*" if one.left_out else ""),
             one.n,
             with_interval(one.accuracy, one.accuracy_interval),
             with_interval(one.balanced_accuracy, one.balanced_accuracy_interval),
@@ -84,7 +94,8 @@ def foreign_table(laboratories: Sequence[schema.ForeignMetrics]) -> str:
     ]
     mean = [sum(values) / len(rows) for values in zip(*map(_shares, laboratories), strict=True)]
     rows.append(["**mean**", None, *mean[:3], mean[3], None, *mean[4:]])
-    return f"{NO_TEST}\n\n" + table([*heads, "calibration error", "risk–coverage area"], rows)
+    marked = f"\n\n{LEFT_OUT}" if any(one.left_out for one in laboratories) else ""
+    return f"{NO_TEST}\n\n" + table([*heads, "calibration error", "risk–coverage area"], rows) + marked
 
 
 def _shares(one: schema.ForeignMetrics) -> list[float]:
@@ -134,3 +145,23 @@ def uncertain_table(uncertain: schema.UncertainMetrics) -> str:
         text = UNSEEN.get(name, f"{name} images not trained on")
         rows.append([text, unseen.n, with_interval(unseen.share, unseen.interval)])
     return table(["cells", "number", "share called uncertain"], rows)
+
+
+def silence_table(silence: schema.SilenceMetrics) -> str:
+    """Return the shares of smears and of other pictures that get a warning."""
+    rows = [[SMEARS.get(name, name), *_warned(one)] for name, one in silence.smears.items()]
+    rows += [[f"*no smear:* {name}", *_warned(one)] for name, one in silence.non_smears.items()]
+    heads = ["pictures", "number", "with a warning", "named right under a warning", "without one", "warnings"]
+    return table(heads, rows)
+
+
+def _warned(one: schema.WarnedShare) -> list[object]:
+    codes = ", ".join(f"`{code}` {number(share)}" for code, share in one.codes.items())
+    shares = [one.accuracy.get("warned"), one.accuracy.get("others")]
+    return [one.n, with_interval(one.warned, one.interval), *shares, codes or None]
+
+
+def unlikeness_table(silence: schema.SilenceMetrics) -> str:
+    """Return how well unlikeness tells cells from those of the laboratories trained on."""
+    names = UNSEEN | {"non_smears": "what is outlined in pictures that are no smear"}
+    return table(["cells", "AUROC"], [[names.get(name, name), value] for name, value in silence.auroc.items()])

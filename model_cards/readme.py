@@ -16,13 +16,19 @@ from typing import Any
 
 from marrow.command import Command
 from marrow.errors import MarrowError
-from model_cards.classifier_tables import foreign_table, uncertain_table
+from model_cards.classifier_tables import foreign_table, silence_table, uncertain_table
 from model_cards.segmenter_tables import TITLES, confidence_text
 from model_cards.soak_tables import soak_tables
 from model_cards.sources import laboratory_name
 from training.common.files import read_json, write_text
 from training.common.markdown import number, table
-from training.common.metrics_schema import ClassifierMetrics, FieldMetrics, SegmenterMetrics, read_metrics
+from training.common.metrics_schema import (
+    ClassifierMetrics,
+    FieldMetrics,
+    SegmenterMetrics,
+    SilenceMetrics,
+    read_metrics,
+)
 from training.common.paths import ROOT
 
 BENCHMARKS = ROOT / "benchmarks" / "results.json"
@@ -52,7 +58,16 @@ def results() -> str:
             _segmenter_table(segmenter.datasets),
             "**Knowing what it has not seen**: share of cells called uncertain, at a bound chosen on validation cells:",
             uncertain_table(classifier.uncertain),
+            *(_silence(classifier.silence) if classifier.silence else ()),
         ]
+    )
+
+
+def _silence(silence: SilenceMetrics) -> tuple[str, str]:
+    return (
+        "**Silence on what it does not know**: share of pictures that get a warning, and then counts in the place of "
+        "percentages:",
+        silence_table(silence),
     )
 
 

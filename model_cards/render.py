@@ -20,7 +20,7 @@ from typing import Any
 from huggingface_hub import ModelCard, ModelCardData
 
 from marrow import texts
-from marrow.classifier import read_trained_on
+from marrow.classifier import SEEN_IN_MARROW, read_trained_on
 from marrow.command import Command
 from marrow.errors import MarrowError
 from marrow.outputs import MARK
@@ -102,6 +102,10 @@ def _read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+def _from_marrow(count: Counter[Place]) -> int:
+    return sum(n for (origin, _), n in count.items() if origin == "bone_marrow")
+
+
 def _classifier(name: str, config: dict[str, Any], metrics: ClassifierMetrics) -> tuple[ModelCardData, dict[str, Any]]:
     test, codes = metrics.test, [config["id2label"][str(i)] for i in range(len(config["id2label"]))]
     trained_on = _trained_on(config.get("trained_on", {}))
@@ -113,7 +117,7 @@ def _classifier(name: str, config: dict[str, Any], metrics: ClassifierMetrics) -
         for code, count in counts.items()
     ]
     unseen = [code for code, count in counts.items() if not count.total()]
-    elsewhere = [code for code, count in counts.items() if "bone_marrow" not in {origin for origin, _ in +count}]
+    elsewhere = [code for code, count in counts.items() if _from_marrow(count) < SEEN_IN_MARROW]
     return classifier_data(name, config, metrics), {
         "n_classes": len(codes),
         "classes": table(["code", "class", *(laboratory_name(*place) for place in places), "all"], class_rows),
@@ -123,6 +127,8 @@ def _classifier(name: str, config: dict[str, Any], metrics: ClassifierMetrics) -
         "outlier_exposure": _outlier_exposure(config.get("outlier_exposure", {})),
         "split": key_table(asdict(metrics.data), ("", "images")) if metrics.data else "",
         "foreign": classifier_tables.foreign_table(metrics.foreign) if metrics.foreign else "",
+        "silence": classifier_tables.silence_table(metrics.silence) if metrics.silence else "",
+        "unlikeness": classifier_tables.unlikeness_table(metrics.silence) if metrics.silence else "",
         "foreign_classes": classifier_tables.foreign_class_table(metrics.foreign),
         "results": classifier_tables.result_table(metrics),
         "per_class": classifier_tables.per_class_table(test) if test else "",

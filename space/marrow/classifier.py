@@ -29,6 +29,9 @@ TrainedOn = dict[str, dict[str, dict[str, int]]]
 SOURCES_OF_0_1 = {"marrow": ("bone_marrow", "MLL"), "blood": ("blood", "Barcelona"), "drawn": ("drawn", "drawn")}
 """Origin and laboratory of the training images of release 0.1, which knew them by these names of sources."""
 
+SEEN_IN_MARROW = 50
+"""Images from bone marrow under which a class does not count as learned from marrow: a handful is an anchor."""
+
 CAM_SHIFTS = (-11, 0, 11)
 """Pixels by which a crop is shifted for a finer map; they divide the 32 of a step of the last feature map."""
 
@@ -113,12 +116,12 @@ class ClassifierConfig:
     @property
     def rules(self) -> CountingRules:
         """What a differential count must know of the classifier."""
-        seen = {code: self._origins(code) for code in self.labels}
+        seen = {code: self._counts(code) for code in self.labels}
         return CountingRules(
             labels=self.labels,
             uncertain_below=self.uncertain_below,
-            not_from_marrow=tuple(code for code, origins in seen.items() if "bone_marrow" not in origins),
-            unknown=tuple(code for code, origins in seen.items() if not origins),
+            not_from_marrow=tuple(code for code, n in seen.items() if n.get("bone_marrow", 0) < SEEN_IN_MARROW),
+            unknown=tuple(code for code, n in seen.items() if not any(n.values())),
             unlike_above=self.unlike_above,
             stain_far_above=self.stain_far_above,
         )
@@ -135,10 +138,10 @@ class ClassifierConfig:
         """
         return nearest_stain(image, self.stains) if self.stains else None
 
-    def _origins(self, code: str) -> set[str]:
-        """Return the origins of the images of a class that the classifier was trained on."""
+    def _counts(self, code: str) -> dict[str, int]:
+        """Return the number of images of a class that the classifier was trained on, by origin."""
         by_origin = self.trained_on.get(code, {})
-        return {origin for origin, laboratories in by_origin.items() if any(n > 0 for n in laboratories.values())}
+        return {origin: sum(n for n in laboratories.values() if n > 0) for origin, laboratories in by_origin.items()}
 
 
 class Classifier(Pretrained):

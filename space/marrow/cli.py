@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from marrow.case import count_case, read_saved
-from marrow.classifier import Classifier
+from marrow.classifier import Classifier, ClassifierConfig
 from marrow.command import Command
 from marrow.crop import find_centre_cell
 from marrow.defaults import default_reference
@@ -42,7 +42,8 @@ marrow analyze smear.jpg --out results --format json,csv,png
 STAIN = """Measure the stain of smear images, and show them in that of another.
 
 Prints the colour of the empty ground (0 to 255), the optical density of nuclei and that of all else that is stained,
-each in red, green and blue. With --reference it says how far apart the two are, and draws each image as it is and as
+each in red, green and blue, and how far they are from what the classifier was trained on: 0.055 is what light that is
+10 % brighter makes. With --reference it says how far apart the two are, and draws each image as it is and as
 `marrow analyze --reference` shows it to the classifier, into DIR/STEM_stain.png:
 
 marrow stain smear.jpg --reference trusted.jpg --out stains
@@ -103,6 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     for naming in (analyze, classify):
         naming.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    for naming in (analyze, classify, stain):
         naming.add_argument("--classifier", metavar="REF", help=embedded)
     for printing in (analyze, case):
         page = "of the page to print (default: en)"
@@ -156,6 +158,7 @@ def _show_stain(options: argparse.Namespace) -> int:
         raise MarrowError(f"{overwritten[0]} would overwrite an input: name another folder with --out.")
     check_targets(targets.values())
     reference = _read_stain(options.reference) if options.reference else None
+    config = Classifier.from_pretrained(options.classifier or default_reference("classifier")).config
     done = 0
     for progress, path, image in _read_each(options.images):
         try:
@@ -164,7 +167,7 @@ def _show_stain(options: argparse.Namespace) -> int:
             print(f"marrow: {path}: {error}", file=sys.stderr, flush=True)
             continue
         apart = f"; {stain_distance(stain, reference):.2f} from the reference" if reference else ""
-        print(f"{progress} {path}: {_colours(stain)}{apart}", flush=True)
+        print(f"{progress} {path}: {_colours(stain)}{_from_training(image, config)}{apart}", flush=True)
         if reference and options.out:
             write_whole(targets[path], _before_and_after(image, normalize_stain(image, stain, reference)))
         done += 1
@@ -186,6 +189,13 @@ def _colours(stain: Stain) -> str:
     ground = " ".join(f"{level:.0f}" for level in stain.ground)
     densities = [" ".join(f"{value:.2f}" for value in values) for values in (stain.nuclei, stain.others)]
     return f"ground {ground}, nuclei {densities[0]}, others {densities[1]}"
+
+
+def _from_training(image: np.ndarray, config: ClassifierConfig) -> str:
+    distance, bound = config.stain_distance(image), config.stain_far_above
+    if distance is None:
+        return ""
+    return f"; {distance:.2f} from the training" + (", too far" if bound is not None and distance > bound else "")
 
 
 def _add_up(options: argparse.Namespace) -> int:

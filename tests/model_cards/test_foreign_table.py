@@ -51,3 +51,29 @@ def test_other_laboratories_stand_before_home_and_the_mean_beside_them(tmp_path:
     assert "| EOS | 0.867 of 30 | 0.200 of 5 |" in card and "| NGS/NGB | 0.450 of 40 | – |" in card
     assert card.index("Nothing here tests `EBO MMZ MYB NGB` in bone marrow") < card.index("| Elsewhere |")
     assert card.index("| Elsewhere |") < card.index("**At home**")
+    assert "trained in the same way without" not in card
+
+
+def test_a_laboratory_that_was_left_out_in_turn_is_marked(tmp_path: Path) -> None:
+    metrics = CLASSIFIER_METRICS | {"foreign": [FOREIGN[0] | {"left_out": True}, FOREIGN[1]]}
+    card = render(model_folder(tmp_path / "bone-marrow-mobilenet", CLASSIFIER_CONFIG, metrics))
+    assert "| Elsewhere\\* | 145 |" in card and "| Nowhere | 5 |" in card
+    assert "trained in the same way without" in card
+
+
+def test_the_card_says_which_pictures_get_a_warning(tmp_path: Path) -> None:
+    warned = {"n": 40, "warned": 0.05, "interval": [0.01, 0.16], "codes": {"stain_far": 0.05}}
+    silence = {
+        "smears": {"composed": warned, "Elsewhere": warned | {"accuracy": {"warned": 0.25, "others": 0.75}}},
+        "non_smears": {"text": {"n": 24, "warned": 1.0, "interval": [0.86, 1.0], "codes": {"no_smear": 1.0}}},
+        "auroc": {"Elsewhere": 0.7, "segpc_plasma_cells": 0.8, "non_smears": 0.99},
+    }
+    bounds = {"unlike_above": 0.345, "stain_far_above": 0.145}
+    folder = model_folder(tmp_path / "m", CLASSIFIER_CONFIG | bounds, CLASSIFIER_METRICS | {"silence": silence})
+    card = render(folder)
+    assert "than 0.345 (`unlike_training`)" in card and "further than 0.145" in card
+    assert "| fields composed of held-out cells | 40 | 0.050 (0.010–0.160) | – | – | `stain_far` 0.050 |" in card
+    assert "| Elsewhere | 40 | 0.050 (0.010–0.160) | 0.250 | 0.750 | `stain_far` 0.050 |" in card
+    assert "| *no smear:* text | 24 | 1.000 (0.860–1.000) | – | – | `no_smear` 1.000 |" in card
+    assert "| plasma cells (SegPC-2021) | 0.800 |" in card
+    assert "**Silence.**" not in render(model_folder(tmp_path / "n", CLASSIFIER_CONFIG, CLASSIFIER_METRICS))

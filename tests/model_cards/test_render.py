@@ -198,7 +198,7 @@ def test_classifier_card_has_every_metric(tmp_path: Path) -> None:
     ):
         assert row in text, row
     assert "There were no images of PLM (plasma cell)" in text
-    assert "There were no marrow images of EBO (erythroblast)." in text
+    assert "There were hardly any or no marrow images of EBO (erythroblast)." in text
     assert "`temperature` of the probabilities (1.370)" in text
 
 
@@ -298,11 +298,11 @@ def test_the_config_of_release_0_1_still_makes_the_same_card(tmp_path: Path) -> 
 
 
 def test_a_name_that_is_merely_similar_is_no_marrow(tmp_path: Path) -> None:
-    trained_on = {"BLA": {"marrow_flags": 612}, "EBO": {"unknown": {"marrow": 5}}, "PLM": {"bone_marrow": {"Lyon": 1}}}
+    trained_on = {"BLA": {"marrow_flags": 612}, "EBO": {"unknown": {"marrow": 5}}, "PLM": {"bone_marrow": {"Lyon": 50}}}
     text = render(model_folder(tmp_path / "model", CLASSIFIER_CONFIG | {"trained_on": trained_on}, {}))
-    assert "There were no marrow images of BLA (blast), EBO (erythroblast)." in text
+    assert "There were hardly any or no marrow images of BLA (blast), EBO (erythroblast)." in text
     assert "| unknown origin (marrow_flags) | 612 | not described here | – |" in text
-    assert "| bone marrow (Lyon) | 1 | not described here | – |" in text
+    assert "| bone marrow (Lyon) | 50 | not described here | – |" in text
 
 
 def test_shows_only_files_that_are_there(tmp_path: Path) -> None:

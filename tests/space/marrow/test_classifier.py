@@ -47,7 +47,7 @@ def config_of(**trained_on) -> ClassifierConfig:
 
 def test_a_class_is_from_marrow_by_its_origin_alone():
     rules = config_of(
-        BLA={"bone_marrow": {"MLL": 5}, "blood": {"Barcelona": 5}},
+        BLA={"bone_marrow": {"MLL": 50}, "blood": {"Barcelona": 5}},
         EBO={"blood": {"bone marrow institute": 5}},
         LYT={"bone_marrow": {"MLL": 0}, "unknown": {"marrow": 5}},
         MON={"bone_marrow": {}},

@@ -108,7 +108,7 @@ def test_a_click_opens_the_card_and_escape_closes_it(smear_page):
     expect(card).to_contain_text("cell 3")
     expect(card.locator(".class")).to_have_count(3)
     expect(card.locator(".class").first).to_contain_text("erythroblast")
-    expect(card).to_contain_text("never seen this class in a marrow image")
+    expect(card).to_contain_text("hardly or never seen this class in a marrow image")
     expect(card).to_contain_text("50 px across")
     colour = card.locator("canvas").first.evaluate("c => [...c.getContext('2d').getImageData(104, 104, 1, 1).data]")
     assert colour[2] > 150 > colour[0]  # the crop shows the bluish disc

@@ -66,7 +66,7 @@ export class Context {
   }
 
   /**
-   * Return the mark of a class that was never seen in a marrow image.
+   * Return the mark of a class that was hardly or never seen in a marrow image.
    * @param {string} code
    */
   starOf(code) {
