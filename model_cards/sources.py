@@ -23,6 +23,20 @@ LABORATORIES = {
         "platelets stand in for ART",
         "CC BY 4.0",
     ),
+    ("blood", "LMU"): (
+        "peripheral-blood cells, Munich AML morphology: Matek et al. 2019, TCIA, "
+        "[10.7937/tcia.2019.36f5o9ld](https://doi.org/10.7937/tcia.2019.36f5o9ld)",
+        "CC BY 3.0",
+    ),
+    ("blood", "JTSC"): (
+        "white blood cells under a rapid stain, Jiangxi Tecom: Zheng et al. 2018, dataset 1, "
+        "[10.1016/j.micron.2018.01.010](https://doi.org/10.1016/j.micron.2018.01.010)",
+        "GPL-3.0",
+    ),
+    ("blood", "BCCD"): (
+        "white cells cut out of peripheral-blood fields, [BCCD](https://github.com/Shenggan/BCCD_Dataset)",
+        "MIT",
+    ),
 }
 """What the images of an origin and laboratory are, and their licence."""
 
