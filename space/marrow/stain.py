@@ -21,7 +21,7 @@ Triple = tuple[float, float, float]
 STAINED = 0.3
 """Optical density, summed over the channels, from which a place is not empty."""
 
-LARGE = 2000
+LARGE = 800
 """Pixels a side to which a larger picture is thinned before its colours are measured."""
 
 UNSTAINED = 12.0
@@ -73,13 +73,14 @@ def measure_stain(image: np.ndarray) -> Stain:
         MarrowError: it shows no nucleus, or nothing but nuclei.
     """
     image = _thinned(image)
-    density = optical_density(image)
+    ground = background_colour(image)
+    density = optical_density(image, _triple(ground))
     inside = nuclear_mask(density)
     around = cv2.dilate(inside, _disc(9)) == 0
     nuclei, others = density[inside > 0], density[around & (density.sum(axis=2) > STAINED)]
     if min(len(nuclei), len(others)) < FEW:
         raise MarrowError("The stain cannot be measured: the picture shows no stained nuclei beside other cells.")
-    return Stain(*(_triple(part) for part in (background_colour(image), *map(_median, (nuclei, others)))))
+    return Stain(*(_triple(part) for part in (ground, *map(_median, (nuclei, others)))))
 
 
 def _thinned(image: np.ndarray) -> np.ndarray:
