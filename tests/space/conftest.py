@@ -43,6 +43,19 @@ def models(model_folders) -> Models:
     return Models.from_pretrained(*map(str, model_folders))
 
 
+@pytest.fixture(scope="session")
+def familiar_folder(tmp_path_factory) -> Path:
+    """A classifier that finds every picture unlike all that it was trained on."""
+    stain = {"ground": [255, 255, 255], "nuclei": [1, 2, 0.3], "others": [0.2, 0.4, 0.1]}
+    bounds = {"unlike_above": 0.0, "stains": [stain], "stain_far_above": 0.0}
+    return make_classifier(tmp_path_factory.mktemp("familiar") / "colours", **bounds)
+
+
+@pytest.fixture(scope="session")
+def familiar_models(model_folders, familiar_folder) -> Models:
+    return Models.from_pretrained(str(model_folders[0]), str(familiar_folder))
+
+
 @pytest.fixture
 def smear() -> np.ndarray:
     """320×320 RGB: the discs, reddish on the left and bluish on the right, on a pale ground."""

@@ -48,8 +48,11 @@ def make_segmenter(folder: Path, discs: list[tuple[int, int, int, float]] = DISC
     return _write(folder, config, nodes, constants, {"images": (1, 3, 320, 320)}, outputs)
 
 
-def make_classifier(folder: Path, maps: bool = True) -> Path:
-    """Red makes a segmented neutrophil, blue an erythroblast, grey neither for certain; maps lie 32 pixels apart."""
+def make_classifier(folder: Path, maps: bool = True, **familiar: object) -> Path:
+    """Red makes a segmented neutrophil, blue an erythroblast, grey neither for certain; maps lie 32 pixels apart.
+
+    With ``familiar`` keys of its config, black is as unlike the training as can be (1), and white as like (0).
+    """
     weights = np.zeros((12, 3, 1, 1))
     weights[CODES.index("NGS"), :, 0, 0] = (20, -10, -10)
     weights[CODES.index("EBO"), :, 0, 0] = (-10, -10, 20)
@@ -74,6 +77,17 @@ def make_classifier(folder: Path, maps: bool = True) -> Path:
     if not maps:
         nodes, outputs = nodes[:3], {"logits": outputs["logits"]}
     constants = {"axes": np.array([2, 3], np.int64), "weights": weights}
+    if familiar:
+        config |= familiar
+        nodes += [
+            helper.make_node("ReduceMean", ["image", "all"], ["brightness"], keepdims=0),
+            helper.make_node("Mul", ["brightness", "minus_half"], ["darkness"]),
+            helper.make_node("Add", ["darkness", "half"], ["distance"]),
+            helper.make_node("Unsqueeze", ["distance", "last"], ["unlikeness"]),
+        ]
+        constants |= {"all": np.array([1, 2, 3], np.int64), "last": np.array([1], np.int64)}
+        constants |= {"half": np.float32(0.5), "minus_half": np.float32(-0.5)}
+        outputs |= {"unlikeness": ("n", 1)}
     return _write(folder, config, nodes, constants, {"image": ("n", 3, "h", "w")}, outputs)
 
 

@@ -87,6 +87,18 @@ def test_where_most_cells_are_uncertain_the_line_and_the_page_say_so(marrow, sme
     assert len(rows) > 10 and not re.search(r"<td>\d+\.\d</td>", "".join(rows))
 
 
+def test_what_is_no_smear_gets_the_sentence_alone(marrow, familiar_folder, smear_file, tmp_path):
+    strange = ("--classifier", familiar_folder)
+    result = marrow("analyze", smear_file, "--out", "out", "--format", "json,print", *strange)
+    sentence = "This does not look like a smear"
+    assert result.returncode == 0 and f"smear.png: warning: {sentence}" in result.stdout
+    assert "cells" not in result.stdout.splitlines()[0].partition(sentence)[0] and "counted," not in result.stdout
+    page = (tmp_path / "out" / "smear.html").read_text()
+    assert sentence in page and "<h2>Differential</h2>" not in page and 'class="figures"' not in page
+    stain = marrow("stain", smear_file, *strange).stdout
+    assert re.search(r"; 0\.\d\d from the training, too far", stain)
+
+
 def test_a_smear_in_other_colours_is_named_as_in_those_of_the_reference(marrow, tmp_path):
     rng = np.random.default_rng(7)
     trusted = draw_field(rng, 320, 320, 8, stain=random_stain(rng, "marrow")).image

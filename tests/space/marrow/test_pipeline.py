@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from marrow import Models, analyze
+from marrow import Analysis, Models, analyze
 from marrow.classifier import Classifier, probabilities
+from marrow.stain import measure_stain
 from tests.space.known_models import CODES, DISCS
 
 
@@ -45,10 +46,34 @@ def test_the_same_image_gives_the_same_analysis(models, smear):
 def test_the_json_is_in_pixels_of_the_image_as_given(models, smear):
     wide = np.pad(smear, ((0, 0), (100, 0), (0, 0)), constant_values=230)
     plain = json.loads(analyze(wide, models, 0.05).to_json())
-    assert plain["image"] == {"width": 420, "height": 320}
+    assert plain["image"] == {"width": 420, "height": 320, "stain_distance": None}  # the model knows no stains
     for cell in plain["cells"]:
         points = np.array([*cell["polygon"], cell["box"][:2], cell["box"][2:]])
         assert (points >= 0).all() and (points <= (420, 320)).all()
+
+
+def test_a_picture_unlike_the_training_is_said_to_be(familiar_models, models, smear):
+    classifier = familiar_models.classifier
+    assert classifier.knows and classifier.explains and not models.classifier.knows
+    strange = analyze(smear, familiar_models)
+    assert [warning.code for warning in strange.report.warnings] == ["no_smear"]
+    assert strange.report.found == 4 and strange.report.total == 0
+    assert 0 < strange.report.unlikeness == np.median([cell.unlikeness for cell in strange.cells]) < 1
+    assert 0 < strange.stain_distance < 12
+    assert Analysis.from_dict(json.loads(strange.to_json())).report.warnings == strange.report.warnings
+    blank = analyze(np.full_like(smear, 255), familiar_models, 0.99)
+    assert blank.stain_distance == 12 and [warning.code for warning in blank.report.warnings] == ["no_smear"]
+    trusted = analyze(smear, familiar_models, reference=measure_stain(smear))
+    assert trusted.stain_distance is None
+    assert [warning.code for warning in trusted.report.warnings] == ["unlike_training"]
+
+
+def test_the_unlikeness_of_a_cell_is_the_networks(familiar_models):
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[:, 32:] = 255
+    given, unlikeness = familiar_models.classifier.name(image, [(0, 0, 31, 63), (32, 0, 63, 63)])
+    assert given.shape == (2, 12) and unlikeness.shape == (2,) and unlikeness[0] > unlikeness[1]
+    assert familiar_models.classifier.name(image, [])[1].shape == (0,)
 
 
 def test_the_classifier_names_no_boxes_and_many(models, smear):

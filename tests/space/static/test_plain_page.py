@@ -14,19 +14,25 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from marrow import analyze
+from marrow import Models, analyze
 from screen.viewer import STATIC, make_settings
 
 
 @pytest.fixture
-def page(browser, models, smear, tmp_path) -> Iterator[Page]:
+def shown(models) -> Models:
+    """What names the cells of the page."""
+    return models
+
+
+@pytest.fixture
+def page(browser, shown, smear, tmp_path) -> Iterator[Page]:
     """The page with both viewers, served as plain files; an error of its scripts fails the test."""
     shutil.copytree(STATIC, tmp_path / "static")
     shutil.copy(Path(__file__).with_name("page.html"), tmp_path / "index.html")
     Image.fromarray(smear).save(tmp_path / "smear.png")
-    plain = analyze(smear, models, 0.05).to_dict()
+    plain = analyze(smear, shown, 0.05).to_dict()
     value = {"picture": {"url": "smear.png"}, **{key: plain[key] for key in ("image", "models", "cells")}}
-    settings = make_settings(models) | {"explains": False}
+    settings = make_settings(shown) | {"explains": False}
     (tmp_path / "fixture.json").write_text(json.dumps({"settings": settings, "value": value}))
     handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
     wrong: list[str] = []
@@ -62,6 +68,29 @@ def test_two_viewers_on_a_page_know_nothing_of_each_other(page):
     page.keyboard.press("Control+z")  # nothing has the focus: the viewer that was touched last
     expect(two.locator("[data-act=redo]")).to_be_enabled()
     expect(one.locator("[data-act=redo]")).to_be_disabled()
+
+
+class TestNoSmear:
+    """A picture whose cells and colours are none of a smear's."""
+
+    @pytest.fixture
+    def shown(self, familiar_models) -> Models:
+        return familiar_models
+
+    def test_the_report_is_the_sentence_alone_until_half_of_the_cells_are_named(self, page):
+        one, two = page.locator("#one"), page.locator("#two")
+        for viewer, sentence in ((one, "This does not look like a smear"), (two, "Cela ne ressemble pas à un frottis")):
+            viewer.locator("[data-view=report]").click()
+            expect(viewer.locator(".report [data-warning]")).to_contain_text(sentence)
+            for silent in (".figures", "table", ".notes"):
+                expect(viewer.locator(f".report {silent}")).to_have_count(0)
+        one.locator("[data-view=review]").click()
+        for number in (0, 1):
+            one.locator(".crops button").nth(number).click()
+            page.keyboard.press("1")
+        one.locator("[data-view=report]").click()
+        expect(one.locator("[data-warning]")).to_have_count(0)
+        expect(one.locator(".report table")).to_be_visible()
 
 
 def test_a_viewer_that_is_closed_leaves_the_other_alone(page):
