@@ -233,7 +233,7 @@ def _counted(report: Report) -> str:
     top = ", ".join(f"{code} {n}" for code, n in Counter(report.counts).most_common(4) if n)
     counts = f"; {top}" if top else ""
     warnings = "".join(f"\n  warning: {warning.text}" for warning in report.warnings)
-    if any(warning.code == "no_smear" for warning in report.warnings):
+    if not report.is_smear:
         return warnings.strip()
     return f"{report.found} cells, {report.total} counted, {report.uncertain} uncertain{counts}{warnings}"
 

@@ -134,6 +134,11 @@ class Report:
     notes: tuple[str, ...]
 
     @property
+    def is_smear(self) -> bool:
+        """Whether there is no warning that the picture is none."""
+        return all(warning.code != "no_smear" for warning in self.warnings)
+
+    @property
     def rules(self) -> CountingRules:
         """The rules that were counted by."""
         kept = {one.name: getattr(self, one.name) for one in fields(CountingRules) if one.name != "labels"}
@@ -268,6 +273,8 @@ def write_notes(report: Report, language: str = "en") -> tuple[str, ...]:
         Sentences, the weightiest first.
     """
     text = NOTES[language]
+    if not report.is_smear:
+        return text["no_smear"], text["no_diagnosis"]
     from_elsewhere = [c for c in report.not_from_marrow if report.by_model[c]]  # what a person named needs no warning
     elsewhere = [c for c in from_elsewhere if c not in report.unknown]
     ratio_rests_on = [c for c in from_elsewhere if c in MYELOID | ERYTHROID]

@@ -174,6 +174,9 @@ class Actions:
 
     def _markdown(self, report: Report, language: str) -> str:
         words, names = SCREEN[language], CLASS_NAMES[language]
+        notes = [f"- {note}" for note in write_notes(report, language)]
+        if not report.is_smear:
+            return "\n".join(notes)
 
         def decimal(value: float) -> str:
             return f"{value:.1f}".replace(".", "," if language == "fr" else ".")
@@ -187,9 +190,8 @@ class Actions:
                 share = f"{decimal(report.percent[code])}|{low:.0f}–{high:.0f}"
             rows.append(f"{names.get(code, code)}|{code}|{n}|{share}")
         figures = {name: getattr(report, name) for name in ("found", "total", "uncertain")}
-        notes = write_notes(report, language)
         head = words["summary"].format(**figures, me_ratio=ratio)
-        return "\n".join([head, "", *(f"|{row}|" for row in rows), "", *(f"- {note}" for note in notes)])
+        return "\n".join([head, "", *(f"|{row}|" for row in rows), "", *notes])
 
 
 def _save_picture(picture: np.ndarray) -> str:

@@ -180,6 +180,7 @@ export function ratioRestsOn(report, rules) {
  * @param {Words} lineageNames in it
  */
 export function writeNotes(report, rules, text, lineageNames) {
+  if (report.warnings.includes("no_smear")) return [text.no_smear];
   const { floor, target } = rules;
   const elsewhere = fromElsewhere(report, rules).filter((code) => !rules.unknown.includes(code));
   const ratioCodes = ratioRestsOn(report, rules);
