@@ -19,6 +19,7 @@ from marrow.geometry import box_areas, box_intersections, contour, opened, polyg
 from marrow.hub import ModelFolder
 from marrow.integrity import SelfTest
 from marrow.pretrained import Pretrained
+from marrow.pyramid import Nuclei, Tile, scales, tiles
 from marrow.records import Code, Share, check_unique
 from marrow.runtime import open_network, read_config
 
@@ -27,6 +28,7 @@ SMOOTHING = 0.2  # share of a box; what is narrower leaks from the cell. Raises 
 GREY = 114  # the colour of ultralytics' letterbox
 COARSE_SCALE = 0.5  # size of the image at the second scale, for large cells
 COARSE_MIN_SIZE = 0.65  # share of `max_object_size` from which on the second scale counts too
+ROWS = 256  # boxes that are compared with all others at once
 # a box with more than this share in one that is so much larger is a part of that cell
 PART_MIN_OVERLAP, PART_MAX_AREA = 0.8, 0.75
 
@@ -84,16 +86,32 @@ class Segmenter(Pretrained):
             Detections in pixels of ``image``, by falling score.
         """
         confidence = self.config.confidence if confidence is None else confidence
-        max_object_size = self.config.max_object_size
-        if max_object_size:
+        if self.config.max_object_size:
             lowest = min(confidence, self.config.confidence)  # a cell may be surer for its parts
-            first = self._predict_at_scale(image, lowest, 1.0, (0, max_object_size))
-            second = self._predict_at_scale(image, lowest, COARSE_SCALE, (COARSE_MIN_SIZE * max_object_size, np.inf))
-            candidates = _merge_scales([*first, *second], self.config)
+            candidates = _merge_scales(self._look_at_all_scales(image, lowest), self.config)
         else:
-            candidates = self._predict_at_scale(image, confidence, 1.0, (0, np.inf))
+            candidates = self._look(image, Tile((0, 0, *image.shape[1::-1]), 1.0), confidence)
         found = (candidate.detection() for candidate in candidates if candidate.score >= confidence)
         return [detection for detection in found if detection is not None]
+
+    def _look_at_all_scales(self, image: np.ndarray, confidence: float) -> list[_Candidate]:
+        """Find cells at every scale, the coarsest first; a finer tile is looked at where something is left to find."""
+        height, width = image.shape[:2]
+        steps, side = scales(width, height, self.config.input_size), self.config.input_size
+        nuclei = Nuclei.of(image) if len(steps) > 2 else None  # a picture that fits is looked at twice, come what may
+        kept, seen = [], np.zeros((0, 5))
+        for scale in steps:
+            finer = []
+            for tile in tiles(width, height, side, scale):
+                if nuclei is None or tile.is_whole or _is_open(tile, seen, nuclei):
+                    finer += self._look(image, tile, confidence)
+            places = np.array([candidate.place() for candidate in finer]).reshape(-1, 4)
+            sizes = (places[:, 2:] - places[:, :2]).max(axis=1, initial=0) * scale
+            least = 0 if scale == steps[-1] else COARSE_MIN_SIZE * self.config.max_object_size * COARSE_SCALE
+            most = np.inf if scale == steps[0] else self.config.max_object_size
+            kept += [one for one, size in zip(finer, sizes, strict=True) if least <= size <= most]
+            seen = np.column_stack([places, sizes < least])
+        return kept
 
     def raw_outputs(self, image: np.ndarray) -> list[np.ndarray]:
         """Return the outputs of the network for an image of its input's size, as :class:`SelfTest` compares them."""
@@ -106,19 +124,45 @@ class Segmenter(Pretrained):
         strides = {self.config.input_size / side for side in prototypes.shape[2:]}
         return rows.ndim == 3 and prototypes.shape[1] == coefficients > 0 and strides in ({4.0}, {2.0}, {8.0})
 
-    def _predict_at_scale(
-        self, image: np.ndarray, confidence: float, zoom: float, sides: tuple[float, float]
-    ) -> list[_Candidate]:
-        """Find the cells whose longest side, at zoom 1, is between ``sides`` pixels of the input."""
-        inputs, scale, offset = letterbox(image, self.config.input_size, zoom)
+    def _look(self, image: np.ndarray, tile: Tile, confidence: float) -> list[_Candidate]:
+        """Find the cells in a tile that none of its borders cuts; a picture that does not fit is made to."""
+        part, size = tile.part_of(image), self.config.input_size
+        inputs, scale, (left, top) = letterbox(part, size, min(tile.scale, size / max(part.shape[:2])))
         rows, prototypes = self._network(inputs)
         boxes, scores, coefficients = _decode(rows[0], confidence, self.config.iou, len(self.config.labels))
-        longest = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) / zoom
-        chosen = (sides[0] <= longest) & (longest <= sides[1])
-        depth, *grid = prototypes[0].shape
-        logits = (coefficients[chosen] @ prototypes[0].reshape(depth, -1)).reshape(-1, *grid)
-        frame = _Letterbox(image.shape[1::-1], scale, offset, self.config.input_size // grid[0])
-        return [_Candidate(*each, frame) for each in zip(boxes[chosen], scores[chosen], logits, strict=True)]
+        offset = left - tile.box[0] * scale, top - tile.box[1] * scale
+        frame = _Letterbox(image.shape[1::-1], scale, offset, self.config.input_size // prototypes.shape[2])
+        places = np.array([frame.to_image(box.reshape(2, 2)).ravel() for box in boxes]).reshape(-1, 4)
+        return [
+            _Candidate(
+                boxes[i], scores[i], *_mask_logits(coefficients[i], prototypes[0], boxes[i] / frame.stride), frame
+            )
+            for i in np.flatnonzero(tile.holds(places))
+        ]
+
+
+def _mask_logits(
+    coefficients: np.ndarray, prototypes: np.ndarray, box: np.ndarray
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """Return the logits of a mask in a box and a little around it, and where they begin: column and row."""
+    limits = np.array(prototypes.shape[:0:-1])
+    left, top = (np.floor(box[:2]) - 2).clip(0, limits - 1).astype(int).tolist()
+    right, bottom = (np.ceil(box[2:]) + 2).clip(1, limits).astype(int).tolist()
+    return np.tensordot(coefficients, prototypes[:, top:bottom, left:right], 1), (left, top)
+
+
+def _is_open(tile: Tile, seen: np.ndarray, nuclei: Nuclei) -> bool:
+    """Tell whether there may be cells in a tile that the next coarser scale did not show well.
+
+    Args:
+        tile: of the finer scale.
+        seen: ``(n, 5)``, boxes in pixels of the picture that the coarser scale showed, and whether each was small.
+        nuclei: of the picture.
+    """
+    left, top, right, bottom = tile.box
+    x, y = (seen[:, 0] + seen[:, 2]) / 2, (seen[:, 1] + seen[:, 3]) / 2
+    here = seen[(left <= x) & (x <= right) & (top <= y) & (y <= bottom)]
+    return bool(here[:, 4].any()) if len(here) else nuclei.are_in(tile.box)
 
 
 @dataclass(frozen=True)
@@ -128,13 +172,13 @@ class _Letterbox:
     Attributes:
         limit: width and height of the image in pixels.
         scale: pixels of the input in one of the image.
-        offset: left and top of the image in the input.
+        offset: left and top of the image in the input, outside of it where the input shows a tile.
         stride: pixels of the input in one of the mask logits.
     """
 
     limit: tuple[int, int]
     scale: float
-    offset: tuple[int, int]
+    offset: tuple[float, float]
     stride: int
 
     def to_image(self, points: np.ndarray) -> np.ndarray:
@@ -149,13 +193,15 @@ class _Candidate:
     Attributes:
         box: left, top, right and bottom in pixels of the input.
         score: 0 to 1.
-        logits: ``(rows, columns)`` of its mask, of the whole input.
+        logits: ``(rows, columns)`` of its mask, in its box and a little around it.
+        corner: column and row of the prototypes at which they begin.
         frame: where the image lies in that input.
     """
 
     box: np.ndarray
     score: float
     logits: np.ndarray
+    corner: tuple[int, int]
     frame: _Letterbox
 
     def place(self) -> np.ndarray:
@@ -164,10 +210,10 @@ class _Candidate:
 
     def detection(self) -> Detection | None:
         """Outline it; ``None`` for a mask without area."""
-        return _detection(self.logits, self.box, self.score, self.frame)
+        return _detection(self)
 
 
-def letterbox(image: np.ndarray, size: int, zoom: float = 1.0) -> tuple[np.ndarray, float, tuple[int, int]]:
+def letterbox(image: np.ndarray, size: int, scale: float | None = None) -> tuple[np.ndarray, float, tuple[int, int]]:
     """Fit an image into a grey square, as ultralytics does, but never enlarge it.
 
     A small image is a cut-out whose cells are large already: enlarged, they leave the range of sizes that the network
@@ -176,15 +222,15 @@ def letterbox(image: np.ndarray, size: int, zoom: float = 1.0) -> tuple[np.ndarr
     Args:
         image: ``(height, width, 3)`` uint8 RGB.
         size: side of the square in pixels.
-        zoom: up to 1; size of the image, as a share of the largest that fits.
+        scale: size of the image in the square, as a share of its own; the largest that fits when ``None``.
 
     Returns:
         ``(1, 3, size, size)`` float32 in 0…1, the scale, and the ``(left, top)`` offset in pixels.
     """
     height, width = image.shape[:2]
-    scale = min(size / height, size / width, 1.0) * zoom
+    smooth = cv2.INTER_LINEAR if scale is None else cv2.INTER_AREA
+    scale = min(size / height, size / width, 1.0) if scale is None else scale
     new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
-    smooth = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
     resized = cv2.resize(image, (new_width, new_height), interpolation=smooth)
     left, top = round((size - new_width) / 2 - 0.1), round((size - new_height) / 2 - 0.1)
     square = np.full((size, size, 3), GREY, np.uint8)
@@ -223,34 +269,43 @@ def _merge_scales(candidates: list[_Candidate], config: SegmenterConfig) -> list
     scores = np.array([candidate.score for candidate in candidates], np.float32)
     order = _nms(places, scores, config.iou)
     places, scores = places[order], scores[order]
-    areas = box_areas(places)
-    inside = box_intersections(places, places) > PART_MIN_OVERLAP * areas[:, None]
-    smaller = areas[:, None] < PART_MAX_AREA * areas
-    surer = scores >= np.minimum(scores, config.confidence)[:, None]
-    parts = inside & smaller & surer
-    raised = np.maximum(scores, np.where(parts, scores[:, None], 0).max(axis=0, initial=0))
-    whole = ~parts.any(axis=1)
+    raised, whole = scores.copy(), np.ones(len(scores), bool)
+    for part, cell in _parts(places, scores, config.confidence):
+        raised[cell] = max(raised[cell], scores[part])
+        whole[part] = False
     kept = [replace(candidates[i], score=score) for i, score in zip(order[whole], raised[whole], strict=True)]
     return sorted(kept, key=lambda candidate: -candidate.score)
 
 
-def _detection(logits: np.ndarray, box: np.ndarray, score: float, frame: _Letterbox) -> Detection | None:
+def _parts(places: np.ndarray, scores: np.ndarray, confidence: float) -> np.ndarray:
+    """Return which boxes are parts of which cells, ``(n, 2)`` pairs of indices."""
+    areas, pairs = box_areas(places), [np.zeros((0, 2), int)]
+    for first in range(0, len(places), ROWS):
+        rows = slice(first, first + ROWS)
+        inside = box_intersections(places[rows], places) > PART_MIN_OVERLAP * areas[rows, None]
+        smaller = areas[rows, None] < PART_MAX_AREA * areas
+        surer = scores >= np.minimum(scores, confidence)[rows, None]
+        pairs.append(np.argwhere(inside & smaller & surer) + np.array([first, 0]))
+    return np.concatenate(pairs)
+
+
+def _detection(candidate: _Candidate) -> Detection | None:
     """Outline a cell, from the logits of its mask, in pixels of the image; ``None`` for a mask without area.
 
     As with ultralytics' ``retina_masks`` the logits are brought to the image's own pixels, and the mask ends at those
     whose numbers lie in the box. The outline is the border of these pixels.
     """
-    corners = frame.to_image(box.reshape(2, 2))
+    frame, corners = candidate.frame, candidate.place().reshape(2, 2)
     pixel = max(1.0, 1 / (FINEST * frame.scale))  # pixels of the image in one of the mask
     first, last = np.ceil(corners / pixel).astype(int)
     if (last <= first).any():
         return None
     step = pixel * frame.scale / frame.stride
-    start = ((first + 0.5) * pixel * frame.scale + frame.offset) / frame.stride - 0.5
+    start = ((first + 0.5) * pixel * frame.scale + frame.offset) / frame.stride - 0.5 - candidate.corner
     matrix = np.array([[step, 0, start[0]], [0, step, start[1]]])
     size = (last - first).tolist()
     part = cv2.warpAffine(
-        logits, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+        candidate.logits, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
     )
     border = contour(opened(np.pad(part > 0, 1), SMOOTHING * min(size) / 2))
     if len(border) == 0:
@@ -260,5 +315,5 @@ def _detection(logits: np.ndarray, box: np.ndarray, score: float, frame: _Letter
         box=tuple(corners.ravel().tolist()),
         polygon=tuple(map(tuple, points.clip(0, frame.limit).tolist())),
         area=polygon_area(border) * pixel**2,
-        score=float(score),
+        score=float(candidate.score),
     )

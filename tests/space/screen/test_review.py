@@ -54,7 +54,16 @@ def plain(models, smear) -> dict[str, Any]:
 
 def test_a_cell_is_added_with_its_name(ask):
     answer = ask("add_cell", box=[30, 30, 90, 90])
-    assert answer["cell"].keys() == {"box", "polygon", "area", "score", "label", "probability", "probabilities", "unlikeness"}
+    assert answer["cell"].keys() == {
+        "box",
+        "polygon",
+        "area",
+        "score",
+        "label",
+        "probability",
+        "probabilities",
+        "unlikeness",
+    }
     assert answer["cell"]["label"] == "NGS"
     assert answer["cell"]["area"] == pytest.approx(np.pi * 30**2, rel=0.1)
 

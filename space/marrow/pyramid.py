@@ -1,0 +1,130 @@
+"""The image pyramid: at which scales, and in which tiles, a picture of any size is looked at.
+
+Scales are powers of a half, whatever the size of the picture, so that the same cells look the same to the network alone
+and in a large picture. SAHI and supervision's slicer cut one scale, and everywhere; here a tile is looked at only where
+the next coarser scale left something to find.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from marrow.cell import Box
+from marrow.stain import nuclear_mask, optical_density
+
+OVERLAP = 128
+"""Pixels of the network's input that two tiles share: a cell of this size lies whole in one of them."""
+
+THUMBNAIL = 2048
+"""Longest side of the picture, in pixels, in which nuclei are looked for."""
+
+NUCLEUS = 6
+"""Pixels of the thumbnail's nuclei from which a tile may hold a cell."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A part of a picture at one scale.
+
+    Attributes:
+        box: left, top, right and bottom in pixels of the picture.
+        scale: size at which it is shown to the network, 1 or less.
+        cut: whether the left, top, right and bottom border runs through the picture.
+    """
+
+    box: tuple[int, int, int, int]
+    scale: float
+    cut: tuple[bool, bool, bool, bool] = (False,) * 4
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is the whole picture."""
+        return not any(self.cut)
+
+    def part_of(self, image: np.ndarray) -> np.ndarray:
+        """Return the tile's pixels, not yet scaled."""
+        left, top, right, bottom = self.box
+        return image[top:bottom, left:right]
+
+    def holds(self, boxes: np.ndarray, margin: float = 2.0) -> np.ndarray:
+        """Tell which boxes, ``(n, 4)`` in pixels of the picture, no border cuts; ``margin`` is in scaled pixels."""
+        reach = margin / self.scale
+        left, top, right, bottom = np.where(self.cut, self.box, (-np.inf, -np.inf, np.inf, np.inf))
+        inner = (boxes[:, 0] > left + reach) & (boxes[:, 1] > top + reach)
+        return inner & (boxes[:, 2] < right - reach) & (boxes[:, 3] < bottom - reach)
+
+
+def scales(width: int, height: int, side: int) -> list[float]:
+    """List the scales of a picture, the coarsest first: from half of the one at which it fits to its own size.
+
+    Args:
+        width: of the picture in pixels.
+        height: of the picture in pixels.
+        side: of the network's input in pixels.
+    """
+    fits = 0
+    while max(width, height) > side * 2**fits:
+        fits += 1
+    return [2.0**-step for step in range(fits + 1, -1, -1)]
+
+
+def tiles(width: int, height: int, side: int, scale: float, shift: float = 0.0) -> Iterator[Tile]:
+    """Cut a picture into tiles that share :data:`OVERLAP` with their neighbours; one alone where the picture fits.
+
+    Args:
+        width: of the picture in pixels.
+        height: of the picture in pixels.
+        side: of the network's input in pixels.
+        scale: a power of a half.
+        shift: where the first tile begins outside of the picture, as a share of a tile.
+    """
+    step = round(1 / scale)
+    columns, rows = (_spans(length, side * step, OVERLAP * step, shift, step) for length in (width, height))
+    for top, bottom in rows:
+        for left, right in columns:
+            cut = left > 0, top > 0, right < width, bottom < height
+            yield Tile((left, top, right, bottom), scale, cut)
+
+
+def _spans(length: int, side: int, overlap: int, shift: float, step: int) -> list[tuple[int, int]]:
+    if length <= side and not shift:
+        return [(0, length)]
+    first = -round(shift * (side - overlap) / step) * step  # on whole pixels of the scale
+    starts = range(first, max(length - overlap, 1), side - overlap)
+    return [(max(start, 0), min(start + side, length)) for start in starts]
+
+
+@dataclass(frozen=True)
+class Nuclei:
+    """Where a picture is stained like nuclei.
+
+    Attributes:
+        counts: sums over all pixels above and to the left of each place, ``(height + 1, width + 1)`` of the thumbnail.
+        scale: of the thumbnail.
+    """
+
+    counts: np.ndarray
+    scale: float
+
+    @classmethod
+    def of(cls, image: np.ndarray) -> Nuclei:
+        """Look for nuclei in a picture, ``(height, width, 3)`` uint8 RGB."""
+        height, width = image.shape[:2]
+        scale = min(1.0, THUMBNAIL / max(height, width))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        thumbnail = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
+        return cls(cv2.integral(nuclear_mask(optical_density(thumbnail))), scale)
+
+    def are_in(self, box: Box) -> bool:
+        """Tell whether there may be a nucleus in a box, in pixels of the picture."""
+        limits = np.array(self.counts.shape[::-1]) - 1
+        corners = np.array(box).reshape(2, 2) * self.scale
+        left, top = np.floor(corners[0]).clip(0, limits).astype(int)
+        right, bottom = np.ceil(corners[1]).clip(0, limits).astype(int)
+        table = self.counts
+        inside = table[bottom, right] - table[top, right] - table[bottom, left] + table[top, left]
+        return bool(inside >= NUCLEUS)
