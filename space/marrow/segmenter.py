@@ -1,7 +1,8 @@
 """The segmenter: a YOLOv8-seg network in ONNX, run by OpenVINO, that outlines every nucleated cell.
 
-It works at two scales: the image as large as fits, and half that size for cells larger than those it was trained on,
-of which the first scale gives a part (BCCD test part: box recall 0.88 at one scale, 1.00 at two).
+It looks at a picture at its own size, in tiles, and at half that size and less, until it fits: a coarser scale shows
+whole the cells that are larger than those it was trained on, of which a finer one gives a part (BCCD test part: box
+recall 0.88 at one scale, 1.00 at two).
 """
 
 from __future__ import annotations
