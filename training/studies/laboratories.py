@@ -99,7 +99,7 @@ def run_variant(
         material: what there is to train on.
         validation: cells of the laboratories that are trained on.
         foreign: cells of the others.
-        run_dir: its folder, which gets ``model.keras``, and ``probabilities.npz`` of the foreign cells.
+        run_dir: its folder, which gets ``model.keras``, and ``logits.npz`` of the foreign cells.
 
     Returns:
         Its results.
@@ -115,9 +115,11 @@ def run_variant(
         laboratory: float((right == validation.labels)[np.array(validation.laboratories) == laboratory].mean())
         for laboratory in sorted(set(validation.laboratories))
     }
-    given = {cells.laboratory: _probabilities(model, cells, config) for cells in foreign}
+    logits = {cells.laboratory: _logits(model, cells, config) for cells in foreign}
+    none = 0.0 if config.outlier_exposure else None
+    given = {name: np.nan_to_num(probabilities(one[None], 1, none)) for name, one in logits.items()}
     rows = [foreign_metrics(cells, given[cells.laboratory], material.cells.codes, 0) for cells in foreign]
-    np.savez_compressed(run_dir / "probabilities.npz", allow_pickle=False, **given)
+    np.savez_compressed(run_dir / "logits.npz", allow_pickle=False, **logits)
     return {
         "config": asdict(config) | {"init": Path(config.init).name},
         "trained_on": material.cells.counts(),
@@ -127,14 +129,13 @@ def run_variant(
     }
 
 
-def _probabilities(model: Any, cells: ForeignCells, config: ClassifierTraining) -> np.ndarray:
-    """Return the probabilities of a Keras model, ``(n, classes)``, rows of 0 where no cell was found."""
-    given = np.zeros((len(cells.images), model.output_shape[1]), np.float32)
+def _logits(model: Any, cells: ForeignCells, config: ClassifierTraining) -> np.ndarray:
+    """Return the logits of a Keras model, ``(n, classes)``, rows of ``nan`` where no cell was found."""
+    given = np.full((len(cells.images), model.output_shape[1]), np.nan, np.float32)
     crops = {i: crop_cell(cells.images[i], box, config.crop) for i, box in enumerate(cells.boxes) if box is not None}
     if crops:
         pixels = np.stack(list(crops.values())) / np.float32(127.5) - np.float32(1)
-        logits = model.predict(pixels, batch_size=32, verbose=0)
-        given[list(crops)] = probabilities(logits[None], 1, 0.0 if config.outlier_exposure else None)
+        given[list(crops)] = model.predict(pixels, batch_size=32, verbose=0)
     return given
 
 
