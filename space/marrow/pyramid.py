@@ -17,7 +17,10 @@ from marrow.cell import Box
 from marrow.stain import nuclear_mask, optical_density
 
 OVERLAP = 128
-"""Pixels of the network's input that two tiles share: a cell of this size lies whole in one of them."""
+"""Pixels of the network's input that two tiles share: a cell of this size, less two margins, lies whole in one."""
+
+MARGIN = 8.0
+"""Pixels of the network's input from a border that runs through the picture within which a cell may be cut."""
 
 THUMBNAIL = 2048
 """Longest side of the picture, in pixels, in which nuclei are looked for."""
@@ -50,9 +53,9 @@ class Tile:
         left, top, right, bottom = self.box
         return image[top:bottom, left:right]
 
-    def holds(self, boxes: np.ndarray, margin: float = 2.0) -> np.ndarray:
-        """Tell which boxes, ``(n, 4)`` in pixels of the picture, no border cuts; ``margin`` is in scaled pixels."""
-        reach = margin / self.scale
+    def holds(self, boxes: np.ndarray) -> np.ndarray:
+        """Tell which boxes, ``(n, 4)`` in pixels of the picture, no border cuts nor comes near."""
+        reach = MARGIN / self.scale
         left, top, right, bottom = np.where(self.cut, self.box, (-np.inf, -np.inf, np.inf, np.inf))
         inner = (boxes[:, 0] > left + reach) & (boxes[:, 1] > top + reach)
         return inner & (boxes[:, 2] < right - reach) & (boxes[:, 3] < bottom - reach)

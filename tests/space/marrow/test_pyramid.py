@@ -8,7 +8,7 @@ from scipy.optimize import linear_sum_assignment
 
 from dataset_scripts.drawing.pictures import draw_field
 from marrow.geometry import box_iou
-from marrow.pyramid import OVERLAP, Nuclei, Tile, scales, tiles
+from marrow.pyramid import MARGIN, OVERLAP, Nuclei, Tile, scales, tiles
 from marrow.segmenter import Segmenter
 from tests.space.known_models import HUB
 
@@ -40,7 +40,7 @@ def test_every_cell_lies_whole_in_a_tile(width, height, scale, shift):
         assert left * scale % 1 == top * scale % 1 == 0, "a tile begins on a pixel of its scale"
         covered[top:bottom, left:right] = True
     assert covered.all()
-    rng, size = np.random.default_rng(0), (OVERLAP - 5) / scale
+    rng, size = np.random.default_rng(0), (OVERLAP - 2 * MARGIN - 2) / scale
     for x, y in rng.uniform(0, 1, (200, 2)) * (width, height):
         box = np.array([[x, y, min(x + size, width), min(y + size, height)]])
         assert any(tile.holds(box)[0] for tile in made)
@@ -54,8 +54,8 @@ def test_a_picture_that_fits_is_one_tile_with_no_border_through_it():
 
 def test_a_border_that_cuts_a_cell_does_not_hold_it():
     tile = Tile((100, 0, 200, 50), 0.5, (True, False, True, False))
-    boxes = np.array([[103, 0, 150, 50], [105, 0, 195, 50], [120, 10, 197, 40.0]])
-    assert tile.holds(boxes).tolist() == [False, True, False]  # two pixels of the scale are four of the picture
+    boxes = np.array([[115, 0, 150, 50], [117, 0, 183, 50], [120, 10, 185, 40.0]])
+    assert tile.holds(boxes).tolist() == [False, True, False]  # eight pixels of the scale are sixteen of the picture
 
 
 def test_nuclei_are_known_by_their_place():
