@@ -14,7 +14,7 @@ from marrow.analysis import Analysis
 from marrow.cell import Cell, Detection
 from marrow.classifier import Classifier
 from marrow.report import make_report
-from marrow.segmenter import Segmenter
+from marrow.segmenter import Progress, Segmenter
 from marrow.stain import Stain, measure_stain, normalize_stain
 
 
@@ -75,7 +75,11 @@ class Models:
 
 
 def analyze(
-    image: np.ndarray, models: Models, confidence: float | None = None, reference: Stain | None = None
+    image: np.ndarray,
+    models: Models,
+    confidence: float | None = None,
+    reference: Stain | None = None,
+    progress: Progress | None = None,
 ) -> Analysis:
     """Find, outline, name and count the nucleated cells of one image.
 
@@ -84,6 +88,7 @@ def analyze(
         models: the networks to use.
         confidence: lowest segmenter score to keep, 0 to 1; the segmenter's default when ``None``.
         reference: stain to which the colours are changed before cells are named; none are changed when ``None``.
+        progress: as for :class:`marrow.segmenter.Segmenter`.
 
     Returns:
         The analysis, in pixels of ``image``.
@@ -92,7 +97,7 @@ def analyze(
         MarrowError: there is a reference, and the stain of the image cannot be measured.
     """
     shown = normalize_stain(image, measure_stain(image), reference) if reference else image
-    cells = classify_detections(shown, models.segmenter(image, confidence), models.classifier)
+    cells = classify_detections(shown, models.segmenter(image, confidence, progress), models.classifier)
     config = models.classifier.config
     distance = None if reference else config.stain_distance(image)
     return Analysis(

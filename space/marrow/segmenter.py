@@ -7,7 +7,9 @@ recall 0.88 at one scale, 1.00 at two).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Annotated, Any
 
 import cv2
@@ -32,6 +34,10 @@ COARSE_MIN_SIZE = 0.65  # share of `max_object_size` from which on the second sc
 ROWS = 256  # boxes that are compared with all others at once
 # a box with more than this share in one that is so much larger is a part of that cell
 PART_MIN_OVERLAP, PART_MAX_AREA = 0.8, 0.75
+
+
+Progress = Callable[[float], object]
+"""Is told the share of a work that is done."""
 
 
 @checked_dataclass(frozen=True)
@@ -76,12 +82,15 @@ class Segmenter(Pretrained):
         size = self.config.input_size
         self._network = open_network(folder.path, self.config, size, lambda one: letterbox(one, size)[0], self._fits)
 
-    def __call__(self, image: np.ndarray, confidence: float | None = None) -> list[Detection]:
+    def __call__(
+        self, image: np.ndarray, confidence: float | None = None, progress: Progress | None = None
+    ) -> list[Detection]:
         """Find the cells in one image.
 
         Args:
             image: ``(height, width, 3)`` uint8 RGB.
             confidence: lowest score to keep, 0 to 1; the model's default when ``None``.
+            progress: is told after each tile what share of the tiles is done, 0 to 1; what it raises ends the work.
 
         Returns:
             Detections in pixels of ``image``, by falling score.
@@ -89,23 +98,30 @@ class Segmenter(Pretrained):
         confidence = self.config.confidence if confidence is None else confidence
         if self.config.max_object_size:
             lowest = min(confidence, self.config.confidence)  # a cell may be surer for its parts
-            candidates = _merge_scales(self._look_at_all_scales(image, lowest), self.config)
+            candidates = _merge_scales(self._look_at_all_scales(image, lowest, progress), self.config)
         else:
             candidates = self._look(image, Tile((0, 0, *image.shape[1::-1]), 1.0), confidence)
         found = (candidate.detection() for candidate in candidates if candidate.score >= confidence)
         return [detection for detection in found if detection is not None]
 
-    def _look_at_all_scales(self, image: np.ndarray, confidence: float) -> list[_Candidate]:
+    def _look_at_all_scales(
+        self, image: np.ndarray, confidence: float, progress: Progress | None = None
+    ) -> list[_Candidate]:
         """Find cells at every scale, the coarsest first; a finer tile is looked at where something is left to find."""
         height, width = image.shape[:2]
-        steps, side = scales(width, height, self.config.input_size), self.config.input_size
+        side = self.config.input_size
+        steps = scales(width, height, side)
+        layout = {scale: list(tiles(width, height, side, scale)) for scale in steps}
+        done = count(1)
         nuclei = Nuclei.of(image) if len(steps) > 2 else None  # a picture that fits is looked at twice, come what may
         kept, seen = [], np.zeros((0, 5))
         for scale in steps:
             finer = []
-            for tile in tiles(width, height, side, scale):
+            for tile in layout[scale]:
                 if nuclei is None or tile.is_whole or _is_open(tile, seen, nuclei):
                     finer += self._look(image, tile, confidence)
+                if progress:
+                    progress(next(done) / sum(map(len, layout.values())))
             places = np.array([candidate.place() for candidate in finer]).reshape(-1, 4)
             sizes = (places[:, 2:] - places[:, :2]).max(axis=1, initial=0) * scale
             least = 0 if scale == steps[-1] else COARSE_MIN_SIZE * self.config.max_object_size * COARSE_SCALE

@@ -64,8 +64,13 @@ class Actions:
                 step(0.1, words["reading"])
                 image = self.uploads.image(path)
                 check()
-                step(0.4, words["analyzing"])
-                analysis = analyze(image, self.models, MIN_CONFIDENCE)
+
+                def looked(share: float) -> None:
+                    check()
+                    step(0.3 + 0.6 * share, words["analyzing"])
+
+                looked(0)
+                analysis = analyze(image, self.models, MIN_CONFIDENCE, progress=looked)
                 check()
                 picture = encode_shown(image)
         except RefusedError as error:
@@ -168,7 +173,8 @@ class Actions:
             with self.queue.slot(visitor=visitor_of(request), is_heavy=header.pixels > LARGE) as check:
                 image = self.uploads.image(path or "")
                 check()
-                yield image, filter_cells(analyze(image, self.models, MIN_CONFIDENCE), confidence)
+                analysis = analyze(image, self.models, MIN_CONFIDENCE, progress=lambda _: check())
+                yield image, filter_cells(analysis, confidence)
         except RefusedError as error:
             raise gr.Error(say(error, request), print_exception=False) from error
 

@@ -94,3 +94,15 @@ def test_cells_are_found_in_a_large_picture_as_they_are_in_its_parts(segmenter, 
     assert len(truth) > 40
     assert matched(together, truth) >= 0.97 * len(truth)
     assert len(together) <= 1.02 * len(truth) + 1
+
+
+def test_each_tile_is_told_and_can_end_the_work(segmenter):
+    shares: list[float] = []
+    segmenter(np.full((700, 1280, 3), 235, np.uint8), progress=shares.append)
+    assert shares == sorted(shares) and shares[-1] == 1 and len(shares) == 8  # at a quarter and half its size 1 each
+
+    def stop(share: float) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        segmenter(np.full((700, 1280, 3), 235, np.uint8), progress=stop)
