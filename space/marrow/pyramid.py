@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from marrow.cell import Box
-from marrow.stain import nuclear_mask, optical_density
+from marrow.stain import nuclear_mask, optical_density, thinned
 
 OVERLAP = 128
 """Pixels of the network's input that two tiles share: a cell of this size, less two margins, lies whole in one."""
@@ -116,11 +116,8 @@ class Nuclei:
     @classmethod
     def of(cls, image: np.ndarray) -> Nuclei:
         """Look for nuclei in a picture, ``(height, width, 3)`` uint8 RGB."""
-        height, width = image.shape[:2]
-        scale = min(1.0, THUMBNAIL / max(height, width))
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        thumbnail = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
-        return cls(cv2.integral(nuclear_mask(optical_density(thumbnail))), scale)
+        nuclei = nuclear_mask(optical_density(thinned(image, THUMBNAIL)))
+        return cls(cv2.integral(nuclei), min(1.0, THUMBNAIL / max(image.shape[:2])))
 
     def are_in(self, box: Box) -> bool:
         """Tell whether there may be a nucleus in a box, in pixels of the picture."""

@@ -171,10 +171,10 @@ def make_report(
     Returns:
         The report, with English notes.
     """
-    unlikeness = _median_unlikeness(cells)
+    unlikeness, size = _median_unlikeness(cells), _cell_size(cells)
     doubtful = [cell for cell in cells if cell.is_uncertain(rules.uncertain_below)]
     named = Counter(cell.label for cell in cells if cell.is_human_labelled)
-    warnings = _find_warnings(cells, len(doubtful), unlikeness, stain_distance, rules)
+    warnings = _find_warnings(cells, len(doubtful), size, unlikeness, stain_distance, rules)
     if "no_smear" in warnings:
         doubtful = list(cells)
     certain = Counter(cell.label for cell in cells) - Counter(cell.label for cell in doubtful)
@@ -194,8 +194,8 @@ def make_report(
         lineages={name: sum(shown.get(code, 0) for code in codes) for name, codes in LINEAGES.items() if not warnings},
         stage_uncertain={} if "no_smear" in warnings else _stage_uncertain(doubtful, rules.uncertain_below),
         me_ratio=_me_ratio(shown),
-        warnings=tuple(ReportWarning(code, _warning_text(code, _cell_size(cells), "en")) for code in warnings),
-        cell_size=_cell_size(cells),
+        warnings=tuple(ReportWarning(code, _warning_text(code, size, "en")) for code in warnings),
+        cell_size=size,
         unlikeness=unlikeness,
         uncertain_below=rules.uncertain_below,
         not_from_marrow=rules.not_from_marrow,
@@ -227,12 +227,13 @@ def _warning_text(code: str, cell_size: float | None, language: str) -> str:
 def _find_warnings(
     cells: Sequence[Cell],
     uncertain: int,
+    size: float | None,
     unlikeness: float | None,
     stain_distance: float | None,
     rules: CountingRules,
 ) -> list[str]:
     """Return the codes of the warnings; none where a person named half of the cells."""
-    found, size = len(cells), _cell_size(cells)
+    found = len(cells)
     if found and 2 * sum(cell.is_human_labelled for cell in cells) >= found:
         return []
     unlike = _exceeds(unlikeness, rules.unlike_above)

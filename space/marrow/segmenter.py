@@ -144,12 +144,13 @@ class Segmenter(Pretrained):
     def _look(self, image: np.ndarray, tile: Tile, confidence: float) -> list[_Candidate]:
         """Find the cells in a tile that none of its borders cuts; a picture that does not fit is made to."""
         part, size = tile.part_of(image), self.config.input_size
-        inputs, scale, (left, top) = letterbox(part, size, min(tile.scale, size / max(part.shape[:2])))
+        fits = tile.scale * max(part.shape[:2]) <= size
+        inputs, scale, (left, top) = letterbox(part, size, tile.scale if fits else None)
         rows, prototypes = self._network(inputs)
         boxes, scores, coefficients = _decode(rows[0], confidence, self.config.iou, len(self.config.labels))
         offset = left - tile.box[0] * scale, top - tile.box[1] * scale
         frame = _Letterbox(image.shape[1::-1], scale, offset, self.config.input_size // prototypes.shape[2])
-        places = np.array([frame.to_image(box.reshape(2, 2)).ravel() for box in boxes]).reshape(-1, 4)
+        places = frame.to_image(boxes.reshape(-1, 2)).reshape(-1, 4)
         return [
             _Candidate(
                 boxes[i], scores[i], *_mask_logits(coefficients[i], prototypes[0], boxes[i] / frame.stride), frame

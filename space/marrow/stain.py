@@ -72,7 +72,7 @@ def measure_stain(image: np.ndarray) -> Stain:
     Raises:
         MarrowError: it shows no nucleus, or nothing but nuclei.
     """
-    image = _thinned(image)
+    image = thinned(image, LARGE)
     ground = background_colour(image)
     density = optical_density(image, _triple(ground))
     inside = nuclear_mask(density)
@@ -83,10 +83,10 @@ def measure_stain(image: np.ndarray) -> Stain:
     return Stain(*(_triple(part) for part in (ground, *map(_median, (nuclei, others)))))
 
 
-def _thinned(image: np.ndarray) -> np.ndarray:
-    """Return an image of :data:`LARGE` pixels a side at most: colours need no more, and memory has an end."""
+def thinned(image: np.ndarray, longest: int) -> np.ndarray:
+    """Return an image of ``longest`` pixels a side at most: colours need no more, and memory has an end."""
     height, width = image.shape[:2]
-    scale = LARGE / max(height, width)
+    scale = longest / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
 

@@ -186,15 +186,20 @@ def read_left_out(folders: Sequence[Path], benchmarks: Path, config: ClassifierC
 
 
 def _read_variant(folder: Path, benchmarks: Path, config: ClassifierConfig) -> list[NamedLogits]:
-    result = read_json(folder / "result.json")
-    if tuple(result["trained_on"]) != config.labels:
+    try:
+        labels = tuple(read_json(folder / "result.json")["trained_on"])
+        with np.load(folder / "logits.npz") as file:
+            logits = dict(file)
+        named = {laboratory: list(LABORATORIES[laboratory][1](benchmarks)) for laboratory in logits}
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise MarrowError(f"{folder} holds no finished variant of a study of pictures in {benchmarks}.") from error
+    if labels != config.labels:
         raise MarrowError(f"{folder} holds a classifier of other classes: leave it out of --left-out.")
     rows = []
-    with np.load(folder / "logits.npz") as logits:
-        for laboratory in logits:
-            named = [one for one in LABORATORIES[laboratory][1](benchmarks) if set(one.codes) & set(config.labels)]
-            right = np.array([[code in one.codes for code in config.labels] for one in named])
-            if logits[laboratory].shape != right.shape:
-                raise MarrowError(f"{folder} was measured on other pictures than those in {benchmarks}.")
-            rows.append(NamedLogits(laboratory, logits[laboratory][None], right))
+    for laboratory, given in logits.items():
+        ours = [one.codes for one in named[laboratory] if set(one.codes) & set(labels)]
+        right = np.array([[code in codes for code in labels] for codes in ours])
+        if given.shape != right.shape:
+            raise MarrowError(f"{folder} was measured on other pictures than those in {benchmarks}.")
+        rows.append(NamedLogits(laboratory, given[None], right))
     return rows

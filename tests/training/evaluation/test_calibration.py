@@ -123,3 +123,13 @@ def test_variants_of_others_are_refused(variant):
     (folder / "result.json").write_text(json.dumps({"trained_on": {"LYT": {}}}))
     with pytest.raises(MarrowError, match="other classes"):
         read_left_out([folder], benchmarks, classifier.config)
+    for spoiled in ("[]", "{", None):
+        (folder / "result.json").unlink()
+        if spoiled:
+            (folder / "result.json").write_text(spoiled)
+        with pytest.raises(MarrowError):
+            read_left_out([folder], benchmarks, classifier.config)
+    with pytest.raises(MarrowError, match="no finished variant"):
+        np.savez(folder / "logits.npz", Elsewhere=np.zeros((2, 12), np.float32))
+        (folder / "result.json").write_text(json.dumps({"trained_on": {code: {} for code in classifier.labels}}))
+        read_left_out([folder], benchmarks, classifier.config)
