@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from model_cards.sources import laboratory_name
 from training.common import metrics_schema as schema
@@ -165,3 +165,17 @@ def unlikeness_table(silence: schema.SilenceMetrics) -> str:
     """Return how well unlikeness tells cells from those of the laboratories trained on."""
     names = UNSEEN | {"non_smears": "what is outlined in pictures that are no smear"}
     return table(["cells", "AUROC"], [[names.get(name, name), value] for name, value in silence.auroc.items()])
+
+
+FRAMINGS = {
+    "eyepiece": "through an eyepiece, black around a disc",
+    "half_empty": "beside as much bare ground",
+    "one_cell": "cut down to the cell and what surrounds it",
+    "single": "the cell alone, as `marrow classify` names it",
+}
+
+
+def framing_table(framing: Mapping[str, schema.FramedShare]) -> str:
+    """Return whether cells keep their name in other framings."""
+    rows = [[FRAMINGS[name], one.n, one.found, one.same, one.same_counted] for name, one in framing.items()]
+    return table(["framing", "cells", "found again", "same name", "same name where it was counted"], rows)

@@ -59,6 +59,7 @@ def test_a_laboratory_that_was_left_out_in_turn_is_marked(tmp_path: Path) -> Non
     card = render(model_folder(tmp_path / "bone-marrow-mobilenet", CLASSIFIER_CONFIG, metrics))
     assert "| Elsewhere\\* | 145 |" in card and "| Nowhere | 5 |" in card
     assert "trained in the same way without" in card
+    assert "left out of their training (Elsewhere)" in card
 
 
 def test_the_card_says_which_pictures_get_a_warning(tmp_path: Path) -> None:
@@ -77,3 +78,14 @@ def test_the_card_says_which_pictures_get_a_warning(tmp_path: Path) -> None:
     assert "| *no smear:* text | 24 | 1.000 (0.860–1.000) | – | – | `no_smear` 1.000 |" in card
     assert "| plasma cells (SegPC-2021) | 0.800 |" in card
     assert "**Silence.**" not in render(model_folder(tmp_path / "n", CLASSIFIER_CONFIG, CLASSIFIER_METRICS))
+
+
+def test_the_card_says_whether_names_depend_on_the_framing(tmp_path: Path) -> None:
+    framing = {
+        "eyepiece": {"n": 80, "found": 1.0, "same": 0.95, "same_counted": 0.985},
+        "single": {"n": 90, "found": 1.0, "same": 0.75},
+    }
+    card = render(model_folder(tmp_path / "m", CLASSIFIER_CONFIG, CLASSIFIER_METRICS | {"framing": framing}))
+    assert "| through an eyepiece, black around a disc | 80 | 1.000 | 0.950 | 0.985 |" in card
+    assert "| the cell alone, as `marrow classify` names it | 90 | 1.000 | 0.750 | – |" in card
+    assert "**Framing.**" not in render(model_folder(tmp_path / "n", CLASSIFIER_CONFIG, CLASSIFIER_METRICS))

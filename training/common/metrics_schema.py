@@ -229,6 +229,23 @@ class SilenceMetrics:
 
 
 @dataclass(frozen=True, config=STRICT)
+class FramedShare:
+    """Whether cells keep their name in another framing; see :mod:`training.evaluation.framing`.
+
+    Attributes:
+        n: cells that the framing hides nothing of.
+        found: share of them that is found again.
+        same: share of those found that has the same name.
+        same_counted: the same among those that were certain enough to be counted.
+    """
+
+    n: int
+    found: float
+    same: float
+    same_counted: float | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
 class ClassifierMetrics:
     """A classifier's ``metrics.json``.
 
@@ -239,6 +256,7 @@ class ClassifierMetrics:
         across_laboratories: the classes that more than one laboratory holds.
         foreign: laboratories that were not trained on.
         silence: whether pictures unlike the training are noticed; none before release 0.3.
+        framing: whether cells keep their name, by framing; see ``training.evaluation.framing``.
         environment: version by package.
         command: what makes these metrics again.
         sha256: digests of the config and of the weights that were measured, by file name; none before release 0.2.
@@ -255,6 +273,7 @@ class ClassifierMetrics:
     calibration: Calibration | None = None
     uncertain: UncertainMetrics | None = None
     silence: SilenceMetrics | None = None
+    framing: dict[str, FramedShare] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     command: str = ""
     sha256: dict[str, str] = field(default_factory=dict)

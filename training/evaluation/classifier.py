@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import evaluate
@@ -22,11 +22,15 @@ from training.common.plots import draw_risks
 from training.evaluation.bootstrap import RESAMPLES, intervals
 from training.evaluation.calibration import calibrate, from_marrow, read_left_out
 from training.evaluation.foreign import laboratories_trained_on, measure_foreign
-from training.evaluation.ground_truth import segpc_fields
+from training.evaluation.framing import measure_framing
+from training.evaluation.ground_truth import bccd_fields, coco_fields, segpc_fields
 from training.evaluation.matching import rle_box
 from training.evaluation.silence import measure_silence
 
 METRICS = Path(__file__).parent / "metrics"
+
+COMPOSED = 20
+"""Composed fields to be framed anew."""
 
 FoundCells = tuple[np.ndarray, list[Box]]
 """An image, and the boxes of cells in it."""
@@ -70,6 +74,7 @@ def measure(
     # as the Transformers pipeline does: the whole image, not turned
     raw = probabilities(classifier.logits(test.raw(classifier.crop.size))[:1], config.temperature)
     unseen = _unknown_cells(unknown) | _plasma_cells(benchmarks)
+    models = Models(Segmenter.from_pretrained(default_reference("segmenter")), classifier)
     return schema.ClassifierMetrics(
         data=schema.SplitSizes(len(validation), len(test)),
         test=classification_metrics(predicted, test),
@@ -85,15 +90,21 @@ def measure(
             ece=expected_calibration_error(probabilities(logits, config.temperature), test.labels),
         ),
         uncertain=_uncertain_metrics(classifier, predicted, test, unseen),
-        silence=_silence(classifier, test, unseen, benchmarks, fields) if benchmarks and classifier.knows else None,
+        silence=_silence(models, test, unseen, benchmarks, fields) if benchmarks and classifier.knows else None,
+        framing=measure_framing(models, _smears(benchmarks, fields)) if benchmarks and fields else {},
     )
 
 
+def _smears(benchmarks: Path, fields: Path) -> Iterator[np.ndarray]:
+    """Read test fields: composed ones, and as many real ones as there are."""
+    composed = [one for one in coco_fields(fields, "test") if one.composed and one.cells]
+    yield from (one.image() for one in (*composed[:COMPOSED], *bccd_fields(benchmarks / "fields_bccd")))
+
+
 def _silence(
-    classifier: Classifier, test: Cells, unseen: dict[str, list[FoundCells]], benchmarks: Path, fields: Path | None
+    models: Models, test: Cells, unseen: dict[str, list[FoundCells]], benchmarks: Path, fields: Path | None
 ) -> schema.SilenceMetrics:
-    models = Models(Segmenter.from_pretrained(default_reference("segmenter")), classifier)
-    rows = {name: [classifier.name(image, boxes)[1] for image, boxes in cells] for name, cells in unseen.items()}
+    rows = {name: [models.classifier.name(image, boxes)[1] for image, boxes in cells] for name, cells in unseen.items()}
     others = {name: np.concatenate([row for row in found if row is not None]) for name, found in rows.items()}
     return measure_silence(models, test, others, benchmarks, fields)
 
