@@ -167,6 +167,16 @@ def unlikeness_table(silence: schema.SilenceMetrics) -> str:
     return table(["cells", "AUROC"], [[names.get(name, name), value] for name, value in silence.auroc.items()])
 
 
+def cleaned_rows(cleaned: schema.CleanedMetrics) -> list[list[object]]:
+    """Return rows of images, their number and accuracy: the marrow cells, and those without a suspicious label."""
+    full = with_interval(cleaned.full_accuracy, cleaned.full_accuracy_interval)
+    kept = with_interval(cleaned.accuracy, cleaned.accuracy_interval)
+    return [
+        [f"marrow cells ({' '.join(cleaned.codes)})", cleaned.n, full],
+        ["the same without suspicious labels", cleaned.n - cleaned.removed, kept],
+    ]
+
+
 FRAMINGS = {
     "eyepiece": "through an eyepiece, black around a disc",
     "half_empty": "beside as much bare ground",

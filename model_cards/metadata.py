@@ -9,7 +9,8 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from model_cards.cost import emissions
 from model_cards.segmenter_tables import TITLES
-from training.common.metrics_schema import ClassificationMetrics, ClassifierMetrics, FieldMetrics, SegmenterMetrics
+from training.common.metrics_schema import ClassificationMetrics, ClassifierMetrics
+from training.common.segmenter_schema import FieldMetrics, SegmenterMetrics
 
 DATASET = "NAMESPACE/bone-marrow-12"
 CLASSIFIER = "bone-marrow-mobilenet"

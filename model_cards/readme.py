@@ -16,20 +16,15 @@ from typing import Any
 
 from marrow.command import Command
 from marrow.errors import MarrowError
-from model_cards.classifier_tables import foreign_table, silence_table, uncertain_table
+from model_cards.classifier_tables import cleaned_rows, foreign_table, silence_table, uncertain_table
 from model_cards.segmenter_tables import TITLES, confidence_text
 from model_cards.soak_tables import soak_tables
 from model_cards.sources import laboratory_name
 from training.common.files import read_json, write_text
 from training.common.markdown import number, table
-from training.common.metrics_schema import (
-    ClassifierMetrics,
-    FieldMetrics,
-    SegmenterMetrics,
-    SilenceMetrics,
-    read_metrics,
-)
+from training.common.metrics_schema import ClassifierMetrics, SilenceMetrics, read_metrics
 from training.common.paths import ROOT
+from training.common.segmenter_schema import FieldMetrics, SegmenterMetrics
 
 BENCHMARKS = ROOT / "benchmarks" / "results.json"
 
@@ -80,6 +75,7 @@ def _classifier_table(metrics: ClassifierMetrics) -> str:
         [f"of these, {laboratory_name(one.origin, one.laboratory)}, cropped", one.n, one.accuracy, None, None]
         for one in metrics.by_laboratory
     ]
+    rows += [[*row, None, None] for row in cleaned_rows(metrics.cleaned)] if metrics.cleaned else []
     return table(["input", "images", "accuracy", "balanced accuracy", "macro F1"], rows)
 
 

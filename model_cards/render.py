@@ -30,8 +30,9 @@ from model_cards.metadata import CLASSIFIER, classifier_data, segmenter_data
 from model_cards.sources import field_table, laboratory_name, laboratory_table
 from training.common.files import write_text
 from training.common.markdown import key_table, number, table
-from training.common.metrics_schema import ClassifierMetrics, SegmenterMetrics, read_metrics
+from training.common.metrics_schema import ClassifierMetrics, read_metrics
 from training.common.model_folder import check_unchanged
+from training.common.segmenter_schema import SegmenterMetrics
 
 PARTS = ("comparison", "transfer", "quantization", "correction")  # PART.md, each by its own command
 TEMPLATES = Path(__file__).parent
@@ -130,6 +131,9 @@ def _classifier(name: str, config: dict[str, Any], metrics: ClassifierMetrics) -
         "foreign": classifier_tables.foreign_table(metrics.foreign) if metrics.foreign else "",
         "silence": classifier_tables.silence_table(metrics.silence) if metrics.silence else "",
         "unlikeness": classifier_tables.unlikeness_table(metrics.silence) if metrics.silence else "",
+        "cleaned": table(["images", "number", "accuracy"], classifier_tables.cleaned_rows(metrics.cleaned))
+        if metrics.cleaned
+        else "",
         "framing": classifier_tables.framing_table(metrics.framing) if metrics.framing else "",
         "foreign_classes": classifier_tables.foreign_class_table(metrics.foreign),
         "results": classifier_tables.result_table(metrics),

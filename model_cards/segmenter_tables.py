@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from training.common.markdown import table, with_interval
-from training.common.metrics_schema import ChosenConfidence, CurvePoint, FieldMetrics, RecallOf
+from training.common.segmenter_schema import ChosenConfidence, CurvePoint, FieldMetrics, RecallOf
 
 # a column for each that any row has
 COLUMNS = {

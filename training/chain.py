@@ -23,9 +23,10 @@ from marrow.analysis import Analysis
 from marrow.command import Command
 from training.common.files import lock_run, output_folder, read_json
 from training.common.markdown import number
-from training.common.metrics_schema import ClassifierMetrics, SegmenterMetrics, read_metrics
+from training.common.metrics_schema import ClassifierMetrics, read_metrics
 from training.common.paths import CONFIGS, ROOT
 from training.common.process import run_python
+from training.common.segmenter_schema import SegmenterMetrics
 from training.evaluation.matching import match_masks, summary
 
 NAMESPACE = "tester"

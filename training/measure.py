@@ -1,7 +1,7 @@
 """Measure a Hub folder: choose its thresholds on validation data, then write ``metrics.json`` on test data.
 
 python -m training.measure classifier --model hub/bone-marrow-mobilenet --data DATASET [--unknown DATASET]
-                                   [--benchmarks DIR [--fields FIELDS] [--left-out VARIANT…]]
+                                   [--benchmarks DIR [--fields FIELDS] [--left-out VARIANT…]] [--suspicious LIST]
 python -m training.measure foreign --model hub/bone-marrow-mobilenet --benchmarks DIR
 python -m training.measure segmenter --model hub/bone-marrow-yolov8-seg --data FIELDS [--benchmarks DIR]
 
@@ -24,8 +24,9 @@ from marrow.command import Command
 from marrow.errors import MarrowError
 from model_cards.segmenter_tables import results_table
 from training.common.environment import runtime_versions
-from training.common.metrics_schema import ClassifierMetrics, SegmenterMetrics, read_metrics, write_metrics
+from training.common.metrics_schema import ClassifierMetrics, read_metrics, write_metrics
 from training.common.model_folder import digests, replaced
+from training.common.segmenter_schema import SegmenterMetrics
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("--unknown", help="classifier alone: data set of cells of no class, trained or not")
     command.add_argument("--fields", type=Path, help="classifier alone: fields of smear_fields.py, to get no warnings")
     command.add_argument("--left-out", nargs="+", type=Path, default=[], help="classifier alone: variants of a study")
+    command.add_argument("--suspicious", type=Path, help="classifier alone: list of training.suspicious_labels")
     return command.run(work, arguments)
 
 
@@ -45,7 +47,7 @@ def work(options: argparse.Namespace) -> None:
     """Measure, and write what was found, with what, by which command, and of which files."""
     if options.benchmarks and not options.benchmarks.is_dir():
         raise MarrowError(f"There is no folder {options.benchmarks}: name one with --benchmarks, or leave it out.")
-    for name in ("unknown", "fields", "left_out"):
+    for name in ("unknown", "fields", "left_out", "suspicious"):
         if getattr(options, name) and options.kind != "classifier":
             raise MarrowError(f"--{name.replace('_', '-')} is for the classifier: leave it out.")
     if (options.fields or options.left_out) and not options.benchmarks:
@@ -54,7 +56,7 @@ def work(options: argparse.Namespace) -> None:
         raise MarrowError("Name the folder of the laboratories with --benchmarks.")
     if options.kind != "foreign" and not options.data:
         raise MarrowError("Name what to measure on with --data.")
-    names = [name for name in ("unknown", "benchmarks", "fields", "left_out") if getattr(options, name)]
+    names = [name for name in ("unknown", "benchmarks", "fields", "left_out", "suspicious") if getattr(options, name)]
     given = "".join(f" --{name.replace('_', '-')} {name.upper()}" for name in names)
     again = f"python -m training.measure {options.kind} --model hub/{options.model.resolve().name} --data DATA{given}"
     with replaced(options.model) as folder:
@@ -72,9 +74,8 @@ def _measure(options: argparse.Namespace, folder: Path) -> ClassifierMetrics | S
         if options.kind == "foreign":
             known = read_metrics(ClassifierMetrics, folder / "metrics.json")
             return replace(known, foreign=classifier.measure_elsewhere(folder, options.benchmarks))
-        return classifier.measure(
-            folder, options.data, options.benchmarks, options.unknown, options.fields, options.left_out
-        )
+        given = (options.unknown, options.fields, options.left_out, options.suspicious)
+        return classifier.measure(folder, options.data, options.benchmarks, *given)
     from training.evaluation import segmenter
 
     metrics = segmenter.measure(folder, options.data, options.benchmarks)

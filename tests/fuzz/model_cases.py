@@ -27,8 +27,9 @@ from marrow.integrity import changed_since_measured
 from marrow.segmenter import Segmenter
 from tests.fuzz.outcome import Outcome
 from tests.space.known_models import HUB, make_classifier, make_segmenter
-from training.common.metrics_schema import ClassifierMetrics, SegmenterMetrics, read_metrics
+from training.common.metrics_schema import ClassifierMetrics, read_metrics
 from training.common.model_folder import note_self_test, note_weights
+from training.common.segmenter_schema import SegmenterMetrics
 
 KINDS = {"classifier": (Classifier, make_classifier), "segmenter": (Segmenter, make_segmenter)}
 METRICS = {"classifier": ClassifierMetrics, "segmenter": SegmenterMetrics}

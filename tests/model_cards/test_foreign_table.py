@@ -89,3 +89,13 @@ def test_the_card_says_whether_names_depend_on_the_framing(tmp_path: Path) -> No
     assert "| through an eyepiece, black around a disc | 80 | 1.000 | 0.950 | 0.985 |" in card
     assert "| the cell alone, as `marrow classify` names it | 90 | 1.000 | 0.750 | – |" in card
     assert "**Framing.**" not in render(model_folder(tmp_path / "n", CLASSIFIER_CONFIG, CLASSIFIER_METRICS))
+
+
+def test_the_card_says_how_many_labels_look_wrong(tmp_path: Path) -> None:
+    shares = {"accuracy": 0.97, "accuracy_interval": [0.95, 0.99], "full_accuracy": 0.92}
+    cleaned = {"codes": ["BLA", "LYT"], "n": 200, "removed": 12, **shares, "full_accuracy_interval": [0.89, 0.95]}
+    card = render(model_folder(tmp_path / "m", CLASSIFIER_CONFIG, CLASSIFIER_METRICS | {"cleaned": cleaned}))
+    assert "contradicted 12 of 200" in card
+    assert "| marrow cells (BLA LYT) | 200 | 0.920 (0.890–0.950) |" in card
+    assert "| the same without suspicious labels | 188 | 0.970 (0.950–0.990) |" in card
+    assert "Some labels of the source" not in render(model_folder(tmp_path / "n", CLASSIFIER_CONFIG, CLASSIFIER_METRICS))

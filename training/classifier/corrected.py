@@ -111,7 +111,7 @@ def joined(cells: Cells, corrected: Cells) -> Cells:
         )
     names = ("images", "boxes", "sources", "origins", "laboratories")
     columns: dict[str, Any] = {name: getattr(cells, name) + getattr(corrected, name) for name in names}
-    return replace(cells, labels=np.concatenate([cells.labels, corrected.labels]), groups=(), **columns)
+    return replace(cells, labels=np.concatenate([cells.labels, corrected.labels]), groups=(), paths=(), **columns)
 
 
 def cells_digest(cells: Cells) -> str:

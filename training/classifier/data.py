@@ -38,6 +38,7 @@ class Cells:
         laboratories: who stained and photographed each image. Where origins and laboratories are left out they are
             those of the sources of release 0.1; of any other source the origin is unknown, and its name stands for
             the laboratory.
+        paths: of each image in its source; empty where none is known.
     """
 
     images: list[np.ndarray]
@@ -48,6 +49,7 @@ class Cells:
     groups: tuple[int, ...] = ()
     origins: tuple[str, ...] = ()
     laboratories: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         known = [SOURCES_OF_0_1.get(source, ("unknown", source)) for source in self.sources]
@@ -60,7 +62,7 @@ class Cells:
     def select(self, chosen: np.ndarray) -> Cells:
         """Return the cells where the boolean mask ``chosen`` is true."""
         columns: dict[str, Any] = {}
-        for name in ("images", "boxes", "sources", "groups", "origins", "laboratories"):
+        for name in ("images", "boxes", "sources", "groups", "origins", "laboratories", "paths"):
             column = getattr(self, name)
             columns[name] = type(column)(compress(column, chosen))
         return replace(self, labels=self.labels[chosen], **columns)
@@ -136,12 +138,12 @@ def load_cells(data: str, split: str, per_class: int | None = None, seed: int = 
         loaded = loaded.select(np.flatnonzero(chosen))
     images = [to_rgb(image) for image in tqdm(loaded["image"], desc=f"reading {split}", disable=None)]
     names = tuple(loaded.features["label"].names)
-    groups, origins, laboratories = (
-        tuple(loaded[name]) if name in loaded.column_names else () for name in ("group", "origin", "laboratory")
-    )
+    columns = [
+        tuple(loaded[name]) if name in loaded.column_names else () for name in ("group", "origin", "laboratory", "path")
+    ]
     labels = np.array(loaded["label"], int)
     boxes = find_boxes(images)
-    return Cells(images, boxes, labels, tuple(loaded["source"]), names, groups, origins, laboratories)
+    return Cells(images, boxes, labels, tuple(loaded["source"]), names, *columns)
 
 
 def load_stains(folder: str) -> tuple[Colours, ...]:

@@ -14,7 +14,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
+from scipy.special import softmax
 
+from marrow.crop import CropConfig
 from marrow.errors import MarrowError
 from marrow.files import atomic_path
 from training.classifier.architectures import build_model
@@ -24,7 +26,7 @@ from training.classifier.data import Cells, TrainingMaterial
 from training.classifier.familiarity import feature_groups, stain_groups
 from training.classifier.objective import ClassAccuracy, make_loss, make_optimizer
 from training.classifier.pretrained import PretrainedClassifier
-from training.common.files import write_json, write_text
+from training.common.files import read_json, write_json, write_text
 from training.weights.transformers_to_keras import fill_keras
 
 
@@ -69,7 +71,7 @@ def train(
         if config.dropout:
             model.get_layer("dropout").seed_generator.state.assign([config.seed, done * steps])
         print(f"resuming after epoch {done}", flush=True)
-    inputs = network_input(validation, config)
+    inputs = network_input(validation, config.crop)
     targets = np.eye(len(validation.codes), dtype=np.float32)[validation.labels]
     # builds losses and metrics: fit on the torch backend would take the first batch for that, and put it last
     model.test_on_batch(inputs[:1], targets[:1])
@@ -126,9 +128,26 @@ def start_from(published: PretrainedClassifier, model: keras.Model) -> None:
         raise MarrowError(f"The weights of {published.name} are not those of a {EXPORTED} of full width.") from error
 
 
-def network_input(cells: Cells, config: ClassifierTraining) -> np.ndarray:
+def network_input(cells: Cells, crop: CropConfig) -> np.ndarray:
     """Crop the cells for the network: ``(n, size, size, 3)`` float32 RGB in -1…1."""
-    return cells.crops(config.crop) / np.float32(127.5) - np.float32(1)
+    return cells.crops(crop) / np.float32(127.5) - np.float32(1)
+
+
+def name_cells(run_dir: Path, cells: Cells) -> np.ndarray:
+    """Return the probabilities, ``(n, classes)``, that a finished training gives to cells, at temperature 1.
+
+    Raises:
+        MarrowError: there is no finished training, or one of other classes.
+    """
+    try:
+        run = read_json(run_dir / "run.json")
+        model = keras.models.load_model(run_dir / "model.keras", compile=False)
+        inputs = network_input(cells, CropConfig(**run["crop"]))
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise MarrowError(f"{run_dir} holds no finished training of a classifier.") from error
+    if tuple(run["codes"]) != cells.codes:
+        raise MarrowError(f"{run_dir} holds a classifier of other classes: leave it out.")
+    return softmax(model.predict(inputs, batch_size=32, verbose=0), axis=1)
 
 
 def _last_checkpoint(run_dir: Path) -> Path | None:

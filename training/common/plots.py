@@ -11,7 +11,8 @@ import numpy as np
 from marrow.files import atomic_path
 from marrow.images import encode_png
 from marrow.outputs import MARK
-from training.common.metrics_schema import COVERAGES, CurvePoint, ForeignMetrics
+from training.common.metrics_schema import COVERAGES, ForeignMetrics
+from training.common.segmenter_schema import CurvePoint
 
 INK, ACCENT, PALE = "#3b3355", "#8e3b8a", "#cdb4d4"
 

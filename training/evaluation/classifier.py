@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import evaluate
@@ -12,8 +12,9 @@ from dataset_scripts.drawing.pictures import draw_single
 from marrow.cell import Box
 from marrow.classifier import Classifier, probabilities
 from marrow.defaults import default_reference
+from marrow.errors import MarrowError
 from marrow.pipeline import Models
-from marrow.report import wilson_interval
+from marrow.report import NOT_IN_DIFFERENTIAL, wilson_interval
 from marrow.segmenter import Segmenter
 from training.classifier.data import Cells, load_cells, real_cells
 from training.common import metrics_schema as schema
@@ -26,6 +27,7 @@ from training.evaluation.framing import measure_framing
 from training.evaluation.ground_truth import bccd_fields, coco_fields, segpc_fields
 from training.evaluation.matching import rle_box
 from training.evaluation.silence import measure_silence
+from training.evaluation.suspicious import read_list
 
 METRICS = Path(__file__).parent / "metrics"
 
@@ -43,6 +45,7 @@ def measure(
     unknown: str | None = None,
     fields: Path | None = None,
     left_out: Sequence[Path] = (),
+    suspicious: Path | None = None,
 ) -> schema.ClassifierMetrics:
     """Calibrate a classifier, and measure it on the test split and in other laboratories.
 
@@ -56,6 +59,7 @@ def measure(
         fields: composed fields, whose test split is to get no warnings.
         left_out: variants of a study by :mod:`training.laboratory_study`, trained in the same way without a laboratory;
             they calibrate instead of the validation split.
+        suspicious: list of test images whose labels look wrong, by :mod:`training.suspicious_labels`.
 
     Returns:
         The metrics, but for ``environment`` and ``command``; of real images only, where the set has any.
@@ -91,6 +95,9 @@ def measure(
         ),
         uncertain=_uncertain_metrics(classifier, predicted, test, unseen),
         silence=_silence(models, test, unseen, benchmarks, fields) if benchmarks and classifier.knows else None,
+        cleaned=cleaned_metrics(predicted, test, config.rules.not_from_marrow, read_list(suspicious))
+        if suspicious
+        else None,
         framing=measure_framing(models, _smears(benchmarks, fields)) if benchmarks and fields else {},
     )
 
@@ -192,6 +199,31 @@ def across_laboratories(predicted: np.ndarray, raw: np.ndarray, cells: Cells) ->
             shares = float(right[part].mean()), _wilson_share(hits, n), float(right_raw[part].mean())
             rows.append(schema.ClassInLaboratory(code, origin, laboratory, n, *shares))
     return rows
+
+
+def cleaned_metrics(
+    predicted: np.ndarray, cells: Cells, not_from_marrow: Collection[str], suspicious: Collection[tuple[str, str]]
+) -> schema.CleanedMetrics:
+    """Return the accuracy on marrow cells with and without those whose label looks wrong.
+
+    Args:
+        predicted: ``(n, classes)`` probabilities of the crops.
+        cells: the ``n`` cells of the test split.
+        not_from_marrow: codes that were not seen in marrow.
+        suspicious: laboratory and path of images.
+
+    Raises:
+        MarrowError: an image of the list is not there, so that the list belongs to another set.
+    """
+    images = list(zip(cells.laboratories, cells.paths, strict=True))
+    if missing := sorted(set(suspicious) - set(images)):
+        raise MarrowError(f"The test split holds no {missing[0][1]} of {missing[0][0]}: the list is of another set.")
+    codes = [code for code in cells.codes if code not in NOT_IN_DIFFERENTIAL.union(not_from_marrow)]
+    marrow = from_marrow(cells) & np.isin(np.array(cells.codes)[cells.labels], codes)
+    listed = np.array([image in suspicious for image in images], bool)
+    parts = (marrow & ~listed, marrow)
+    kept, full = (_accuracy(predicted[part], cells.select(part)) for part in parts)
+    return schema.CleanedMetrics(codes, int(marrow.sum()), int((marrow & listed).sum()), *kept, *full)
 
 
 def _laboratories(cells: Cells) -> dict[tuple[str, str], np.ndarray]:

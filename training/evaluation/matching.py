@@ -12,7 +12,8 @@ from scipy.optimize import linear_sum_assignment
 
 from marrow.cell import Box, Detection
 from marrow.geometry import box_iou, polygon_mask
-from training.common.metrics_schema import CurvePoint, Interval, RecallOf
+from training.common.metrics_schema import Interval
+from training.common.segmenter_schema import CurvePoint, RecallOf
 from training.evaluation.bootstrap import LEVELS, RESAMPLES
 
 RLE = dict[str, Any]  # a mask in COCO's run-length encoding

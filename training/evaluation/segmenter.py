@@ -19,9 +19,9 @@ from dataset_scripts.drawing.pictures import draw_field
 from marrow.cell import Detection
 from marrow.segmenter import Segmenter
 from training.common.files import read_json
-from training.common.metrics_schema import ChosenConfidence, CurvePoint, FieldMetrics, RecallOf, SegmenterMetrics
 from training.common.model_folder import note_self_test, note_weights, update_config
 from training.common.plots import draw_curve
+from training.common.segmenter_schema import ChosenConfidence, CurvePoint, FieldMetrics, RecallOf, SegmenterMetrics
 from training.evaluation import matching
 from training.evaluation.ground_truth import (
     GroundTruth,

@@ -96,7 +96,7 @@ def run_experiment(config: ClassifierTraining, train_cells: Cells, validation: C
     chosen = chosen_cells(train_cells, config)
     model = train(config, TrainingMaterial(chosen), validation, run_dir)
     save_run(model, config, TrainingMaterial(chosen), run_dir)
-    guesses = model.predict(network_input(validation, config), batch_size=32, verbose=0).argmax(axis=1)
+    guesses = model.predict(network_input(validation, config.crop), batch_size=32, verbose=0).argmax(axis=1)
     bounds = intervals(guesses, validation.labels, validation.groups, validation.codes)
     present = np.unique(validation.labels)
     return {

@@ -110,7 +110,7 @@ def run_variant(
     material = replace(material, cells=chosen_cells(material.cells, config))
     model = train(config, material, validation, run_dir)
     save_run(model, config, material, run_dir)
-    right = model.predict(network_input(validation, config), batch_size=32, verbose=0).argmax(axis=1)
+    right = model.predict(network_input(validation, config.crop), batch_size=32, verbose=0).argmax(axis=1)
     home = {
         laboratory: float((right == validation.labels)[np.array(validation.laboratories) == laboratory].mean())
         for laboratory in sorted(set(validation.laboratories))

@@ -16,7 +16,8 @@ from marrow.segmenter import Segmenter
 from training.common.environment import machine
 from training.common.files import read_json, write_report
 from training.common.markdown import table, with_interval
-from training.common.metrics_schema import FieldMetrics, to_plain
+from training.common.metrics_schema import to_plain
+from training.common.segmenter_schema import FieldMetrics
 from training.common.timing import median_milliseconds
 from training.evaluation.ground_truth import coco_fields
 from training.evaluation.segmenter import Outliner, choose_confidence, measure_outliner

@@ -8,14 +8,8 @@ import pytest
 
 from marrow.errors import MarrowError
 from tests.commands import ROOT
-from training.common.metrics_schema import (
-    ClassifierMetrics,
-    FieldMetrics,
-    RecallOf,
-    SegmenterMetrics,
-    read_metrics,
-    write_metrics,
-)
+from training.common.metrics_schema import ClassifierMetrics, read_metrics, write_metrics
+from training.common.segmenter_schema import FieldMetrics, RecallOf, SegmenterMetrics
 
 RELEASED = {
     "bone-marrow-mobilenet": ClassifierMetrics,

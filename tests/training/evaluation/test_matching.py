@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from marrow.cell import Detection
-from training.common.metrics_schema import CurvePoint, RecallOf
+from training.common.segmenter_schema import CurvePoint, RecallOf
 from training.evaluation.matching import (
     STEPS,
     Match,

@@ -11,7 +11,7 @@ from dataset_scripts.fields.field import Field
 from dataset_scripts.fields.formats import write_coco, write_field
 from marrow.cell import Detection
 from marrow.errors import MarrowError
-from training.common.metrics_schema import FieldMetrics, RecallOf
+from training.common.segmenter_schema import FieldMetrics, RecallOf
 from training.evaluation.ground_truth import GroundTruth, annotation_file, bccd_fields, coco_fields, segpc_fields
 from training.evaluation.segmenter import average_precision, choose_confidence, measure_outliner, outline
 from training.evaluation.watershed import outline_cells
