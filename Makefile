@@ -30,7 +30,7 @@ lint: setup  ## style and types of the Python, and of the JavaScript where there
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	@rm -f space/screen/*.pyi  # that Gradio writes, and mypy would take for the sources
-	$(PY) -m mypy -p marrow -p screen -p training -p model_cards
+	$(PY) -m mypy -p marrow -p screen -p training -p model_cards -p benchmarks
 	$(PY) -m training.requirements --check
 	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund && npm run --silent lint; \
 	else echo "no npm on the PATH: the JavaScript is not checked"; fi

@@ -18,6 +18,7 @@ from marrow.command import Command
 from marrow.errors import MarrowError
 from model_cards.classifier_tables import cleaned_rows, foreign_table, silence_table, uncertain_table
 from model_cards.segmenter_tables import TITLES, confidence_text
+from model_cards.scale_tables import scale_tables
 from model_cards.soak_tables import soak_tables
 from model_cards.sources import laboratory_name
 from training.common.files import read_json, write_text
@@ -161,7 +162,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _fill_all(_: argparse.Namespace) -> None:
     fill(ROOT / "README.md", {"results": results()})
     fill(ROOT / "dataset_scripts" / "README.md", dataset_blocks())
-    fill(ROOT / "BENCHMARKS.md", {"soak": soak_tables(read_json(BENCHMARKS).get("soak", {}))})
+    found = read_json(BENCHMARKS)
+    blocks = {"scale": scale_tables(found.get("scale", {})), "soak": soak_tables(found.get("soak", {}))}
+    fill(ROOT / "BENCHMARKS.md", blocks)
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@ RULES: dict[str, tuple[str, ...]] = {
         *TRAINING,
     ),
     "model_cards": ("marrow", "training.common"),
+    "benchmarks": ("training.evaluation", "training.common", *TRAINING),
     "training.chain": ("training", "model_cards", "loopback_hub", *TRAINING),
     "training": ("training", "model_cards", *TRAINING),
 }

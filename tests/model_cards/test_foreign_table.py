@@ -98,4 +98,6 @@ def test_the_card_says_how_many_labels_look_wrong(tmp_path: Path) -> None:
     assert "contradicted 12 of 200" in card
     assert "| marrow cells (BLA LYT) | 200 | 0.920 (0.890–0.950) |" in card
     assert "| the same without suspicious labels | 188 | 0.970 (0.950–0.990) |" in card
-    assert "Some labels of the source" not in render(model_folder(tmp_path / "n", CLASSIFIER_CONFIG, CLASSIFIER_METRICS))
+    assert "Some labels of the source" not in render(
+        model_folder(tmp_path / "n", CLASSIFIER_CONFIG, CLASSIFIER_METRICS)
+    )

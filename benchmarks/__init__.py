@@ -1,0 +1,1 @@
+"""What is measured beside the models' own metrics: large pictures, speed, memory."""
