@@ -17,8 +17,8 @@ from typing import Any
 from marrow.command import Command
 from marrow.errors import MarrowError
 from model_cards.classifier_tables import cleaned_rows, foreign_table, silence_table, uncertain_table
-from model_cards.segmenter_tables import TITLES, confidence_text
 from model_cards.scale_tables import scale_tables
+from model_cards.segmenter_tables import TITLES, confidence_text
 from model_cards.soak_tables import soak_tables
 from model_cards.sources import laboratory_name
 from training.common.files import read_json, write_text

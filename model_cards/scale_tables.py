@@ -25,13 +25,13 @@ def scale_tables(found: Mapping[str, Any]) -> str:
     heads = ["cells found alone", "of these, found in the mosaic", "found in the mosaic alone"]
     return "\n\n".join(
         [
-            "Cells found in windows of 360×360 px of real fields, each looked at alone, and in mosaics of these windows:",
+            "Cells found in windows of real fields (360×360 px), looked at alone and in mosaics of these windows:",
             table(["fields", "windows", "megapixels", *heads], mosaics),
             "The same in mosaics of 4×4, by the longest side of the cell's box:",
             table(["pixels", *heads], sizes),
             "\\* Not learned; the report warns where most cells are so small or so large.",
-            "Cells that are the same, at IoU 0.7, where the tiles fall elsewhere (of both looks together; cells whose score is "
-            "within 0.03 of the bound do not count):",
+            "Cells that are the same, at IoU 0.7, where the tiles fall elsewhere (of both looks together; cells whose "
+            "score is within 0.03 of the bound do not count):",
             table(["fields", "windows", "cells", "the same"], shifted),
             f"```bash\n{found['command']}\n```",
         ]
