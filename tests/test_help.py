@@ -19,7 +19,7 @@ def test_the_docstring_that_help_shows_has_a_call(name):
     tree = ast.parse(FOUND[name].read_text(encoding="utf-8"))
     first, _, rest = (ast.get_docstring(tree) or "").partition("\n\n")
     assert first.endswith(".")
-    assert f"python -m {name.removesuffix('.__main__')} " in rest or f"python {name.replace('.', '/')}.py" in rest
+    assert f"python -m {name.removesuffix('.__main__')}" in rest or f"python {name.replace('.', '/')}.py" in rest
     shown = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "__doc__"]
     assert shown, "its command is not made from its docstring"
 
