@@ -14,12 +14,14 @@ from training.classifier.data import Cells, load_cells, real_cells
 from training.common.files import read_json
 from training.common.metrics_schema import ClassMetrics
 from training.common.model_folder import update_config
+from training.evaluation import silence
 from training.evaluation.classifier import (
     across_laboratories,
     by_laboratory,
     classification_metrics,
     expected_calibration_error,
 )
+from training.evaluation.non_smears import KINDS
 from training.measure import main
 
 KEYS = {"n", "accuracy", "balanced_accuracy", "macro_f1", "per_class", "labels", "confusion", "intervals"}
@@ -143,7 +145,10 @@ def test_measuring_again_gives_the_same(trained_classifier, cell_set, unknown_se
         assert read_json(folder / name) == read_json(trained_classifier.hub / name)
 
 
-def test_the_classifier_is_measured_on_cells_it_never_learned(trained_classifier, cell_set, shared, tmp_path):
+def test_the_classifier_is_measured_on_cells_it_never_learned(
+    trained_classifier, cell_set, shared, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(silence, "EACH", 2)
     folder = tmp_path / "bone-marrow-mobilenet"
     shutil.copytree(trained_classifier.hub, folder)
     (tmp_path / "real").mkdir()
@@ -153,6 +158,10 @@ def test_the_classifier_is_measured_on_cells_it_never_learned(trained_classifier
     unseen = read_json(folder / "metrics.json")["uncertain"]["unseen"]
     assert set(unseen) == {"segpc_plasma_cells"} and unseen["segpc_plasma_cells"]["n"] > 60
     assert all(0 <= one["share"] <= 1 for one in unseen.values())
+    silent = read_json(folder / "metrics.json")["silence"]
+    assert set(silent["non_smears"]) == set(KINDS) and all(one["n"] == 2 for one in silent["non_smears"].values())
+    assert silent["smears"]["segpc"]["n"] == 60
+    assert {"segpc_plasma_cells", "non_smears"} <= set(silent["auroc"])
 
 
 def test_the_segmenter_is_measured_on_real_fields(trained_segmenter, fields, shared, tmp_path):
