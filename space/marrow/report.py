@@ -44,6 +44,9 @@ TARGET = 500
 DOUBTFUL = 0.5
 """Share of uncertain cells above which a picture says too little of the cells that are counted."""
 
+KNOWN_SIZES = (30.0, 250.0)
+"""Longest side of a cell's box, in pixels, that the segmenter was trained on; it finds down to about 16, and to 400."""
+
 Z95 = 1.959964
 """Two-sided 95 % quantile of the normal distribution."""
 
@@ -76,7 +79,8 @@ class ReportWarning:
 
     Attributes:
         code: ``no_smear`` where neither cells nor colours are those of a smear; ``unlike_training`` where the cells,
-            ``stain_far`` where the colours are unlike those of the training; ``mostly_uncertain`` where more than
+            ``stain_far`` where the colours are unlike those of the training; ``small_cells`` and ``large_cells`` where
+            half of the cells are smaller or larger than :data:`KNOWN_SIZES`; ``mostly_uncertain`` where more than
             :data:`DOUBTFUL` of the cells are uncertain.
         text: the sentence (English).
     """
@@ -104,6 +108,7 @@ class Report:
             add up to ``uncertain_below`` or more.
         me_ratio: myeloid to erythroid ratio, ``None`` when no erythroid cell was counted, and under a warning.
         warnings: reasons for which there are no more than counts; none where a person named half of the cells.
+        cell_size: median of the longest sides of the cells' boxes, in pixels; ``None`` without cells.
         unlikeness: median of the cells', see :class:`marrow.cell.Cell`; ``None`` where the classifier does not say.
         uncertain_below: best probability below which a cell is uncertain, 0 to 1.
         not_from_marrow: codes that the classifier never saw in a real marrow image.
@@ -125,6 +130,7 @@ class Report:
     stage_uncertain: dict[str, int]
     me_ratio: float | None
     warnings: tuple[ReportWarning, ...]
+    cell_size: float | None
     unlikeness: float | None
     uncertain_below: float
     not_from_marrow: tuple[str, ...]
@@ -168,7 +174,7 @@ def make_report(
     unlikeness = _median_unlikeness(cells)
     doubtful = [cell for cell in cells if cell.is_uncertain(rules.uncertain_below)]
     named = Counter(cell.label for cell in cells if cell.is_human_labelled)
-    warnings = _find_warnings(len(cells), len(doubtful), named.total(), unlikeness, stain_distance, rules)
+    warnings = _find_warnings(cells, len(doubtful), unlikeness, stain_distance, rules)
     if "no_smear" in warnings:
         doubtful = list(cells)
     certain = Counter(cell.label for cell in cells) - Counter(cell.label for cell in doubtful)
@@ -188,7 +194,8 @@ def make_report(
         lineages={name: sum(shown.get(code, 0) for code in codes) for name, codes in LINEAGES.items() if not warnings},
         stage_uncertain={} if "no_smear" in warnings else _stage_uncertain(doubtful, rules.uncertain_below),
         me_ratio=_me_ratio(shown),
-        warnings=tuple(ReportWarning(code, NOTES["en"][code]) for code in warnings),
+        warnings=tuple(ReportWarning(code, _warning_text(code, _cell_size(cells), "en")) for code in warnings),
+        cell_size=_cell_size(cells),
         unlikeness=unlikeness,
         uncertain_below=rules.uncertain_below,
         not_from_marrow=rules.not_from_marrow,
@@ -205,22 +212,40 @@ def _median_unlikeness(cells: Sequence[Cell]) -> float | None:
     return median(known) if known else None
 
 
+def _cell_size(cells: Sequence[Cell]) -> float | None:
+    """Return the median of the longest sides of the cells' boxes, which are rounded as in the JSON."""
+    boxes = [[round(value, 1) for value in cell.box] for cell in cells]
+    return median(max(x1 - x0, y1 - y0) for x0, y0, x1, y1 in boxes) if boxes else None
+
+
+def _warning_text(code: str, cell_size: float | None, language: str) -> str:
+    low, high = KNOWN_SIZES
+    size = "" if cell_size is None else f"{cell_size:.0f}"
+    return NOTES[language][code].format(size=size, low=f"{low:.0f}", high=f"{high:.0f}")
+
+
 def _find_warnings(
-    found: int,
+    cells: Sequence[Cell],
     uncertain: int,
-    named: int,
     unlikeness: float | None,
     stain_distance: float | None,
     rules: CountingRules,
 ) -> list[str]:
-    """Return the codes of the warnings over ``found`` cells, of which a person named ``named``."""
-    if found and 2 * named >= found:
+    """Return the codes of the warnings; none where a person named half of the cells."""
+    found, size = len(cells), _cell_size(cells)
+    if found and 2 * sum(cell.is_human_labelled for cell in cells) >= found:
         return []
     unlike = _exceeds(unlikeness, rules.unlike_above)
     far = _exceeds(stain_distance, rules.stain_far_above)
     if far and (unlike or not found):
         return ["no_smear"]
-    signs = {"unlike_training": unlike, "stain_far": far, "mostly_uncertain": uncertain > DOUBTFUL * found}
+    signs = {
+        "unlike_training": unlike,
+        "stain_far": far,
+        "small_cells": size is not None and size < KNOWN_SIZES[0],
+        "large_cells": size is not None and size > KNOWN_SIZES[1],
+        "mostly_uncertain": uncertain > DOUBTFUL * found,
+    }
     return [code for code, is_there in signs.items() if is_there]
 
 
@@ -278,7 +303,9 @@ def write_notes(report: Report, language: str = "en") -> tuple[str, ...]:
     from_elsewhere = [c for c in report.not_from_marrow if report.by_model[c]]  # what a person named needs no warning
     elsewhere = [c for c in from_elsewhere if c not in report.unknown]
     ratio_rests_on = [c for c in from_elsewhere if c in MYELOID | ERYTHROID]
-    notes = [text[warning.code] for warning in report.warnings]
+    notes = [_warning_text(warning.code, report.cell_size, language) for warning in report.warnings]
+    if not report.found:
+        notes.append(text["nothing_found"])
     if report.total < FLOOR:
         notes.append(text["below_count"].format(total=report.total, floor=FLOOR, target=TARGET))
     elif report.total < TARGET:

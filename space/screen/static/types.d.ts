@@ -100,6 +100,7 @@ export interface Report {
   me_ratio: number | null;
   /** Codes of the reasons for which there are counts alone. */
   warnings: string[];
+  cell_size: number | null;
   unlikeness: number | null;
 }
 
@@ -113,6 +114,7 @@ export interface Rules {
   target: number;
   z95: number;
   doubtful: number;
+  known_sizes: number[];
   not_from_marrow: string[];
   unknown: string[];
   unlike_above: number | null;

@@ -32,9 +32,9 @@ def cells(**counts: int) -> list[Cell]:
 
 def cell(code: str, probability: float = 0.9) -> Cell:
     return Cell(
-        box=(0, 0, 9, 9),
-        polygon=((0, 0), (9, 0), (9, 9)),
-        area=40.0,
+        box=(0, 0, 60, 50),
+        polygon=((0, 0), (60, 0), (60, 50)),
+        area=1500.0,
         score=0.8,
         id=1,
         label=code,
@@ -165,6 +165,30 @@ def test_the_median_of_the_cells_says_how_unlike_a_picture_is():
     shown = [replace(cell("NGS"), unlikeness=value) for value in (0.1, 0.4, 0.9)]
     assert make_report(shown, replace(rules(), **KNOWING)).unlikeness == 0.4
     assert make_report([*shown, cell("NGS")], replace(rules(), **KNOWING)).unlikeness == 0.4  # one that nobody asked
+
+
+@pytest.mark.parametrize(
+    ("sides", "code", "words"),
+    [
+        ([29.9, 29.9, 200], "small_cells", "about 30 pixels"),
+        ([20, 20.4], "small_cells", "about 20 pixels across, and the models know cells of 30 to 250"),
+        ([30, 29], "small_cells", "30 pixels"),  # 29.5 on average
+        ([30, 30], None, ""),
+        ([250, 9, 300], None, ""),
+        ([251, 9, 300], "large_cells", "about 251 pixels"),
+    ],
+)
+def test_cells_of_a_size_that_the_models_do_not_know_leave_only_counts(sides, code, words):
+    report = make_report([replace(cell("NGS"), box=(5.0, 0.0, 6.0, side)) for side in sides], rules())
+    assert [warning.code for warning in report.warnings] == ([code] if code else [])
+    assert words in "".join(warning.text for warning in report.warnings)
+    assert bool(report.percent) == (code is None)
+
+
+def test_where_nothing_is_found_the_smallest_size_is_said():
+    report = make_report([], rules())
+    assert [note for note in report.notes if "less than about 16 pixels" in note] and not report.warnings
+    assert [note for note in write_notes(report, "fr") if "moins de 16 pixels" in note]
 
 
 def test_a_picture_without_cells_is_no_smear_where_its_colours_are_of_none():

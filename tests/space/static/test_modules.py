@@ -15,7 +15,7 @@ import pytest
 from marrow import Analysis, Cell, analyze
 from marrow.analysis import filter_cells
 from marrow.case import Case, NamedAnalysis, count_case
-from marrow.cell import Edit
+from marrow.cell import Box, Edit
 from marrow.export import to_csv
 from marrow.report import make_report, write_notes
 from marrow.stain import Stain
@@ -53,6 +53,7 @@ def test_the_pure_parts_do_as_python_does(node, models, smear, reviewed, tmp_pat
         "unlike": _with(plain, [replace(cell, unlikeness=0.4) for cell in plain.cells]),
         "far": _with(replace(plain, stain_distance=0.2), plain.cells),
         "no smear": _with(replace(plain, stain_distance=12.0), [replace(cell, unlikeness=0.4) for cell in plain.cells]),
+        "small": _with(plain, [replace(cell, box=_shrunk(cell.box)) for cell in plain.cells]),
         "stage uncertain": _with(plain, [_of_some_stage(cell) for cell in plain.cells]),
     }
     cases = [_count(*item, at) for item in analyses.items() for at in CONFIDENCES]
@@ -95,6 +96,11 @@ def _knowing(analysis: Analysis) -> Analysis:
     cells = tuple(replace(cell, unlikeness=0.1 + cell.score / 3) for cell in analysis.cells)
     report = make_report(cells, rules, analysis.removed, 0.1)
     return replace(analysis, cells=cells, report=report, stain_distance=0.1)
+
+
+def _shrunk(box: Box) -> Box:
+    x0, y0, x1, y1 = box
+    return x0, y0, x0 + (x1 - x0) / 3, y0 + (y1 - y0) / 3
 
 
 def _of_some_stage(cell: Cell) -> Cell:

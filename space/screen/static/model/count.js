@@ -41,8 +41,9 @@ export function groupOf(cell, rules) {
  */
 export function countCells(cells, removed, { labels, rules }, stainDistance = null) {
   const unlikeness = median(cells.map((cell) => cell.unlikeness));
+  const size = median(cells.map(({ box: [x0, y0, x1, y1] }) => Math.max(x1 - x0, y1 - y0)));
   const isDoubtful = (/** @type {Cell} */ cell) => isUncertain(cell, rules);
-  const warnings = findWarnings(cells, unlikeness, stainDistance, rules);
+  const warnings = findWarnings(cells, size, unlikeness, stainDistance, rules);
   const isSmear = !warnings.includes("no_smear");
   const doubtful = isSmear ? cells.filter(isDoubtful) : cells;
   const counts = Object.fromEntries(labels.map((code) => [code, 0]));
@@ -71,6 +72,7 @@ export function countCells(cells, removed, { labels, rules }, stainDistance = nu
     stage_uncertain: isSmear ? countStages(doubtful, rules) : {},
     me_ratio: erythroid ? sum(rules.myeloid) / erythroid : null,
     warnings,
+    cell_size: size,
     unlikeness,
   };
 }
@@ -78,19 +80,23 @@ export function countCells(cells, removed, { labels, rules }, stainDistance = nu
 /**
  * Return the codes of the reasons for which there are counts alone; none where a person named half of the cells.
  * @param {Cell[]} cells
+ * @param {number | null} size median of the longest sides of their boxes, in pixels
  * @param {number | null} unlikeness median of theirs
  * @param {number | null} stainDistance
  * @param {Rules} rules
  */
-function findWarnings(cells, unlikeness, stainDistance, rules) {
+function findWarnings(cells, size, unlikeness, stainDistance, rules) {
   if (cells.length && 2 * cells.filter(isHumanLabelled).length >= cells.length) return [];
   const isUnlike = exceeds(unlikeness, rules.unlike_above);
   const isFar = exceeds(stainDistance, rules.stain_far_above);
   if (isFar && (isUnlike || !cells.length)) return ["no_smear"];
   const uncertain = cells.filter((cell) => isUncertain(cell, rules)).length;
+  const [low, high] = rules.known_sizes;
   const signs = {
     unlike_training: isUnlike,
     stain_far: isFar,
+    small_cells: size !== null && size < low,
+    large_cells: size !== null && size > high,
     mostly_uncertain: uncertain > rules.doubtful * cells.length,
   };
   return Object.entries(signs).flatMap(([code, isThere]) => (isThere ? code : []));
@@ -184,7 +190,8 @@ export function writeNotes(report, rules, text, lineageNames) {
   const { floor, target } = rules;
   const elsewhere = fromElsewhere(report, rules).filter((code) => !rules.unknown.includes(code));
   const ratioCodes = ratioRestsOn(report, rules);
-  const notes = report.warnings.map((code) => text[code]);
+  const notes = report.warnings.map((code) => warningText(code, report, rules, text));
+  if (!report.found) notes.push(text.nothing_found);
   if (report.total < floor) notes.push(format(text.below_count, { total: report.total, floor, target }));
   else if (report.total < target) notes.push(format(text.below_target, { total: report.total, target }));
   const stages = Object.entries(report.stage_uncertain).map(([name, n]) => `${lineageNames[name]} ${n}`);
@@ -194,6 +201,27 @@ export function writeNotes(report, rules, text, lineageNames) {
   if (elsewhere.length) notes.push(format(text.not_from_marrow, { codes: elsewhere.join(", ") }));
   if (rules.unknown.length) notes.push(format(text.unknown, { codes: rules.unknown.join(", ") }));
   return notes;
+}
+
+/**
+ * Say a warning.
+ * @param {string} code
+ * @param {Report} report
+ * @param {Rules} rules
+ * @param {Words} text the notes in one language
+ */
+export function warningText(code, report, rules, text) {
+  const [low, high] = rules.known_sizes;
+  return format(text[code], { size: report.cell_size === null ? "" : roundHalfEven(report.cell_size), low, high });
+}
+
+/**
+ * Round to a whole number as Python writes it: a half to the even one.
+ * @param {number} value
+ */
+function roundHalfEven(value) {
+  const floor = Math.floor(value);
+  return value - floor === 0.5 ? floor + (floor % 2) : Math.round(value);
 }
 
 /**

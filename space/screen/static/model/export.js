@@ -1,6 +1,6 @@
 // Files that need no server: JSON and CSV, byte for byte as marrow/schema.py, case.py and export.py write them.
 
-import { countCells, isUncertain, writeNotes } from "./count.js";
+import { countCells, isUncertain, warningText, writeNotes } from "./count.js";
 import { modelLabel } from "./edits.js";
 import { Float, writeJson } from "./json.js";
 
@@ -125,7 +125,8 @@ function reportFields(cells, removed, settings, stainDistance) {
     percent: mapValues(report.percent, (share) => new Float(share)),
     intervals: mapValues(report.intervals, (bounds) => bounds.map((bound) => new Float(bound))),
     me_ratio: float(ratio),
-    warnings: report.warnings.map((code) => ({ code, text: notes.en[code] })),
+    warnings: report.warnings.map((code) => ({ code, text: warningText(code, report, rules, notes.en) })),
+    cell_size: float(report.cell_size),
     uncertain_below: new Float(rules.uncertain_below),
     not_from_marrow: rules.not_from_marrow,
     unknown: rules.unknown,

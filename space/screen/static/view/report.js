@@ -1,6 +1,6 @@
 // The classification report: figures, table with bars and intervals, notes, and files to take away.
 
-import { format, ratioRestsOn, wilson, writeNotes } from "../model/count.js";
+import { format, ratioRestsOn, warningText, wilson, writeNotes } from "../model/count.js";
 import { coloursPanel } from "./colours.js";
 import { chip } from "./context.js";
 import { make } from "./dom.js";
@@ -78,7 +78,9 @@ export function figures(context, report) {
         figure("uncertain", context.number(report.uncertain), words.uncertain),
         figure("me_ratio", ratio, words.me_ratio, isShaky && make("i.shaky", words.unreliable)),
       ),
-    report.warnings.map((code) => make("p.warning", { role: "alert", "data-warning": code }, sentences[code])),
+    report.warnings.map((code) =>
+      make("p.warning", { role: "alert", "data-warning": code }, warningText(code, report, context.rules, sentences)),
+    ),
   );
 }
 
