@@ -25,7 +25,24 @@ FORMER_KEYS = {"max_object_size": "largest", "tta_rotations": "views", "reject_l
 _LOG = logging.getLogger(__name__)
 
 Config = TypeVar("Config")
-Network = Callable[[np.ndarray], list[np.ndarray]]
+
+
+class Network:
+    """A compiled network; safe to call from several threads.
+
+    Attributes:
+        takes_any_size: whether the height and the width of its input are free.
+    """
+
+    def __init__(self, compiled: ov.CompiledModel) -> None:
+        self._compiled = compiled
+        shape = compiled.input(0).partial_shape
+        self.takes_any_size = len(shape) == 4 and shape[2].is_dynamic and shape[3].is_dynamic
+
+    def __call__(self, inputs: np.ndarray) -> list[np.ndarray]:
+        """Return the outputs for an input, in the order of the file."""
+        results = self._compiled.create_infer_request().infer({0: inputs})
+        return [np.array(results[output]) for output in self._compiled.outputs]
 
 
 def read_config(folder: Path, kind: type[Config]) -> Config:
@@ -95,9 +112,6 @@ def compile_onnx(path: Path, exact: bool = False) -> Network:
         path: the ONNX file, with one input.
         exact: compute in single precision; otherwise OpenVINO chooses what is fastest on this CPU.
 
-    Returns:
-        A function from the input array to the list of output arrays; safe to call from several threads.
-
     Raises:
         MarrowError: the file is missing or is not a network that OpenVINO reads.
     """
@@ -106,12 +120,6 @@ def compile_onnx(path: Path, exact: bool = False) -> Network:
         options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
         if exact:
             options["INFERENCE_PRECISION_HINT"] = "f32"
-        compiled = core.compile_model(str(path), "CPU", options)
+        return Network(core.compile_model(str(path), "CPU", options))
     except RuntimeError as error:
         raise MarrowError(f"{path} is not a usable ONNX model: pull the model again or name another one.") from error
-
-    def run(inputs: np.ndarray) -> list[np.ndarray]:
-        results = compiled.create_infer_request().infer({0: inputs})
-        return [np.array(results[output]) for output in compiled.outputs]
-
-    return run

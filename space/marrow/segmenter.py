@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
+from math import ceil
 from typing import Annotated, Any
 
 import cv2
@@ -31,6 +32,7 @@ SMOOTHING = 0.2  # share of a box; what is narrower leaks from the cell. Raises 
 GREY = 114  # the colour of ultralytics' letterbox
 COARSE_SCALE = 0.5  # size of the image at the second scale, for large cells
 COARSE_MIN_SIZE = 0.65  # share of `max_object_size` from which on the second scale counts too
+BUCKET = 64  # pixels that the sides of an input are multiples of; the network's strides ask for 32
 ROWS = 256  # boxes that are compared with all others at once
 # a box with more than this share in one that is so much larger is a part of that cell
 PART_MIN_OVERLAP, PART_MAX_AREA = 0.8, 0.75
@@ -145,11 +147,12 @@ class Segmenter(Pretrained):
         """Find the cells in a tile that none of its borders cuts; a picture that does not fit is made to."""
         part, size = tile.part_of(image), self.config.input_size
         fits = tile.scale * max(part.shape[:2]) <= size
-        inputs, scale, (left, top) = letterbox(part, size, tile.scale if fits else None)
+        shape = _bucket(part.shape, tile.scale) if fits and self._network.takes_any_size else (size, size)
+        inputs, scale, (left, top) = letterbox(part, shape, tile.scale if fits else None)
         rows, prototypes = self._network(inputs)
         boxes, scores, coefficients = _decode(rows[0], confidence, self.config.iou, len(self.config.labels))
         offset = left - tile.box[0] * scale, top - tile.box[1] * scale
-        frame = _Letterbox(image.shape[1::-1], scale, offset, self.config.input_size // prototypes.shape[2])
+        frame = _Letterbox(image.shape[1::-1], scale, offset, inputs.shape[2] // prototypes.shape[2])
         places = frame.to_image(boxes.reshape(-1, 2)).reshape(-1, 4)
         return [
             _Candidate(
@@ -231,29 +234,38 @@ class _Candidate:
         return _detection(self)
 
 
-def letterbox(image: np.ndarray, size: int, scale: float | None = None) -> tuple[np.ndarray, float, tuple[int, int]]:
-    """Fit an image into a grey square, as ultralytics does, but never enlarge it.
+def letterbox(
+    image: np.ndarray, size: int | tuple[int, int], scale: float | None = None
+) -> tuple[np.ndarray, float, tuple[int, int]]:
+    """Fit an image into a grey frame, as ultralytics does, but never enlarge it.
 
     A small image is a cut-out whose cells are large already: enlarged, they leave the range of sizes that the network
     knows (composed validation fields of 448 px: F1 0.970 enlarged, 0.977 as they are).
 
     Args:
         image: ``(height, width, 3)`` uint8 RGB.
-        size: side of the square in pixels.
-        scale: size of the image in the square, as a share of its own; the largest that fits when ``None``.
+        size: rows and columns of the frame in pixels, or both in one where it is square.
+        scale: size of the image in the frame, as a share of its own; the largest that fits when ``None``.
 
     Returns:
-        ``(1, 3, size, size)`` float32 in 0…1, the scale, and the ``(left, top)`` offset in pixels.
+        ``(1, 3, rows, columns)`` float32 in 0…1, the scale, and the ``(left, top)`` offset in pixels.
     """
     height, width = image.shape[:2]
     smooth = cv2.INTER_LINEAR if scale is None else cv2.INTER_AREA
-    scale = min(size / height, size / width, 1.0) if scale is None else scale
+    rows, columns = (size, size) if isinstance(size, int) else size
+    scale = min(rows / height, columns / width, 1.0) if scale is None else scale
     new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
     resized = cv2.resize(image, (new_width, new_height), interpolation=smooth)
-    left, top = round((size - new_width) / 2 - 0.1), round((size - new_height) / 2 - 0.1)
-    square = np.full((size, size, 3), GREY, np.uint8)
-    square[top : top + new_height, left : left + new_width] = resized
-    return (square.transpose(2, 0, 1)[None] / np.float32(255)), scale, (left, top)
+    left, top = round((columns - new_width) / 2 - 0.1), round((rows - new_height) / 2 - 0.1)
+    frame = np.full((rows, columns, 3), GREY, np.uint8)
+    frame[top : top + new_height, left : left + new_width] = resized
+    return (frame.transpose(2, 0, 1)[None] / np.float32(255)), scale, (left, top)
+
+
+def _bucket(shape: tuple[int, ...], scale: float) -> tuple[int, int]:
+    """Return rows and columns of the frame of a scaled picture: few sizes, since the first use of each takes longer."""
+    rows, columns = (BUCKET * max(1, ceil(round(side * scale) / BUCKET)) for side in shape[:2])
+    return rows, columns
 
 
 def _decode(

@@ -34,8 +34,7 @@ def export_segmenter(run_dir: Path, out: Path) -> None:
         raise MarrowError(f"There are no weights at {weights}: run training.train_segmenter again.")
     publishable_checkpoint(weights, out / "model.pt")
     size = run["config"]["input_size"]
-    exported = Path(YOLO(out / "model.pt").export(format="onnx", imgsz=size, opset=OPSET, simplify=False))
-    store_halved(exported, out / "model.onnx")
+    export_onnx(out, size)
     write_json(
         out / "config.json",
         {
@@ -49,6 +48,17 @@ def export_segmenter(run_dir: Path, out: Path) -> None:
             "training": training_cost(run_dir),
         },
     )
+
+
+def export_onnx(folder: Path, size: int) -> None:
+    """Write the ``model.onnx`` of a folder from its ``model.pt``; height and width of its input are free.
+
+    Args:
+        folder: Hub folder of a segmenter.
+        size: side of the input that it is traced with, in pixels.
+    """
+    options: dict[str, Any] = {"imgsz": size, "opset": OPSET, "simplify": False, "dynamic": True}
+    store_halved(Path(YOLO(folder / "model.pt").export(format="onnx", **options)), folder / "model.onnx")
 
 
 def publishable_checkpoint(source: Path, target: Path) -> None:
