@@ -44,6 +44,10 @@ TARGET = 500
 DOUBTFUL = 0.5
 """Share of uncertain cells above which a picture says too little of the cells that are counted."""
 
+FEW = 4
+"""Cells from which a share of uncertain ones says something: of three uncertain ones of three, the true share may still
+be a half (Wilson interval)."""
+
 KNOWN_SIZES = (30.0, 250.0)
 """Longest side of a cell's box, in pixels, that the segmenter was trained on; it finds down to about 16, and to 400."""
 
@@ -81,7 +85,7 @@ class ReportWarning:
         code: ``no_smear`` where neither cells nor colours are those of a smear; ``unlike_training`` where the cells,
             ``stain_far`` where the colours are unlike those of the training; ``small_cells`` and ``large_cells`` where
             half of the cells are smaller or larger than :data:`KNOWN_SIZES`; ``mostly_uncertain`` where more than
-            :data:`DOUBTFUL` of the cells are uncertain.
+            :data:`DOUBTFUL` of the cells, of :data:`FEW` at least, are uncertain.
         text: the sentence (English).
     """
 
@@ -245,7 +249,7 @@ def _find_warnings(
         "stain_far": far,
         "small_cells": size is not None and size < KNOWN_SIZES[0],
         "large_cells": size is not None and size > KNOWN_SIZES[1],
-        "mostly_uncertain": uncertain > DOUBTFUL * found,
+        "mostly_uncertain": found >= FEW and uncertain > DOUBTFUL * found,
     }
     return [code for code, is_there in signs.items() if is_there]
 

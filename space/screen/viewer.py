@@ -24,7 +24,7 @@ from marrow import Analysis, Models
 from marrow.drawing import CELL, DASHES, GREY, OTHER_DASHES, PALETTE, UNCERTAIN_DASHES, Colour, edge_of, ink_on
 from marrow.export import SUFFIXES
 from marrow.flags import MAX_COMMENT
-from marrow.report import DOUBTFUL, FLOOR, KNOWN_SIZES, LINEAGES, NOT_IN_DIFFERENTIAL, TARGET, Z95
+from marrow.report import DOUBTFUL, FEW, FLOOR, KNOWN_SIZES, LINEAGES, NOT_IN_DIFFERENTIAL, TARGET, Z95
 from marrow.texts import CLASS_NAMES, LINEAGE_NAMES, NOTES
 from screen.uploads import KEPT
 from screen.words import IMAGE, VIEWER
@@ -153,6 +153,7 @@ def make_settings(models: Models) -> dict[str, Any]:
             "target": TARGET,
             "z95": Z95,
             "doubtful": DOUBTFUL,
+            "few": FEW,
             "known_sizes": list(KNOWN_SIZES),
             "not_from_marrow": rules.not_from_marrow,
             "unknown": rules.unknown,

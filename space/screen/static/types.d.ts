@@ -114,6 +114,7 @@ export interface Rules {
   target: number;
   z95: number;
   doubtful: number;
+  few: number;
   known_sizes: number[];
   not_from_marrow: string[];
   unknown: string[];

@@ -125,6 +125,12 @@ def test_where_most_cells_are_uncertain_there_are_only_counts():
     assert write_notes(silent, "fr")[0].startswith("Plus de la moitié des cellules")
 
 
+def test_a_share_of_uncertain_cells_says_nothing_of_few_cells():
+    assert make_report([cell("BLA", 0.4)] * 3, rules()).warnings == ()
+    assert make_report([cell("BLA", 0.4)] * 4, rules()).warnings
+    assert wilson_interval(3, 3)[0] < 50 < wilson_interval(4, 4)[0]
+
+
 def test_a_person_who_named_half_of_the_cells_gets_percentages():
     doubtful = [cell("BLA", 0.4)] * 4
     named = [replace(one, edited=Edit("2026-11-24T00:00:00Z", label="NGS")) for one in cells(NGS=3)]

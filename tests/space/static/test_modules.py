@@ -56,6 +56,7 @@ def test_the_pure_parts_do_as_python_does(node, models, smear, reviewed, tmp_pat
         "small": _with(plain, [replace(cell, box=_shrunk(cell.box)) for cell in plain.cells]),
         "stage uncertain": _with(plain, [_of_some_stage(cell) for cell in plain.cells]),
     }
+    analyses |= {f"{n} doubtful": _with(plain, doubtful.cells[:n]) for n in (3, 4)}
     cases = [_count(*item, at) for item in analyses.items() for at in CONFIDENCES]
     _write(tmp_path / "counts.json", settings=settings, cases=cases)
     _write(tmp_path / "edits.json", settings=settings, analysis=plain.to_dict())

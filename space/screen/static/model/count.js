@@ -97,7 +97,7 @@ function findWarnings(cells, size, unlikeness, stainDistance, rules) {
     stain_far: isFar,
     small_cells: size !== null && size < low,
     large_cells: size !== null && size > high,
-    mostly_uncertain: uncertain > rules.doubtful * cells.length,
+    mostly_uncertain: cells.length >= rules.few && uncertain > rules.doubtful * cells.length,
   };
   return Object.entries(signs).flatMap(([code, isThere]) => (isThere ? code : []));
 }
