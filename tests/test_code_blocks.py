@@ -54,6 +54,7 @@ ELSEWHERE = {
     r"python -m training\.quantization segmenter ": "tests/training/studies/test_segmenter_quantization.py",
     r"python -m training\.laboratory_study ": "tests/training/studies/test_laboratories.py",
     r"python -m training\.suspicious_labels ": "tests/training/evaluation/test_suspicious.py",
+    r"python -m training\.missing_class_study ": "tests/training/studies/test_missing_class.py",
     r"python -m training\.correction_study ": "tests/training/studies/test_corrections.py",
 }
 # Commands that would change the machine of whoever runs the tests.
