@@ -14,12 +14,17 @@ import numpy as np
 from marrow.cell import Box
 from marrow.classifier import Classifier
 from marrow.crop import CropConfig, crop_cell
+from marrow.drawing import draw_annotations
 from marrow.errors import MarrowError
+from marrow.images import read_image
+from marrow.pipeline import Models, analyze
 from training.evaluation.contact_sheets import ORANGE, RED, Panel, save, sheet
-from training.evaluation.foreign import ForeignCells
+from training.evaluation.foreign import LABORATORIES, ForeignCells
+from training.evaluation.ground_truth import bccd_fields
 
 GREY = (150, 150, 150)
 SIDE, COLUMNS, ROWS = 128, 12, 8
+EXAMPLES, FIELD_SIDE = 8, 320
 AROUND = 0.6
 """Margin around a cell on the sheet, as a share of its size: more than the classifier sees."""
 
@@ -45,6 +50,43 @@ def write_name_sheets(classifier: Classifier, laboratories: Iterable[ForeignCell
             written = True
     if not written:
         raise MarrowError("There are no named cells of other laboratories there: name their folder with --benchmarks.")
+
+
+def write_real_example(models: Models, benchmarks: Path, out: Path) -> None:
+    """Write ``real_blood.png``: the first fields of BCCD's test part whose cell is named, as the program draws them.
+
+    Above each field stand what BCCD calls its cell, and what the largest cell is called here; frames as for cells.
+
+    Args:
+        models: the segmenter and the classifier.
+        benchmarks: folder with ``fields_bccd``.
+        out: folder to write.
+
+    Raises:
+        MarrowError: the fields are not there.
+    """
+    kept = {one.file for one in bccd_fields(benchmarks / "fields_bccd")}
+    named = [one for one in LABORATORIES["BCCD"][1](benchmarks) if one.file in kept] if kept else []
+    if not named:
+        raise MarrowError(f"There are no named fields of BCCD in {benchmarks}: name their folder with --benchmarks.")
+    panels = [_field_panel(models, read_image(one.file), one.codes) for one in named[:EXAMPLES]]
+    save(sheet(panels, EXAMPLES // 2, FIELD_SIDE), out / "real_blood.png")
+
+
+def _field_panel(models: Models, image: np.ndarray, truth: tuple[str, ...]) -> Panel:
+    """Draw the square part of a field around its largest cell."""
+    analysis = analyze(image, models)
+    picture, name, colour = draw_annotations(image, analysis), "not found", RED
+    side = min(image.shape[:2])
+    left = (image.shape[1] - side) // 2
+    if analysis.cells:
+        largest = max(analysis.cells, key=lambda cell: cell.area)
+        uncertain = largest.is_uncertain(analysis.report.uncertain_below)
+        name = f"{largest.label}{'?' * uncertain} {largest.probability:.2f}"
+        colour = GREY if largest.label in truth else ORANGE if uncertain else RED
+        middle = round((largest.box[0] + largest.box[2] - side) / 2)
+        left = min(max(middle, 0), image.shape[1] - side)
+    return Panel(picture[:side, left : left + side], f"BCCD: {'/'.join(truth)}, here: {name}", [(_frame(side), colour)])
 
 
 def _panel(classifier: Classifier, image: np.ndarray, box: Box | None, truth: tuple[str, ...]) -> Panel:

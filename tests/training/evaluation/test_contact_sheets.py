@@ -77,3 +77,20 @@ def test_names_stand_above_the_cells_of_other_laboratories(tmp_path, capsys):
     assert has(picture[150:], RED) or has(picture[150:], ORANGE), "and wrong where it is said to be a lymphocyte"
     assert main([*arguments, "--benchmarks", str(tmp_path), "--out", str(tmp_path / "look")]) == 2
     assert "no named cells" in capsys.readouterr().err
+
+
+def test_real_fields_of_the_test_part_are_drawn_for_the_readme(shared, tmp_path, capsys):
+    few = tmp_path / "few" / "fields_bccd"
+    source = shared / "data" / "fields_bccd"
+    for kind in ("images", "labels"):
+        (few / kind).mkdir(parents=True)
+        for file in sorted((source / kind).iterdir())[:20]:  # of which four are kept for tests
+            (few / kind / file.name).write_bytes(file.read_bytes())
+    (few / "names.csv").write_bytes((source / "names.csv").read_bytes())
+    arguments = ["example", "--benchmarks", str(few.parent), "--out", str(tmp_path / "look")]
+    assert main(arguments) == 0
+    picture = cv2.imread(str(tmp_path / "look" / "real_blood.png"))[..., ::-1]
+    assert picture.shape == (342, 4 * 320, 3)
+    assert has(picture, GREY) or has(picture, ORANGE) or has(picture, RED)
+    assert main(["example", "--benchmarks", str(tmp_path / "look"), "--out", str(tmp_path / "look")]) == 2
+    assert "no named fields of BCCD" in capsys.readouterr().err
