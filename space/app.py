@@ -72,6 +72,8 @@ def build(actions: Actions) -> gr.Blocks:
     gr.set_static_paths([EXAMPLES_FOLDER])
     with Blocks(title="Bone-marrow smear", analytics_enabled=False, delete_cache=(KEPT // 6, KEPT)) as app:
         gr.Markdown(i18n("intro"), elem_id="intro")
+        # page.css shows it as long as a progress is shown
+        gr.Button(i18n("cancel"), size="sm", elem_id="cancel").click(leave, queue=False, api_visibility="private")
         with gr.Column(elem_id="start") as start:
             back = gr.Button(i18n("back"), visible=False, size="sm", elem_id="back")
             image = ImageFile(

@@ -74,7 +74,8 @@ class Actions:
                 check()
                 picture = encode_shown(image)
         except RefusedError as error:
-            gr.Warning(say(error, request))
+            if error.reason != "left":  # who cancels needs no warning
+                gr.Warning(say(error, request))
             return None
         for remark, applies in (("cmyk", header.is_cmyk), ("deep", header.is_deep)):
             if applies:

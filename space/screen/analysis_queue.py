@@ -108,7 +108,7 @@ class AnalysisQueue:
                 self._changed.notify_all()
 
     def leave(self, session: str | None) -> None:
-        """Drop the work of a page that was closed."""
+        """Drop the work of a page that was closed, or on which it was cancelled."""
         with self._changed:
             for place in self._waiting:
                 place.is_left = place.is_left or (session is not None and place.visitor.session == session)

@@ -16,7 +16,7 @@ from screen.actions import Actions
 from screen.analysis_queue import PULSE, AnalysisQueue, Place, Visitor
 from screen.limits import Limits
 from screen.uploads import RefusedError
-from screen.viewer import serve_modules
+from screen.viewer import STATIC, serve_modules
 from tests.space.served import APP, PATIENCE, cells, upload
 
 
@@ -84,6 +84,7 @@ def busy(models, tmp_path, monkeypatch) -> Iterator[tuple[str, AnalysisQueue]]:
     actions = Actions(models, tmp_path / "flags")
     blocks: gr.Blocks = app.build(actions)
     options = {"server_name": "127.0.0.1", "prevent_thread_lock": True, "quiet": True, "i18n": app.i18n}
+    options["css_paths"] = STATIC / "page.css"
     _, url, _ = blocks.launch(**options, app_kwargs={"routes": [serve_modules()]})
     yield url, actions.queue
     blocks.close()
@@ -100,6 +101,24 @@ def test_a_visitor_is_told_in_their_language(visitor, busy, smear_file):
         expect(waiting).to_contain_text("1 avant vous", timeout=PATIENCE)
         others.close()
         expect(cells(page)).to_have_count(4, timeout=PATIENCE)
+
+
+def test_a_visitor_who_cancels_can_choose_anew(visitor, busy, smear_file):
+    url, line = busy
+    page = visitor(url, locale="fr-FR")
+    cancel = page.get_by_role("button", name="Annuler", exact=True)
+    expect(cancel).to_be_hidden()
+    with ExitStack() as others:
+        for _ in range(Limits().at_once):
+            others.enter_context(line.slot())
+        page.set_input_files("#image input[type=file]", smear_file)
+        cancel.click(timeout=PATIENCE)
+        _until(lambda: len(line._waiting) == Limits().at_once)
+        expect(page.locator("#image img")).to_have_count(0, timeout=PATIENCE)
+        expect(cancel).to_be_hidden()
+    expect(page.get_by_text("abandonnée")).to_have_count(0)
+    upload(page, smear_file)
+    expect(cells(page)).to_have_count(4, timeout=PATIENCE)
 
 
 def test_a_visitor_before_a_full_line_is_asked_to_come_again(visitor, busy, smear_file):
