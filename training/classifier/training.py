@@ -29,7 +29,6 @@ from training.classifier.pretrained import PretrainedClassifier
 from training.common.files import read_json, write_json, write_text
 from training.weights.transformers_to_keras import fill_keras
 
-
 MEASURED = 200
 """Batches that the statistics of the batch normalisations are measured on."""
 
@@ -62,10 +61,10 @@ def train(
     steps = len(TrainingBatches(material, config, 0))
     if checkpoint is None:
         model, done = build_model(config, len(material.cells.codes)), 0
-        if config.own_statistics:
-            measure_statistics(model, TrainingBatches(material, config, config.epochs), frozen=True)
         if published:
             start_from(published, model)
+        elif config.own_statistics:
+            measure_statistics(model, TrainingBatches(material, config, config.epochs), frozen=True)
         model.compile(
             make_optimizer(config, steps),
             make_loss(config),
@@ -73,10 +72,10 @@ def train(
         )
     else:
         model, done = keras.models.load_model(checkpoint), int(checkpoint.stem.split("-")[1])
-        # a .keras file does not hold where dropout's random numbers stood: one draw a step
-        if config.dropout:
-            model.get_layer("dropout").seed_generator.state.assign([config.seed, done * steps])
         print(f"resuming after epoch {done}", flush=True)
+    # measuring draws random numbers, and a .keras file does not hold where dropout's stood: one draw a step
+    if config.dropout:
+        model.get_layer("dropout").seed_generator.state.assign([config.seed, done * steps])
     inputs = network_input(validation, config.crop)
     targets = np.eye(len(validation.codes), dtype=np.float32)[validation.labels]
     # builds losses and metrics: fit on the torch backend would take the first batch for that, and put it last
@@ -97,6 +96,7 @@ def train(
         metrics = {name: float(values[-1]) for name, values in fitted.history.items()}
         _save_checkpoint(model, run_dir, epoch + 1, metrics | {"seconds": round(perf_counter() - start, 2)})
     if config.average:
+        model.optimizer.use_ema = True  # where nothing was left to train
         model.optimizer.finalize_variable_values(model.trainable_variables)
     measure_statistics(model, TrainingBatches(material, config, config.epochs))
     return model
@@ -125,7 +125,7 @@ def measure_statistics(model: keras.Model, batches: TrainingBatches, frozen: boo
     before = [(layer.momentum, layer.trainable) for layer in layers]
     for layer in layers if frozen else ():
         layer.trainable = True
-    for index in range(min(MEASURED, len(batches))):
+    for index in range(min(MEASURED, len(batches)) if layers else 0):
         for layer in layers:
             layer.momentum = index / (index + 1)
         model(batches[index][0], training=True)
