@@ -62,9 +62,7 @@ def main(data: str, folder: str, configs: str) -> None:
                 "backend": keras.config.backend(),
                 "apart": distance(whole, broken),
                 "moved": distance(whole, start),
-                "from_last": distance(
-                    whole, keras.models.load_model(places[0] / "epoch-002.keras"), "trainable_weights"
-                ),
+                "from_last": distance(whole, last, "trainable_weights"),
                 "losses": [line["loss"] for line in training.history(places[0])],
                 "counts": np.bincount(cells.labels).tolist(),
                 "files": sorted(path.name for path in places[0].iterdir()),
