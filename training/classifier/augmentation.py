@@ -29,6 +29,9 @@ class Augmentation:
         noise: largest standard deviation of pixel noise, in grey levels.
         crosstalk: standard deviation of what a channel's optical density takes over from each of the others.
         invented: share of the transferred colours that are no image's own, but invented from those of two.
+        invented_shift: how far from those of the training images invented colours lie, beyond what lies between and
+            around two: standard deviations in levels of lightness, green to red, and blue to yellow (Lab).
+        invented_spread: standard deviation of the log gain of their contrast.
         optics: faults of the microscope, the camera and the file.
     """
 
@@ -41,6 +44,8 @@ class Augmentation:
     noise: float = 4.0
     crosstalk: float = 0.0
     invented: Share = 0.0
+    invented_shift: tuple[float, float, float] = (12.0, 6.0, 6.0)
+    invented_spread: float = 0.2
     optics: Optics = field(default_factory=Optics)
 
 
@@ -98,7 +103,8 @@ def _turned(view: np.ndarray, angle: float) -> np.ndarray:
 def _drawn_colours(colours: np.ndarray, strength: Augmentation, rng: np.random.Generator) -> np.ndarray:
     one = colours[rng.integers(len(colours))]
     if strength.invented and rng.random() < strength.invented:
-        return invented_colours(one, colours[rng.integers(len(colours))], rng)
+        other = colours[rng.integers(len(colours))]
+        return invented_colours(one, other, rng, strength.invented_shift, strength.invented_spread)
     return one
 
 

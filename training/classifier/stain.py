@@ -51,18 +51,25 @@ def transfer_colours(image: np.ndarray, own: np.ndarray, colours: np.ndarray) ->
     return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
 
 
-def invented_colours(one: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def invented_colours(
+    one: np.ndarray,
+    other: np.ndarray,
+    rng: np.random.Generator,
+    shift: tuple[float, float, float] = (12, 6, 6),
+    spread: float = 0.2,
+) -> np.ndarray:
     """Invent the colours of a laboratory that there might be, on the line through two that there are, and beside it.
 
     Args:
         one: ``(2, 3)`` Lab mean and standard deviation of an image.
         other: those of another.
         rng: source of randomness.
+        shift: standard deviation of a shift of the means, in levels of lightness, green to red, and blue to yellow.
+        spread: standard deviation of a log gain of the standard deviations.
 
     Returns:
-        ``(2, 3)``: up to 30 % of their distance beyond either, then shifted by about 12 levels of lightness and 6 of
-        the others, with spreads about a fifth wider or narrower.
+        ``(2, 3)``: up to 30 % of their distance beyond either, then shifted and spread.
     """
     share = rng.uniform(-0.3, 1.3)
-    mean, spread = one * share + other * (1 - share)
-    return np.stack([mean + rng.normal(0, (12, 6, 6)), np.abs(spread) * np.exp(rng.normal(0, 0.2, 3))])
+    mean, deviation = one * share + other * (1 - share)
+    return np.stack([mean + rng.normal(0, shift), np.abs(deviation) * np.exp(rng.normal(0, spread, 3))])
