@@ -48,8 +48,6 @@ class ClassifierTraining:
         batch_norm_momentum: Keras' own 0.999 leaves stale statistics after a short training.
         frozen_blocks: the stem and the blocks of ``mobilenet_v2`` before this one keep their initial weights; edges and
             colours need no learning anew, and without them a step takes half the time.
-        own_statistics: normalise by the statistics of training views in the frozen blocks too, measured before the
-            first step, and not by those of ImageNet.
         mixed_precision: compute most of ``mobilenet_v2`` in bfloat16; on Keras' torch backend alone.
         init: ``imagenet``, ``none``, or a ``.weights.h5`` file of the architecture without top.
         augment: change every training view at random; otherwise the plain crop is shown every time.
@@ -81,7 +79,6 @@ class ClassifierTraining:
     context: float = 0.15
     batch_norm_momentum: float = 0.9
     frozen_blocks: Annotated[int, Field(ge=0, le=16)] = 0
-    own_statistics: bool = False
     mixed_precision: bool = False
     init: str = "none"
     augment: bool = True

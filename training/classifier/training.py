@@ -63,8 +63,6 @@ def train(
         model, done = build_model(config, len(material.cells.codes)), 0
         if published:
             start_from(published, model)
-        elif config.own_statistics:
-            measure_statistics(model, TrainingBatches(material, config, config.epochs), frozen=True)
         model.compile(
             make_optimizer(config, steps),
             make_loss(config),
@@ -72,10 +70,10 @@ def train(
         )
     else:
         model, done = keras.models.load_model(checkpoint), int(checkpoint.stem.split("-")[1])
+        # a .keras file does not hold where dropout's random numbers stood: one draw a step
+        if config.dropout:
+            model.get_layer("dropout").seed_generator.state.assign([config.seed, done * steps])
         print(f"resuming after epoch {done}", flush=True)
-    # measuring draws random numbers, and a .keras file does not hold where dropout's stood: one draw a step
-    if config.dropout:
-        model.get_layer("dropout").seed_generator.state.assign([config.seed, done * steps])
     inputs = network_input(validation, config.crop)
     targets = np.eye(len(validation.codes), dtype=np.float32)[validation.labels]
     # builds losses and metrics: fit on the torch backend would take the first batch for that, and put it last
@@ -110,27 +108,23 @@ class KeepLastWeights(keras.callbacks.Callback):
         self.model.optimizer.use_ema = False
 
 
-def measure_statistics(model: keras.Model, batches: TrainingBatches, frozen: bool = False) -> None:
+def measure_statistics(model: keras.Model, batches: TrainingBatches) -> None:
     """Set the statistics of the batch normalisations to their mean over many batches (precise BN, arXiv:2105.07576).
 
-    What a training leaves there is that of its last batches, by its momentum; names in other laboratories changed by
-    five points with it.
+    What a training leaves there is that of its last batches, by its momentum. Frozen layers keep theirs.
 
     Args:
         model: whose weights stay as they are.
         batches: views to measure on; the first :data:`MEASURED` batches count.
-        frozen: measure the frozen layers too, which otherwise keep their initial statistics.
     """
     layers = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    before = [(layer.momentum, layer.trainable) for layer in layers]
-    for layer in layers if frozen else ():
-        layer.trainable = True
+    momenta = [layer.momentum for layer in layers]
     for index in range(min(MEASURED, len(batches)) if layers else 0):
         for layer in layers:
             layer.momentum = index / (index + 1)
         model(batches[index][0], training=True)
-    for layer, (momentum, trainable) in zip(layers, before, strict=True):
-        layer.momentum, layer.trainable = momentum, trainable
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
 
 
 def start_from(published: PretrainedClassifier, model: keras.Model) -> None:
