@@ -1,8 +1,6 @@
 """Measure the embedded release, and keep the figures in benchmarks/results.json.
 
-Before each part stands how long it takes on two cores.
-
-    python -m benchmarks scale --data ../shared/data
+python -m benchmarks scale --data ../shared/data
 """
 
 from __future__ import annotations
@@ -24,14 +22,13 @@ from training.common.environment import machine
 from training.common.files import read_json
 
 RESULTS = Path(__file__).parent / "results.json"
-MINUTES = {"scale": 15}
-"""What each part takes."""
+PARTS = ("scale",)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     command = Command("benchmarks", __doc__)
-    command.add_argument("part", choices=MINUTES, help="what to measure")
+    command.add_argument("part", choices=PARTS, help="what to measure")
     command.add_argument("--data", type=Path, required=True, help="folder of real fields")
     command.add_argument("--model", help="segmenter: Hub id or folder; the embedded release")
     command.add_argument("--out", type=Path, default=RESULTS, help="JSON file to keep the figures in (%(default)s)")
@@ -39,10 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measure(options: argparse.Namespace) -> None:
-    print(f"{options.part}: about {MINUTES[options.part]} minutes", flush=True)
+    known = read_json(options.out) if options.out.is_file() else {}
     figures = _scale(options)
     again = f"python -m benchmarks {options.part} --data DATA"
-    known = read_json(options.out) if options.out.is_file() else {}
     known[options.part] = figures | {"command": again, "machine": machine()}
     write_whole(options.out, (json.dumps(known, indent=2, ensure_ascii=False) + "\n").encode())
     print(json.dumps(figures, indent=1, ensure_ascii=False))

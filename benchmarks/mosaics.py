@@ -49,6 +49,11 @@ class Window:
         height, width = self.image.shape[:2]
         return self.left, self.top, self.left + width, self.top + height
 
+    def part_of(self, image: np.ndarray) -> np.ndarray:
+        """Return the part of a picture of the mosaic's size that lies there; writing to it writes to the picture."""
+        left, top, right, bottom = self.box
+        return image[top:bottom, left:right]
+
 
 @dataclass(frozen=True)
 class Mosaic:
@@ -76,8 +81,7 @@ def make_mosaic(
     for top in range(0, rows * BLOCK, BLOCK):
         for left in range(0, columns * BLOCK, BLOCK):
             for window in _block(shuffled, float(rng.choice(scales)), left, top, rng):
-                x0, y0, x1, y1 = window.box
-                image[y0:y1, x0:x1] = window.image
+                window.part_of(image)[:] = window.image
                 windows.append(window)
     return Mosaic(image, tuple(windows))
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.mosaics import BLOCK, SIZES, Found, Mosaic, compare, make_mosaic, matched_when_shifted
-from marrow.crop import disc
+from marrow.pyramid import OVERLAP
 from marrow.segmenter import Segmenter
+from training.evaluation.framing import through_eyepiece
 from training.evaluation.ground_truth import bccd_fields, segpc_fields
 
 GRIDS = (1, 2, 3, 4, 6, 8, 12)
@@ -23,12 +24,8 @@ MIXED = (0.35, 0.5, 0.7, 1.0, 1.5, 2.2)
 PADDING = 8
 """Most by which a colour of the padding differs from that of the corner; it is a JPEG's."""
 
-
 SHIFTED_GRIDS = (2, 4, 6)
 """Blocks on each side of the mosaics that are looked at in other tiles."""
-
-HALF_A_TILE = 256
-"""Pixels; tiles begin every 512."""
 
 
 def unpadded(image: np.ndarray) -> np.ndarray:
@@ -65,10 +62,10 @@ def _mosaics(fields: Sequence[np.ndarray], rng: np.random.Generator) -> Iterator
 
 
 def _through_eyepiece(mosaic: Mosaic) -> Mosaic:
-    """Hide what lies outside a disc, and the windows that the border of the disc cuts."""
-    seen = disc(mosaic.image.shape[0])
-    kept = [one for one in mosaic.windows if seen[one.box[1] : one.box[3], one.box[0] : one.box[2]].all()]
-    return Mosaic(np.where(seen[..., None], mosaic.image, np.uint8(0)), tuple(kept))
+    """Hide what lies outside a disc, and leave out the windows that the border of the disc cuts."""
+    framed, _ = through_eyepiece(mosaic.image)
+    kept = [one for one in mosaic.windows if (one.part_of(framed) == one.image).all()]
+    return Mosaic(framed, tuple(kept))
 
 
 def size_rows(segmenter: Segmenter, fields: dict[str, list[np.ndarray]], seed: int = 0) -> list[dict[str, Any]]:
@@ -83,10 +80,10 @@ def size_rows(segmenter: Segmenter, fields: dict[str, list[np.ndarray]], seed: i
 
 def shift_rows(segmenter: Segmenter, fields: dict[str, list[np.ndarray]], seed: int = 0) -> list[dict[str, Any]]:
     """Measure how many cells are the same where the tiles fall elsewhere, in mosaics of each source."""
-    rows = []
+    rows, half_a_tile = [], (segmenter.config.input_size - OVERLAP) // 2
     for source, part in fields.items():
         for side in SHIFTED_GRIDS:
             image = make_mosaic(part, side, side, [1.0], np.random.default_rng(seed)).image
-            same, cells = matched_when_shifted(image, segmenter, HALF_A_TILE)
+            same, cells = matched_when_shifted(image, segmenter, half_a_tile)
             rows.append({"source": source, "mosaic": f"{side}×{side}", "cells": cells, "same": same / max(cells, 1)})
     return rows

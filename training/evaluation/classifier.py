@@ -78,7 +78,7 @@ def measure(
     # as the Transformers pipeline does: the whole image, not turned
     raw = probabilities(classifier.logits(test.raw(classifier.crop.size))[:1], config.temperature)
     unseen = _unknown_cells(unknown) | _plasma_cells(benchmarks)
-    models = Models(Segmenter.from_pretrained(default_reference("segmenter")), classifier)
+    models = Models(Segmenter.from_pretrained(default_reference("segmenter")), classifier) if benchmarks else None
     return schema.ClassifierMetrics(
         data=schema.SplitSizes(len(validation), len(test)),
         test=classification_metrics(predicted, test),
@@ -94,11 +94,13 @@ def measure(
             ece=expected_calibration_error(probabilities(logits, config.temperature), test.labels),
         ),
         uncertain=_uncertain_metrics(classifier, predicted, test, unseen),
-        silence=_silence(models, test, unseen, benchmarks, fields) if benchmarks and classifier.knows else None,
+        silence=_silence(models, test, unseen, benchmarks, fields)
+        if models and benchmarks and classifier.knows
+        else None,
         cleaned=cleaned_metrics(predicted, test, config.rules.not_from_marrow, read_list(suspicious))
         if suspicious
         else None,
-        framing=measure_framing(models, _smears(benchmarks, fields)) if benchmarks and fields else {},
+        framing=measure_framing(models, _smears(benchmarks, fields)) if models and benchmarks and fields else {},
     )
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,10 +74,12 @@ def run_study(study: MissingClassStudy) -> dict[str, Any]:
         MarrowError: a step cannot be done.
     """
     lock_run(study.out, {name: str(value) for name, value in vars(study).items() if name != "out"})
-    held_back = [field for learned, _, field in _fields(study) if not learned]
+    fields = list(read_fields(study.fields))
+    held_back = [field for _, field in fields[HELD_BACK - 1 :: HELD_BACK]]
+    del fields[HELD_BACK - 1 :: HELD_BACK]
     if not held_back:
         raise MarrowError(f"{study.fields} holds fewer than {HELD_BACK} fields: none can be held back.")
-    learn(study)
+    learn(study, fields)
     models = {"before": study.model, "after": str(study.out / "classifier")}
     classifiers = {name: Classifier.from_pretrained(model) for name, model in models.items()}
     segmenter = Segmenter.from_pretrained(study.segmenter)
@@ -90,7 +92,7 @@ def run_study(study: MissingClassStudy) -> dict[str, Any]:
         f"--class {study.code} --out DIR",
         "machine": machine(),
         "code": study.code,
-        "fields": {"learned": sum(learned for learned, _, _ in _fields(study)), "held_back": len(held_back)},
+        "fields": {"learned": len(fields), "held_back": len(held_back)},
         "cells": len(list((study.out / "cells").glob(f"*/crops/{study.code}/*"))),
         "held_back": {
             name: find_class(Models(segmenter, classifier), held_back, study.code)
@@ -101,23 +103,20 @@ def run_study(study: MissingClassStudy) -> dict[str, Any]:
     }
 
 
-def _fields(study: MissingClassStudy) -> list[tuple[bool, str, Field]]:
-    """Read the fields; whether each is learned, its name, and itself."""
-    read = read_fields(study.fields, None)
-    return [(index % HELD_BACK != HELD_BACK - 1, name, field) for index, (name, field) in enumerate(read)]
+def learn(study: MissingClassStudy, fields: Sequence[tuple[str, Field]]) -> None:
+    """Cut the cells out of fields, and train with them, unless that is finished.
 
-
-def learn(study: MissingClassStudy) -> None:
-    """Cut the cells out of the fields that are not held back, and train with them, unless that is finished.
+    Args:
+        study: what it starts with.
+        fields: those that are not held back, with their names.
 
     Raises:
         MarrowError: there are no cells, or the training failed.
     """
     out = study.out
     if not (out / "cells").is_dir():
-        for learned, name, field in _fields(study):
-            if learned:
-                _write_field(out / "fields", name, field)
+        for name, field in fields:
+            _write_field(out / "fields", name, field)
         options = ("--class", study.code, "--origin", "bone_marrow", "--laboratory", study.fields.resolve().name)
         cutter = ROOT / "dataset_scripts" / "cut_cells.py"
         run_python(cutter, "--fields", out / "fields", *options, "--out", out / "cells")
@@ -155,8 +154,8 @@ def find_class(models: Models, fields: list[Field], code: str) -> dict[str, Any]
     for field in fields:
         masks = [field.labels == i for i in np.unique(field.labels[field.labels > 0])]
         cells = analyze(field.image, models).cells
-        pairs = match_masks(masks, cells, field.labels.shape).pairs(0.0) if cells and masks else ((), ())
-        true = {int(column) for column in pairs[1]}
+        _, columns = match_masks(masks, cells, field.labels.shape).pairs(0.0)
+        true = set(columns.tolist())
         counts += Counter(cells=len(masks), found=len(true))
         for index, cell in enumerate(cells):
             if cell.label == code:
