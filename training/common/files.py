@@ -92,7 +92,7 @@ def lock_run(run_dir: Path, started_with: dict[str, Any]) -> None:
     for left in run_dir.rglob(".*"):  # half-written, by a process that was killed
         if left.is_dir() and HALF_WRITTEN.fullmatch(left.name):
             shutil.rmtree(left)
-    if path.is_file() and read_json(path) != started_with:
+    if path.is_file() and read_json(path) != json.loads(json.dumps(started_with)):  # where a tuple is a list
         raise MarrowError(
             f"{run_dir} holds a run with another config or other data: delete it, or name a new --run-dir."
         )

@@ -8,11 +8,13 @@ from training.common.files import lock_run, read_json
 
 
 def test_a_run_with_another_start_is_refused(tmp_path):
-    lock_run(tmp_path, {"seed": 0})
-    lock_run(tmp_path, {"seed": 0})
+    lock_run(tmp_path, {"seed": 0, "shift": (1.0, 2.0)})
+    lock_run(tmp_path, {"seed": 0, "shift": (1.0, 2.0)})
+    with pytest.raises(MarrowError, match="another config"):
+        lock_run(tmp_path, {"seed": 0, "shift": (1.0, 3.0)})
     with pytest.raises(MarrowError, match="another config"):
         lock_run(tmp_path, {"seed": 1})
-    assert read_json(tmp_path / "started_with.json") == {"seed": 0}
+    assert read_json(tmp_path / "started_with.json") == {"seed": 0, "shift": [1.0, 2.0]}
 
 
 def test_a_folder_with_files_of_others_is_refused_and_kept(tmp_path):
