@@ -18,6 +18,7 @@ if [ ! -d "$work/fields" ]; then
 fi
 $PY -m training.measure classifier --model hub/bone-marrow-mobilenet --data "$work/set" --unknown "$work/unknown" --benchmarks "$BENCHMARKS"
 $PY -m training.measure segmenter --model hub/bone-marrow-yolov8-seg --data "$work/fields" --benchmarks "$BENCHMARKS"
+$PY -m benchmarks speed --cells "$work/set"
 $PY -m benchmarks scale --data "$BENCHMARKS"
 $PY -m dataset_scripts.benchmark near_duplicates --data "$BENCHMARKS"
 $PY -m dataset_scripts.benchmark masks --data "$BENCHMARKS"

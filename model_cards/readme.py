@@ -21,6 +21,7 @@ from model_cards.scale_tables import scale_tables
 from model_cards.segmenter_tables import TITLES, confidence_text
 from model_cards.soak_tables import soak_tables
 from model_cards.sources import laboratory_name
+from model_cards.speed_tables import speed_tables
 from training.common.files import read_json, write_text
 from training.common.markdown import number, table
 from training.common.metrics_schema import ClassifierMetrics, SilenceMetrics, read_metrics
@@ -163,8 +164,8 @@ def _fill_all(_: argparse.Namespace) -> None:
     fill(ROOT / "README.md", {"results": results()})
     fill(ROOT / "dataset_scripts" / "README.md", dataset_blocks())
     found = read_json(BENCHMARKS)
-    blocks = {"scale": scale_tables(found.get("scale", {})), "soak": soak_tables(found.get("soak", {}))}
-    fill(ROOT / "BENCHMARKS.md", blocks)
+    tables = {"speed": speed_tables, "scale": scale_tables, "soak": soak_tables}
+    fill(ROOT / "BENCHMARKS.md", {name: write(found.get(name, {})) for name, write in tables.items()})
 
 
 if __name__ == "__main__":

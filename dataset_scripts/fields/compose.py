@@ -43,6 +43,7 @@ def compose_field(
     empty: bool = False,
     mixed: bool = True,
     diameters: tuple[float, float] = DIAMETERS,
+    cells: int | None = None,
 ) -> Field:
     """Compose one field.
 
@@ -57,6 +58,7 @@ def compose_field(
         empty: leave the nucleated cells out: red cells, platelets and background only.
         mixed: mix in what is drawn or altered: cells, artefacts, plasma cells, haze, fat droplets, padding.
         diameters: of the cells in pixels.
+        cells: how many to paste, as far as there is room; a share of the field is drawn when ``None``.
 
     Returns:
         A field of one source's cells on real or drawn background. The typical diameter of its cells is drawn
@@ -74,6 +76,7 @@ def compose_field(
     background = _background(bank.backgrounds[source], height, width, scale, diameter, mixed, rng)
     cover = 0.0 if empty else rng.uniform(0.03, 0.8)
     number = 0 if empty else min(MOST_CELLS, 1 + round(cover * height * width / (np.pi * diameter**2 / 4)))
+    number = number if cells is None else cells
     chosen = _artefacts(patches, number, mixed, rng) + _cells(patches, number, mixed, rng)
     rng.shuffle(chosen)
     canvas = _Canvas(background, overlap * rng.random(), float(rng.choice(CLUSTERING)))
