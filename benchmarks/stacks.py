@@ -166,7 +166,7 @@ def _ultralytics(release: Path, weights: Path) -> Callable[[np.ndarray], Outline
     network = YOLO(weights, task="segment")
 
     def look(image: np.ndarray) -> Outlines:
-        result: Any = [*network.predict(np.ascontiguousarray(image[..., ::-1]), **options)][0]
+        result: Any = next(iter(network.predict(np.ascontiguousarray(image[..., ::-1]), **options)))
         if result.masks is None:
             return [], []
         return [tuple(box) for box in result.boxes.xyxy.tolist()], result.masks.xy
