@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 
 import cv2
 import numpy as np
@@ -47,6 +47,12 @@ class Augmentation:
     invented_shift: tuple[float, float, float] = (12.0, 6.0, 6.0)
     invented_spread: float = 0.2
     optics: Optics = field(default_factory=Optics)
+
+    def weakened(self, share: float) -> Augmentation:
+        """Leave a share, 0 to 1, of the changes to stains and sharpness; places, sizes and light stay."""
+        optics = {name: share * value for name, value in vars(self.optics).items()}
+        changes = {name: share * getattr(self, name) for name in ("stain", "transfer", "crosstalk", "blur", "noise")}
+        return replace(self, **changes, optics=Optics(**optics))
 
 
 def augmented_crop(

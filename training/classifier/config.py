@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Annotated, Literal, get_args
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass
 
 from marrow.crop import CropConfig
 from marrow.errors import MarrowError
-from marrow.records import STRICT, Share
+from marrow.records import STRICT, Code, Share
 from training.classifier.augmentation import Augmentation
 from training.classifier.data import Cells, at_most
 
 Architecture = Literal["simple_cnn", "vgg16", "resnet50", "mobilenet", "mobilenet_v2", "mobilenet_v3_small"]
 ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
 EXPORTED: Architecture = "mobilenet_v2"  # what Transformers and the segmenter's backbone have a twin of
+CALM = 0.4
+"""What is left, in the calm epochs, of the learning rate and of the changes to stains and sharpness."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -31,6 +33,9 @@ class ClassifierTraining:
         optimizer: ``sgd`` has a Nesterov momentum of 0.9.
         learning_rate: peak of the cosine schedule (one epoch of warm-up).
         weight_decay: of ``adamw`` alone.
+        calm_epochs: of the ``epochs`` the last ones, which go on from what the others end with, at :data:`CALM` of
+            their learning rate, with :data:`CALM` of their changes to stains and sharpness: they win back at home what
+            strong changes cost.
         constant_rate: keep the learning rate at its peak after the warm-up, for averaged weights.
         average: momentum of the average over all steps' weights that a training ends with, 0 to 1; 0 ends with the last
             weights. Averages lie in flatter minima, which other laboratories move less (Cha et al. 2021,
@@ -43,6 +48,8 @@ class ClassifierTraining:
             ``none`` takes the cells as they are.
         imbalance: the training cells are thinned out until the largest class has this many times the cells of the
             smallest; 1 leaves them. For studies of ``balancing``.
+        expected: how often a class is met, as a share of what ``balancing`` shows of it: after the training its logit
+            is moved by the logarithm of that (Saerens et al. 2002, doi:10.1162/089976602753284446).
         size: side of the crop in pixels.
         context: margin around the cell, as a share of its size.
         batch_norm_momentum: Keras' own 0.999 leaves stale statistics after a short training.
@@ -68,6 +75,7 @@ class ClassifierTraining:
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adamw"
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
+    calm_epochs: NonNegativeInt = 0
     constant_rate: bool = False
     average: Annotated[float, Field(ge=0, lt=1)] = 0.0
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
@@ -75,6 +83,7 @@ class ClassifierTraining:
     label_smoothing: float = 0.05
     balancing: Literal["weights", "laboratories", "downsample", "none"] = "weights"
     imbalance: Annotated[float, Field(ge=1)] = 1.0
+    expected: dict[Code, PositiveFloat] = field(default_factory=dict)
     size: int = 129
     context: float = 0.15
     batch_norm_momentum: float = 0.9
@@ -90,11 +99,25 @@ class ClassifierTraining:
     def __post_init__(self) -> None:
         if self.frozen_blocks and self.arch != EXPORTED:
             raise MarrowError(f"frozen_blocks is {self.frozen_blocks}: only the 16 blocks of {EXPORTED} can be frozen.")
+        if self.calm_epochs >= self.epochs:
+            raise MarrowError(f"calm_epochs is {self.calm_epochs}: at least one of {self.epochs} epochs comes before.")
 
     @property
     def crop(self) -> CropConfig:
         """The crop that the model is trained for."""
         return CropConfig(size=self.size, context=self.context)
+
+    @property
+    def lively_epochs(self) -> int:
+        """The epochs before the calm ones."""
+        return self.epochs - self.calm_epochs
+
+    def of_epoch(self, epoch: int) -> ClassifierTraining:
+        """Return the experiment that an epoch, from 0, belongs to: of the calm ones or of those before."""
+        if epoch < self.lively_epochs or not self.calm_epochs:
+            return replace(self, epochs=self.lively_epochs, calm_epochs=0)
+        rate, views = CALM * self.learning_rate, self.augmentation.weakened(CALM)
+        return replace(self, epochs=self.calm_epochs, calm_epochs=0, learning_rate=rate, augmentation=views)
 
 
 def chosen_cells(cells: Cells, config: ClassifierTraining) -> Cells:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
@@ -54,37 +55,25 @@ def train(
         The model after the last epoch, with the average of its weights where the experiment asks for it.
 
     Raises:
-        MarrowError: the weights of ``published`` do not fit.
+        MarrowError: the weights of ``published`` do not fit, or the experiment expects a class that nobody knows.
     """
+    moved = _log_expected(material.cells.codes, config.expected)
     keras.utils.set_random_seed(config.seed)
-    checkpoint = _last_checkpoint(run_dir)
     steps = len(TrainingBatches(material, config, 0))
-    if checkpoint is None:
-        model, done = build_model(config, len(material.cells.codes)), 0
-        if published:
-            start_from(published, model)
-        model.compile(
-            make_optimizer(config, steps),
-            make_loss(config),
-            weighted_metrics=[ClassAccuracy(name="accuracy")],
-        )
-    else:
-        model, done = keras.models.load_model(checkpoint), int(checkpoint.stem.split("-")[1])
-        # a .keras file does not hold where dropout's random numbers stood: one draw a step
-        if config.dropout:
-            model.get_layer("dropout").seed_generator.state.assign([config.seed, done * steps])
-        print(f"resuming after epoch {done}", flush=True)
-    inputs = network_input(validation, config.crop)
+    model, done = _begin(config, material, run_dir, published, steps)
     targets = np.eye(len(validation.codes), dtype=np.float32)[validation.labels]
-    # builds losses and metrics: fit on the torch backend would take the first batch for that, and put it last
-    model.test_on_batch(inputs[:1], targets[:1])
-    model.optimizer.build(model.trainable_variables)
+    watched = network_input(validation, config.crop), targets
+    _build(model, *watched)
     for epoch in range(done, config.epochs):
         start = perf_counter()
+        if config.calm_epochs and epoch == config.lively_epochs:
+            _take_average(model, config)
+            _compile(model, config.of_epoch(epoch), steps)
+            _build(model, *watched)
         fitted = model.fit(
-            TrainingBatches(material, config, epoch),
+            TrainingBatches(material, config.of_epoch(epoch), epoch),
             shuffle=False,  # Keras' own order would not survive an interruption
-            validation_data=(inputs, targets),
+            validation_data=watched,
             initial_epoch=epoch,
             epochs=epoch + 1,
             callbacks=[KeepLastWeights()],
@@ -93,11 +82,63 @@ def train(
         model.optimizer.use_ema = bool(config.average)
         metrics = {name: float(values[-1]) for name, values in fitted.history.items()}
         _save_checkpoint(model, run_dir, epoch + 1, metrics | {"seconds": round(perf_counter() - start, 2)})
-    if config.average:
-        model.optimizer.use_ema = True  # where nothing was left to train
-        model.optimizer.finalize_variable_values(model.trainable_variables)
-    measure_statistics(model, TrainingBatches(material, config, config.epochs))
+    _take_average(model, config)
+    measure_statistics(model, TrainingBatches(material, config.of_epoch(config.epochs), config.epochs))
+    kernel, bias = model.get_layer("logits").get_weights()
+    model.get_layer("logits").set_weights([kernel, bias + moved])
     return model
+
+
+def _begin(
+    config: ClassifierTraining,
+    material: TrainingMaterial,
+    run_dir: Path,
+    published: PretrainedClassifier | None,
+    steps: int,
+) -> tuple[keras.Model, int]:
+    """Return the model to go on with, and how many epochs are done."""
+    checkpoint = _last_checkpoint(run_dir)
+    if checkpoint is None:
+        model = build_model(config, len(material.cells.codes))
+        if published:
+            start_from(published, model)
+        _compile(model, config.of_epoch(0), steps)
+        return model, 0
+    model, done = keras.models.load_model(checkpoint), int(checkpoint.stem.split("-")[1])
+    # a .keras file does not hold where dropout's random numbers stood: one draw a step
+    if config.dropout:
+        model.get_layer("dropout").seed_generator.state.assign([config.seed, done * steps])
+    print(f"resuming after epoch {done}", flush=True)
+    return model, done
+
+
+def _compile(model: keras.Model, config: ClassifierTraining, steps: int) -> None:
+    accuracy = ClassAccuracy(name="accuracy")
+    model.compile(make_optimizer(config, steps), make_loss(config), weighted_metrics=[accuracy])
+
+
+def _build(model: keras.Model, inputs: np.ndarray, targets: np.ndarray) -> None:
+    """Build losses and metrics: fit on the torch backend would take its first batch for that, and put it last."""
+    model.test_on_batch(inputs[:1], targets[:1])
+    model.optimizer.build(model.trainable_variables)
+
+
+def _take_average(model: keras.Model, config: ClassifierTraining) -> None:
+    """Put the average of the weights in their place, where the experiment asks for one."""
+    if config.average:
+        model.optimizer.use_ema = True
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+
+
+def _log_expected(codes: Sequence[str], expected: Mapping[str, float]) -> np.ndarray:
+    """Return by how much to move the logit of each class, see ``ClassifierTraining.expected``.
+
+    Raises:
+        MarrowError: a class is none of the data set's.
+    """
+    if unknown := sorted(set(expected) - set(codes)):
+        raise MarrowError(f"expected names {', '.join(unknown)}, of which the data set knows nothing: leave it out.")
+    return np.log([expected.get(code, 1.0) for code in codes])
 
 
 class KeepLastWeights(keras.callbacks.Callback):

@@ -8,8 +8,10 @@ import pytest
 
 from marrow.errors import MarrowError
 from tests.commands import assert_refused, python, succeed
+from training.classifier.augmentation import Augmentation
 from training.classifier.config import ARCHITECTURES, ClassifierTraining, chosen_cells
 from training.classifier.data import Cells
+from training.classifier.optics import Optics
 from training.common.config import load_config
 from training.weights.keras_to_transformers import folded_head
 
@@ -146,11 +148,12 @@ def test_downsampling_leaves_as_many_of_each_class(trained):
 def test_the_same_code_trains_on_torch(cell_set, tmp_path):
     averaged = {"average": 0.9999, "constant_rate": True}
     configs = [{"arch": "mobilenet_v2"}, {"arch": "simple_cnn", "optimizer": "adam", "batch_norm": True, **averaged}]
+    configs.append({"arch": "simple_cnn", "average": 0.5, "calm_epochs": 1, "dropout": 0.2})
     command = ("-m", "tests.training.few_steps", cell_set, tmp_path, json.dumps(configs))
     done = succeed(*command, KERAS_BACKEND="torch")
-    plain, averaged = json.loads(done.stdout.splitlines()[-1])
+    plain, averaged, calm = json.loads(done.stdout.splitlines()[-1])
     assert plain["from_last"] == 0 and averaged["from_last"] > averaged["moved"] / 3  # an average is not the last
-    for result in (plain, averaged):
+    for result in (plain, averaged, calm):
         assert result["backend"] == "torch"
         assert result["apart"] < 1e-5 < 1e-4 < result["moved"]
         assert np.isfinite(result["losses"]).all()
@@ -183,6 +186,7 @@ def test_cells_are_chosen_by_the_seed_and_fall_off_to_the_ratio():
         ("dropout = 1.5", "dropout"),
         ("epochs = 0", "epochs"),
         ('epochs = "three"', "int"),
+        ("epochs = 3\ncalm_epochs = 3", "comes before"),
         ("augment = 1", "bool"),
         ("augmentation = 3", "augmentation"),
     ],
@@ -192,6 +196,19 @@ def test_an_option_that_does_not_exist_is_refused(text, word, tmp_path):
     with pytest.raises(MarrowError, match=word) as caught:
         load_config(ClassifierTraining, tmp_path / "wrong.toml")
     assert "\n" not in str(caught.value)
+
+
+def test_the_last_epochs_are_calm():
+    config = ClassifierTraining(epochs=5, calm_epochs=2, augmentation=Augmentation(transfer=0.5, jitter=0.1, blur=1.0))
+    lively, calm = config.of_epoch(2), config.of_epoch(3)
+    assert lively == replace(config, epochs=3, calm_epochs=0)
+    assert calm.epochs == 2 and calm.learning_rate == pytest.approx(0.4 * config.learning_rate)
+    assert calm.augmentation.transfer == pytest.approx(0.2) and calm.augmentation.blur == pytest.approx(0.4)
+    assert calm.augmentation.jitter == 0.1 and calm.augmentation.light == config.augmentation.light
+    optics = replace(config.augmentation, optics=Optics(noise=0.5)).weakened(0.4).optics
+    assert optics == Optics(noise=0.2)
+    plain = ClassifierTraining(epochs=5)
+    assert plain.of_epoch(4) == plain.of_epoch(5) == plain
 
 
 def test_a_head_with_batch_normalisation_folds_into_one_layer():

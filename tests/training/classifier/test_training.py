@@ -34,6 +34,28 @@ for arguments in json.loads(sys.argv[1]):
 print(json.dumps(results))
 """
 
+# what is trained already, finished twice, the second time with a class that is met a quarter as often
+EXPECTED = """
+import json, sys
+from dataclasses import replace
+from pathlib import Path
+from training.classifier.config import ClassifierTraining
+from training.classifier.data import TrainingMaterial, load_cells
+from training.classifier.training import train
+from training.common.config import load_config
+config = load_config(ClassifierTraining, Path(sys.argv[1]))
+cells = load_cells(sys.argv[2], "train")
+def finish(expected):
+    model = train(replace(config, expected=expected), TrainingMaterial(cells), cells, Path(sys.argv[3]))
+    return [one.tolist() for one in model.get_layer("logits").get_weights()]
+results = [finish({}), finish({"ART": 0.25})]
+try:
+    finish({"XYZ": 0.25})
+except Exception as error:
+    results.append(str(error))
+print(json.dumps(results))
+"""
+
 
 def history(run_dir: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (run_dir / "history.jsonl").read_text().splitlines()]
@@ -52,6 +74,15 @@ def test_a_run_says_what_it_did(trained_classifier, cell_set):
     weights = np.load(trained_classifier.run_dir / "weights.npz")
     assert weights["logits/kernel"].shape == (1280, 12)
     assert [path.name for path in trained_classifier.run_dir.glob("epoch-*")] == ["epoch-003.keras"]
+
+
+def test_a_class_that_is_met_less_often_is_said_less_often(trained_classifier, cell_set):
+    places = (trained_classifier.config, cell_set, trained_classifier.run_dir)
+    plain, expected, refusal = json.loads(succeed("-c", EXPECTED, *places).stdout.splitlines()[-1])
+    assert np.allclose(plain[0], expected[0]), "the kernel"
+    moved = np.array(expected[1]) - plain[1]
+    assert np.allclose(moved, np.where(np.array(CODES) == "ART", np.log(0.25), 0), atol=1e-5)
+    assert "XYZ" in refusal and "leave it out" in refusal
 
 
 @pytest.mark.slow
