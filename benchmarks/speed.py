@@ -19,8 +19,8 @@ from benchmarks.stacks import CLASSIFIER, SEGMENTER, NamedCell, OriginalStack, W
 from benchmarks.timed_fields import CELLS, TimedField, compose, cut_out, recall
 from marrow.geometry import polygon_mask
 from training.common.files import read_json
+from training.common.own_process import in_own_process
 from training.evaluation.matching import encode_rle
-from training.studies.architectures import in_own_process
 from training.weights.checkpoint import load_checkpoint
 
 FIELDS = 20

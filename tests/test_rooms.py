@@ -46,7 +46,7 @@ RULES: dict[str, tuple[str, ...]] = {
         *TRAINING,
     ),
     "model_cards": ("marrow", "training.common"),
-    "benchmarks": ("training.evaluation", "training.common", *TRAINING),
+    "benchmarks": ("training.evaluation", "training.weights", "training.common", *TRAINING),
     "training.chain": ("training", "model_cards", "loopback_hub", *TRAINING),
     "training": ("training", "model_cards", *TRAINING),
 }

@@ -7,12 +7,9 @@ after its last epoch. Everything is measured on the validation split: the test s
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,6 +23,7 @@ from training.common.config import load_config
 from training.common.environment import machine
 from training.common.files import lock_run, output_folder, read_json, write_json, write_report
 from training.common.markdown import table, with_interval
+from training.common.own_process import in_own_process
 from training.common.plots import ACCENT, INK, PALE, make_axes, save_figure
 from training.common.timing import median_milliseconds
 from training.evaluation.bootstrap import intervals
@@ -65,15 +63,6 @@ def compare(
         result["ms_per_cell"] = in_own_process(latency, out / name / "model.keras", experiments[name].size)
         write_json(out / name / "result.json", result)
     return [{"name": name} | read_json(out / name / "result.json") for name in experiments]
-
-
-def in_own_process(work: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
-    """Run something in a fresh process, so that nothing slows down or sways the next."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        try:
-            return pool.submit(work, *arguments).result()
-        except BrokenProcessPool as error:
-            raise MarrowError("The training was killed, perhaps for want of memory: repeat the command.") from error
 
 
 def run_experiment(config: ClassifierTraining, train_cells: Cells, validation: Cells, run_dir: Path) -> dict[str, Any]:

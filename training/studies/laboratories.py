@@ -22,9 +22,9 @@ from training.classifier.data import Cells, TrainingMaterial, load_cells, load_s
 from training.common.environment import machine
 from training.common.files import lock_run, output_folder, read_json, write_json, write_report
 from training.common.markdown import table
+from training.common.own_process import in_own_process
 from training.common.plots import ACCENT, INK, PALE, make_axes, save_figure
 from training.evaluation.foreign import ForeignCells, foreign_metrics, load_foreign
-from training.studies.architectures import in_own_process
 
 SEALED = ("LISC", "CellaVision")
 """Laboratories that report on a release, and so choose nothing."""
