@@ -1,7 +1,7 @@
 """Measure the embedded release, and keep the figures in benchmarks/results.json.
 
-python -m benchmarks scale --data ../shared/data
 python -m benchmarks speed --cells out/release/set
+python -m benchmarks scale --data ../shared/data
 """
 
 from __future__ import annotations
@@ -9,67 +9,92 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks.large import large_rows
 from benchmarks.scale import mosaic_rows, read_fields, shift_rows, size_rows
+from benchmarks.service import service_rows
 from benchmarks.speed import FIELDS, speed_rows
+from benchmarks.stages import stage_rows
+from benchmarks.timed_fields import CELLS, compose, cut_out
 from marrow.command import Command
 from marrow.defaults import default_reference
 from marrow.errors import MarrowError
 from marrow.files import write_whole
+from marrow.pipeline import Models
 from marrow.segmenter import Segmenter
 from training.common.environment import machine
 from training.common.files import read_json
 
 RESULTS = Path(__file__).parent / "results.json"
-NEEDED = {"scale": "--data DATA", "speed": "--cells SET"}
-"""By part, the option that it needs."""
+
+Measure = Callable[[argparse.Namespace, Path], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the benchmarks: the option that it needs, about how many minutes it takes, and what measures it."""
+
+    needs: str
+    minutes: int
+    measure: Measure
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     command = Command("benchmarks", __doc__)
-    command.add_argument("part", choices=NEEDED, help="what to measure")
-    command.add_argument("--data", type=Path, help="folder of real fields; scale needs it")
-    command.add_argument("--cells", help="data set whose held-out cells are composed; speed needs it")
+    command.add_argument("part", choices=PARTS, help="what to measure")
+    command.add_argument("--data", help="folder of real fields; scale needs it")
+    command.add_argument("--cells", help="data set whose held-out cells are composed to fields; speed needs it")
     command.add_argument("--fields", type=int, default=FIELDS, help="of each number of cells (%(default)s); of speed")
-    command.add_argument("--model", help="segmenter: Hub id or folder; the embedded release")
     command.add_argument("--out", type=Path, default=RESULTS, help="JSON file to keep the figures in (%(default)s)")
     return command.run(_measure, arguments)
 
 
 def _measure(options: argparse.Namespace) -> None:
+    part = PARTS[options.part]
+    if not getattr(options, part.needs):
+        raise MarrowError(f"{options.part} needs real images: name them with --{part.needs}.")
     known = read_json(options.out) if options.out.is_file() else {}
-    figures = {"scale": _scale, "speed": _speed}[options.part](options)
-    again = f"python -m benchmarks {options.part} {NEEDED[options.part]}"
+    print(f"{options.part}: about {part.minutes} minutes on two cores", flush=True)
+    with TemporaryDirectory() as work:
+        figures = part.measure(options, Path(work))
+    again = f"python -m benchmarks {options.part} --{part.needs} {part.needs.upper()}"
     known[options.part] = figures | {"command": again, "machine": machine()}
     write_whole(options.out, (json.dumps(known, indent=2, ensure_ascii=False) + "\n").encode())
     print(json.dumps(figures, indent=1, ensure_ascii=False))
 
 
-def _scale(options: argparse.Namespace) -> dict[str, Any]:
-    if not options.data:
-        raise MarrowError("The mosaics are made of real fields: name their folder with --data.")
-    fields = read_fields(options.data)
+def _speed(options: argparse.Namespace, work: Path) -> dict[str, Any]:
+    references = default_reference("segmenter"), default_reference("classifier")
+    bank = cut_out(options.cells, references[0])
+    pictures = {cells: compose(bank, cells, options.fields) for cells in CELLS}
+    thirty = [field.image for field in pictures[30]]
+    return (
+        speed_rows(pictures, work)
+        | service_rows(thirty, work)
+        | {"stages": stage_rows(thirty, Models.from_pretrained(*references))}
+    )
+
+
+def _scale(options: argparse.Namespace, work: Path) -> dict[str, Any]:
+    fields = read_fields(Path(options.data))
     if not all(fields.values()):
         raise MarrowError(f"{options.data} holds no fields_segpc and fields_bccd: name their folder with --data.")
-    segmenter = Segmenter.from_pretrained(options.model or default_reference("segmenter"))
+    segmenter = Segmenter.from_pretrained(default_reference("segmenter"))
     return {
         "mosaics": mosaic_rows(segmenter, fields),
         "sizes": size_rows(segmenter, fields),
         "shifted": shift_rows(segmenter, fields),
+        "large": large_rows([one for part in fields.values() for one in part], work),
     }
 
 
-def _speed(options: argparse.Namespace) -> dict[str, Any]:
-    if not options.cells:
-        raise MarrowError("The fields are composed of held-out cells: name a data set with --cells.")
-    with TemporaryDirectory() as work:
-        return speed_rows(options.cells, Path(work), options.fields)
-
+PARTS = {"speed": Part("cells", 20, _speed), "scale": Part("data", 25, _scale)}
 
 if __name__ == "__main__":
     sys.exit(main())

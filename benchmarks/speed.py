@@ -16,7 +16,7 @@ from scipy.optimize import linear_sum_assignment
 
 from benchmarks.past_release import ROOT, fetch_release
 from benchmarks.stacks import CLASSIFIER, SEGMENTER, NamedCell, OriginalStack, Worker, slow_path, stock, this_project
-from benchmarks.timed_fields import CELLS, TimedField, compose, cut_out, recall
+from benchmarks.timed_fields import TimedField, recall
 from marrow.geometry import polygon_mask
 from training.common.files import read_json
 from training.common.own_process import in_own_process
@@ -41,13 +41,12 @@ class Timed(Protocol):
     def close(self) -> None: ...
 
 
-def speed_rows(data: str, work: Path, fields: int = FIELDS) -> dict[str, Any]:
+def speed_rows(pictures: Mapping[int, list[TimedField]], work: Path) -> dict[str, Any]:
     """Time each stack on fields of each number of cells.
 
     Args:
-        data: data set whose held-out cells the fields are composed of.
+        pictures: as many for each number of cells.
         work: folder for the past release and what is exported from both.
-        fields: of each number of cells.
 
     Returns:
         The number of ``fields``, ``rows``, and what is the ``same`` as on the slow path.
@@ -55,8 +54,6 @@ def speed_rows(data: str, work: Path, fields: int = FIELDS) -> dict[str, Any]:
     now, past = present_release(work / "now"), fetch_release(work / "past")
     export_for_stock(now)
     export_for_stock(past)
-    bank = cut_out(data, str(now / SEGMENTER))
-    pictures = {cells: compose(bank, cells, fields) for cells in CELLS}
     names = str(now / SEGMENTER), str(now / CLASSIFIER)
     stacks: dict[str, Timed] = {
         "this project": Worker(this_project, *names),
@@ -74,6 +71,7 @@ def speed_rows(data: str, work: Path, fields: int = FIELDS) -> dict[str, Any]:
         same = {cells: compared(found[cells], [slow(one.image)[1] for one in of]) for cells, of in pictures.items()}
     finally:
         slow.close()
+    fields = len(next(iter(pictures.values())))
     return {"fields": fields, "rows": rows, "same": [{"cells": cells} | row for cells, row in same.items()]}
 
 

@@ -22,6 +22,10 @@ def scale_tables(found: Mapping[str, Any]) -> str:
     mosaics = [[row["source"], row["mosaic"], row["megapixels"], *_recall(row)] for row in found["mosaics"]]
     sizes = [[row["pixels"] + ("\\*" if row["pixels"] in NOT_LEARNED else ""), *_recall(row)] for row in found["sizes"]]
     shifted = [[row["source"], row["mosaic"], row["cells"], row["same"]] for row in found["shifted"]]
+    large = [
+        [row["megapixels"], row["picture"], row["cells"], f"{row['seconds']:.1f}", f"{row['peak_mb']:.0f}"]
+        for row in found["large"]
+    ]
     heads = ["cells found alone", "of these, found in the mosaic", "found in the mosaic alone"]
     return "\n\n".join(
         [
@@ -33,6 +37,8 @@ def scale_tables(found: Mapping[str, Any]) -> str:
             "Cells that are the same, at IoU 0.7, where the tiles fall elsewhere (of both looks together; cells whose "
             "score is within 0.03 of the bound do not count):",
             table(["fields", "windows", "cells", "the same"], shifted),
+            "`marrow analyze` on mosaics of all fields, and on as much bare ground around one window:",
+            table(["megapixels", "picture", "cells", "seconds", "most MB"], large),
             f"```bash\n{found['command']}\n```",
         ]
     )

@@ -20,6 +20,11 @@ def speed_tables(found: Mapping[str, Any]) -> str:
         [row["cells"], row["stack"], _spread(row), f"{row['times_ours']:.2f}", row["recall"]] for row in found["rows"]
     ]
     same = [[row["cells"], row["kept"], row["known"], row["iou"], row["name"]] for row in found["same"]]
+    memory = found["memory"]
+    users = [
+        [row["users"], f"{row['per_second']:.1f}", f"{row['median_seconds']:.2f}", row["refused"]]
+        for row in found["users"]
+    ]
     return "\n\n".join(
         [
             f"Fields of {found['fields']} different sizes from 480 to 640 px for each number of cells, composed of "
@@ -27,6 +32,16 @@ def speed_tables(found: Mapping[str, Any]) -> str:
             table(["cells", "stack", "ms for a field", "times this project's", "recall"], times),
             "The same cells as in single precision at the full input size, matched at IoU 0.7 of the outlines:",
             table(["cells", "of those, found", "found by both", "mean IoU", "same name"], same),
+            "From the start of the program to its first answer, 30 cells:",
+            table(["program", "seconds"], [[what, f"{seconds:.2f}"] for what, seconds in found["starts"].items()]),
+            "Memory that is held (the most, of the command line; at that time, of the Space):",
+            table(["program", "answers", "MB"], [[row["what"], row["answers"], f"{row['mb']:.0f}"] for row in memory]),
+            "Answers of the Space to visitors who ask again at once:",
+            table(["visitors", "answers per second", "median seconds", "asked to wait"], users),
+            "Where the time of a field of 30 cells goes, by Python's profiler, which makes all but the networks dearer:",
+            table(
+                ["stage", "ms", "share"], [[row["stage"], f"{row['ms']:.1f}", row["share"]] for row in found["stages"]]
+            ),
             f"```bash\n{found['command']}\n```",
         ]
     )

@@ -1,0 +1,87 @@
+"""Programs as their users run them: how long they take, and how much memory they hold."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from marrow.errors import MarrowError
+from training.common.paths import ROOT
+
+
+@dataclass(frozen=True)
+class Run:
+    """A command that ended: its seconds from the start, and the most megabytes that it held."""
+
+    seconds: float
+    peak_mb: float
+
+
+def analyze_files(pictures: Sequence[Path], out: Path) -> Run:
+    """Run ``marrow analyze`` on pictures.
+
+    Raises:
+        MarrowError: it failed.
+    """
+    command = [sys.executable, "-m", "marrow.cli", "analyze", *map(str, pictures), "--out", str(out)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "space")}
+    start = time.perf_counter()
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=said)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        said.seek(0)
+        if process.returncode:
+            raise MarrowError(f"marrow analyze failed: {said.read().decode()[-500:]}")
+    return Run(seconds, usage.ru_maxrss * 1024 / 1e6)
+
+
+@dataclass(frozen=True)
+class Space:
+    """A Space that runs: its address, and its process."""
+
+    url: str
+    process: psutil.Process
+
+    def megabytes(self) -> float:
+        """Return the resident memory."""
+        return self.process.memory_info().rss / 1e6
+
+
+@contextmanager
+def running_space(folder: Path) -> Iterator[Space]:
+    """Run the Space with the embedded release on a free port of this machine.
+
+    Args:
+        folder: for its temporary files and flags.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    own = {"PORT": str(port), "GRADIO_TEMP_DIR": str(folder / "gradio"), "MARROW_FLAGS_DIR": str(folder / "flags")}
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "space" / "app.py")],
+        env=os.environ | own,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=folder,
+    )
+    try:
+        assert process.stdout is not None
+        if not process.stdout.readline().startswith("Serving "):
+            raise MarrowError("The Space does not start: run python space/app.py and read what it says.")
+        yield Space(f"http://127.0.0.1:{port}", psutil.Process(process.pid))
+    finally:
+        process.terminate()
+        process.wait(90)
