@@ -38,7 +38,7 @@ def speed_tables(found: Mapping[str, Any]) -> str:
             table(["program", "answers", "MB"], [[row["what"], row["answers"], f"{row['mb']:.0f}"] for row in memory]),
             "Answers of the Space to visitors who ask again at once:",
             table(["visitors", "answers per second", "median seconds", "asked to wait"], users),
-            "Where the time of a field of 30 cells goes, by Python's profiler, which makes all but the networks dearer:",
+            "Where the time of a field of 30 cells goes, by Python's profiler, which slows down all but the networks:",
             table(
                 ["stage", "ms", "share"], [[row["stage"], f"{row['ms']:.1f}", row["share"]] for row in found["stages"]]
             ),
