@@ -2,6 +2,7 @@
 
 python -m benchmarks speed --cells out/release/set
 python -m benchmarks scale --data ../shared/data
+python -m benchmarks browser --data ../shared/data
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+
+from benchmarks.browser import browser_rows
 from benchmarks.large import large_rows
 from benchmarks.scale import mosaic_rows, read_fields, shift_rows, size_rows
 from benchmarks.service import service_rows
@@ -48,9 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     command = Command("benchmarks", __doc__)
     command.add_argument("part", choices=PARTS, help="what to measure")
-    command.add_argument("--data", help="folder of real fields; scale needs it")
+    command.add_argument("--data", help="folder of real fields; scale and browser need it")
     command.add_argument("--cells", help="data set whose held-out cells are composed to fields; speed needs it")
     command.add_argument("--fields", type=int, default=FIELDS, help="of each number of cells (%(default)s); of speed")
+    command.add_argument("--pictures", type=Path, metavar="DIR", help="folder for pictures of the screen; of browser")
     command.add_argument("--out", type=Path, default=RESULTS, help="JSON file to keep the figures in (%(default)s)")
     return command.run(_measure, arguments)
 
@@ -82,9 +87,7 @@ def _speed(options: argparse.Namespace, work: Path) -> dict[str, Any]:
 
 
 def _scale(options: argparse.Namespace, work: Path) -> dict[str, Any]:
-    fields = read_fields(Path(options.data))
-    if not all(fields.values()):
-        raise MarrowError(f"{options.data} holds no fields_segpc and fields_bccd: name their folder with --data.")
+    fields = _fields(options)
     segmenter = Segmenter.from_pretrained(default_reference("segmenter"))
     return {
         "mosaics": mosaic_rows(segmenter, fields),
@@ -94,7 +97,26 @@ def _scale(options: argparse.Namespace, work: Path) -> dict[str, Any]:
     }
 
 
-PARTS = {"speed": Part("cells", 20, _speed), "scale": Part("data", 25, _scale)}
+def _fields(options: argparse.Namespace) -> dict[str, list[np.ndarray]]:
+    fields = read_fields(Path(options.data))
+    if not all(fields.values()):
+        raise MarrowError(f"{options.data} holds no fields_segpc and fields_bccd: name their folder with --data.")
+    return fields
+
+
+def _browser(options: argparse.Namespace, work: Path) -> dict[str, Any]:
+    fields = _fields(options)
+    return {
+        "pictures": browser_rows([one for part in fields.values() for one in part], work, pictures=options.pictures)
+    }
+
+
+PARTS = {
+    "speed": Part("cells", 20, _speed),
+    "scale": Part("data", 25, _scale),
+    "browser": Part("data", 10, _browser),
+}
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -50,7 +50,7 @@ export class Viewer {
       onKey: (event) => this.choice.onKey(event),
       onClick: (target, event) => this.choice.inPicture(this.overlay.idOf(target), event),
       onHover: (target, event) => this.overlay.hint(target, event, this._outlineView()),
-      onZoom: (unit) => this.overlay?.place(unit),
+      onLook: () => this.overlay?.place(),
     });
     this.overlay = new Overlay(this.context, this.stage);
     this.boxTool = new BoxTool(

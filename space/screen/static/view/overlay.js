@@ -1,15 +1,18 @@
-// The outlines: one group per cell, made once; views, slider, legend and names only change their attributes.
+// The outlines: one group per cell, made once; views, slider, legend and names only change their attributes. What lies
+// far outside of what is looked at is not on the stage, so that thousands of cells do not slow it down.
 
 import { UNCERTAIN, groupOf, isHumanLabelled, isUncertain } from "../model/count.js";
 import { chip } from "./context.js";
 import { PEN, fill, make, vector } from "./dom.js";
 
-/** @import { Cell } from "../types.d.ts" */
+/** @import { Box, Cell } from "../types.d.ts" */
 /** @import { Context } from "./context.js" */
 /** @import { Stage } from "./stage.js" */
 /** @typedef {ReturnType<typeof makeMark>} Mark an outline with its label, as it lies on the stage */
 
 const SMALL = 36; // a cell narrower than this on the screen carries no label
+const AROUND = 0.5; // what is on the stage beyond each border of what is looked at, as a share of it
+const LABEL = { height: 15, above: 19 }; // of a label, and of its upper border above the cell's, in screen pixels
 
 export class Overlay {
   /**
@@ -27,6 +30,11 @@ export class Overlay {
     this.cells = [];
     /** @type {Mark | null | undefined} */
     this.lifted = null;
+    /** @type {Mark[]} */
+    this.onStage = [];
+    /** @type {Box} within which all marks are on the stage */
+    this.laid = [0, 0, 0, 0];
+    this.unit = 0;
   }
 
   /**
@@ -42,7 +50,8 @@ export class Overlay {
     for (const [id, { group }] of before) if (this.marks.get(id)?.group !== group) group.remove();
     if (byArea.every(({ id }) => this.marks.get(id) === before.get(id))) return;
     this.lifted = null;
-    this.stage.layer.replaceChildren(...[...this.marks.values()].map((mark) => mark.group));
+    this.onStage = [];
+    this.place(true);
   }
 
   /**
@@ -62,22 +71,22 @@ export class Overlay {
    * @param {Set<number>} chosen
    */
   draw(view, isShown, chosen) {
-    let isNew = false;
+    let [isNew, isOther] = [false, false];
     for (const mark of this.marks.values()) {
       const { cell, group } = mark;
-      group.classList.toggle("gone", !isShown(cell));
+      const isGone = !isShown(cell);
+      isOther ||= isGone !== group.classList.contains("gone");
+      group.classList.toggle("gone", isGone);
       group.classList.toggle("selected", chosen.has(cell.id));
       if (mark.view === view) continue;
       this._style(mark, view);
       isNew = true;
     }
-    if (isNew) this.place(this.stage.unit);
     this.stage.layer.classList.toggle("choosing", chosen.size > 0);
     const top = this.marks.get([...chosen].at(-1) ?? 0);
-    if (this.lifted !== top) {
-      this.lifted = top;
-      if (top) this.stage.layer.append(top.group);
-    }
+    const isLifted = this.lifted !== top;
+    this.lifted = top;
+    if (isNew || isLifted || isOther) this.place(true);
   }
 
   /**
@@ -106,16 +115,46 @@ export class Overlay {
   }
 
   /**
-   * Keep labels at one size on the screen, inside the image, and off cells that are too small to carry them.
-   * @param {number} unit image pixels per screen pixel
+   * Lay what is looked at on the stage, and label it, where it is not there already.
+   * @param {boolean} [anew] lay all of it
    */
-  place(unit) {
-    for (const { cell, label, width } of this.marks.values()) {
+  place(anew = false) {
+    const { stage } = this;
+    const seen = stage.seen();
+    const isLaid =
+      this.unit === stage.unit && seen.every((side, i) => (i < 2 ? side >= this.laid[i] : side <= this.laid[i]));
+    if (isLaid && !anew) return;
+    this.unit = stage.unit;
+    const [dx, dy] = [AROUND * (seen[2] - seen[0]), AROUND * (seen[3] - seen[1])];
+    this.laid = [seen[0] - dx, seen[1] - dy, seen[2] + dx, seen[3] + dy];
+    const before = this.onStage;
+    this.onStage = [...this.marks.values()].filter(({ cell }) => meet(cell.box, this.laid));
+    if (this.lifted && this.onStage.includes(this.lifted)) {
+      this.onStage = [...this.onStage.filter((mark) => mark !== this.lifted), this.lifted];
+    }
+    const isSame = before.length === this.onStage.length && before.every((mark, i) => mark === this.onStage[i]);
+    if (!isSame) stage.layer.replaceChildren(...this.onStage.map((mark) => mark.group));
+    this._label();
+  }
+
+  /** Keep labels at one size on the screen, inside the image, off each other, and off cells too small to carry them. */
+  _label() {
+    const { unit } = this;
+    /** @type {Box[]} */
+    const taken = [];
+    for (const { cell, group, label, width } of [...this.onStage].reverse()) {
       const [x0, y0, x1, y1] = cell.box;
       const half = (width / 2) * unit;
       const x = Math.min(this.stage.size[0] - half, Math.max(half, (x0 + x1) / 2));
-      label.style.display = Math.max(x1 - x0, y1 - y0) / unit < SMALL ? "none" : "";
-      label.setAttribute("transform", `translate(${x} ${Math.max(y0, 19 * unit)}) scale(${unit})`);
+      const y = Math.max(y0, LABEL.above * unit);
+      const top = y - LABEL.above * unit;
+      /** @type {Box} */
+      const place = [x - half, top, x + half, top + LABEL.height * unit];
+      const isLarge = Math.max(x1 - x0, y1 - y0) / unit >= SMALL && !group.classList.contains("gone");
+      const isFree = isLarge && !taken.some((other) => meet(other, place));
+      if (isFree) taken.push(place);
+      label.style.display = isFree ? "" : "none";
+      if (isFree) label.setAttribute("transform", `translate(${x} ${y}) scale(${unit})`);
     }
   }
 
@@ -175,4 +214,13 @@ function makeMark(cell) {
   const group = vector("g.cell", { "data-id": cell.id }, halo, line, label);
   const view = /** @type {string | null} */ (null); // for which it is drawn
   return { cell, view, group, halo, line, text, plate, pen, label, width: 29 };
+}
+
+/**
+ * Tell whether two boxes have a point in common.
+ * @param {Box} one
+ * @param {Box} other
+ */
+function meet([ax0, ay0, ax1, ay1], [bx0, by0, bx1, by1]) {
+  return ax0 <= bx1 && bx0 <= ax1 && ay0 <= by1 && by0 <= ay1;
 }

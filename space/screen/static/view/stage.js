@@ -13,7 +13,7 @@ const STEP = 1.4;
  * @property {(event: KeyboardEvent) => boolean} onKey returns true for a key that it has used
  * @property {(target: Element | null, event: PointerEvent) => void} onClick
  * @property {(target: Element | null, event: PointerEvent) => void} onHover
- * @property {(unit: number) => void} onZoom gets the image pixels per screen pixel
+ * @property {() => void} onLook is told that another part of the picture is looked at, or at another size
  */
 
 export class Stage {
@@ -114,6 +114,16 @@ export class Stage {
     return [x - side / 2, y - side / 2, x + side / 2, y + side / 2];
   }
 
+  /**
+   * Return what is looked at, in image pixels.
+   * @returns {Box}
+   */
+  seen() {
+    const [x, y] = this.centre;
+    const [width, height] = this._screen().map((length) => length * this.unit);
+    return [x - width / 2, y - height / 2, x + width / 2, y + height / 2];
+  }
+
   /** @returns {Point} width and height in screen pixels */
   _screen() {
     return [this.svg.clientWidth || 1, this.svg.clientHeight || 1];
@@ -140,7 +150,7 @@ export class Stage {
     // a finger on the whole image scrolls the page; on an enlarged one it moves the image
     this.svg.style.touchAction = this.fitted ? "pan-y" : "none";
     this.svg.classList.toggle("enlarged", !this.fitted);
-    this.listeners.onZoom(this.unit);
+    this.listeners.onLook();
   }
 
   _listen() {
