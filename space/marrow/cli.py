@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from marrow.case import count_case, read_saved
 from marrow.classifier import Classifier, ClassifierConfig
@@ -25,7 +26,7 @@ from marrow.defaults import default_reference
 from marrow.errors import MarrowError
 from marrow.export import SUFFIXES, export, output_paths
 from marrow.files import write_whole
-from marrow.images import encode_png, read_image
+from marrow.images import MAX_PIXELS, encode_png, read_image
 from marrow.outputs import MARK, check_targets
 from marrow.pipeline import Models, analyze
 from marrow.print_page import to_page
@@ -71,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, or 2 after bad input, which is said in one line on standard error.
     """
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own bound refuses less than is read here
     command = Command("marrow", __doc__)
     subcommands = command.add_subparsers(required=True, metavar="analyze|classify|case|stain")
     embedded = "Hub id or folder (default: the embedded release)"

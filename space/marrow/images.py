@@ -14,7 +14,8 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from marrow.errors import MarrowError
 
-MAX_PIXELS = 100_000_000
+MAX_PIXELS = 300_000_000
+"""Most pixels that are read: in 8 bits a gigabyte, and another one while they are decoded."""
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "PPM")
 """Formats that are opened, by their names in Pillow; the JPEG of some cameras is called MPO once it is open."""
@@ -91,7 +92,8 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
 
     Args:
         path: file in one of :data:`FORMATS`, with one page or frame.
-        max_pixels: most pixels that are read.
+        max_pixels: most pixels that are read; Pillow itself refuses twice ``PIL.Image.MAX_IMAGE_PIXELS``, which
+            ``marrow analyze`` raises to :data:`MAX_PIXELS`.
 
     Returns:
         ``(height, width, 3)`` uint8 RGB, turned as its EXIF orientation says; transparent parts become white.
@@ -137,7 +139,9 @@ def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
     except MarrowError:
         raise
     except Image.DecompressionBombError as error:
-        raise ImageError(path, "too_large", max_pixels // 1_000_000) from error
+        raise ImageError(
+            path, "too_large", min(max_pixels, 2 * int(Image.MAX_IMAGE_PIXELS or 0)) // 1_000_000
+        ) from error
     except Exception as error:  # Pillow's readers raise nearly anything for a damaged file
         raise ImageError(path, "not_an_image") from error
 

@@ -102,12 +102,14 @@ def test_damaged_files_are_read_or_refused_but_never_crash(kind, tmp_path):
     assert refused > 10
 
 
-@pytest.mark.parametrize("side", [10_001, 14_000])
+@pytest.mark.parametrize(("side", "pillow", "megapixels"), [(10_001, 0, 100), (14_000, 0, 178), (17_400, 300, 300)])
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-def test_huge_images_are_to_be_cut_into_fields(side, tmp_path):
+def test_huge_images_are_to_be_cut_into_fields(side, pillow, megapixels, tmp_path, monkeypatch):
     path = save(Image.new("1", (side, side)), tmp_path / "slide.png")
-    with pytest.raises(MarrowError, match="cut it into fields of at most 100 megapixels"):
-        read_image(path)
+    if pillow:  # as the command line sets it
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", pillow * 1_000_000)
+    with pytest.raises(MarrowError, match=f"cut it into fields of at most {megapixels} megapixels"):
+        read_image(path, *([100_000_000] if megapixels == 100 else []))
 
 
 def middle(read: np.ndarray) -> np.ndarray:
