@@ -54,11 +54,9 @@ def study_laboratories(
         started_with = {"config": asdict(config), "places": {**places}, "left_out": list(left_out)}
         lock_run(output_folder(out / name), started_with)
     waiting = [name for name in variants if not (out / name / "result.json").is_file()]
-    if waiting:
-        material, validation, foreign = _load(places, left_out)
     for name in waiting:
         print(f"{name} ({len(variants) - len(waiting) + waiting.index(name) + 1} of {len(variants)})", flush=True)
-        result = in_own_process(run_variant, variants[name], material, validation, foreign, out / name)
+        result = in_own_process(run_variant, variants[name], places, left_out, out / name)
         write_json(out / name / "result.json", result)
     return [{"name": name} | read_json(out / name / "result.json") for name in variants]
 
@@ -86,27 +84,26 @@ def _load(places: Mapping[str, Any], left_out: Sequence[str]) -> tuple[TrainingM
 
 
 def run_variant(
-    config: ClassifierTraining,
-    material: TrainingMaterial,
-    validation: Cells,
-    foreign: list[ForeignCells],
-    run_dir: Path,
+    config: ClassifierTraining, places: Mapping[str, Any], left_out: Sequence[str], run_dir: Path
 ) -> dict[str, Any]:
     """Train one variant and measure it.
 
     Args:
         config: the variant.
-        material: what there is to train on.
-        validation: cells of the laboratories that are trained on.
-        foreign: cells of the others.
+        places: as for :func:`study_laboratories`.
+        left_out: laboratories of the data set not to train on.
         run_dir: its folder, which gets ``model.keras``, and ``logits.npz`` of the foreign cells.
 
     Returns:
         Its results.
+
+    Raises:
+        MarrowError: something cannot be loaded, or the variant cannot run.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from training.classifier.training import history, network_input, save_run, train
 
+    material, validation, foreign = _load(places, left_out)
     material = replace(material, cells=chosen_cells(material.cells, config))
     model = train(config, material, validation, run_dir)
     save_run(model, config, material, run_dir)
