@@ -23,8 +23,8 @@ def browser_tables(found: Mapping[str, Any]) -> str:
     ]
     return "\n\n".join(
         [
-            "Mosaics of real fields in Chromium on the same machine, without a graphics card: seconds until the outlines "
-            "are there, and milliseconds of a frame, median (95th percentile), while something moves:",
+            "Mosaics of real fields in Chromium on the same machine, without a graphics card: seconds until the "
+            "outlines are there, and milliseconds of a frame, median (95th percentile), while something moves:",
             table(["megapixels", "outlines", "seconds", *MOVEMENTS.values()], rows),
             f"```bash\n{found['command']}\n```",
         ]
