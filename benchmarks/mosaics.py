@@ -17,7 +17,6 @@ from scipy.optimize import linear_sum_assignment
 
 from marrow.geometry import box_iou
 from marrow.segmenter import Segmenter
-from marrow.stain import background_colour
 
 BLOCK = 360
 """Side of a block in pixels; no field has a shorter side."""
@@ -161,30 +160,31 @@ def compare(mosaic: Mosaic, segmenter: Segmenter) -> Found:
     return Found(_longest(before[asked]), again[asked], _longest(after[new & inside]))
 
 
-def matched_when_shifted(image: np.ndarray, segmenter: Segmenter, shift: int) -> tuple[int, int]:
-    """Look at a picture twice, the second time with bare ground at its left and top, so that tiles fall elsewhere.
+def matched_when_shifted(mosaic: Mosaic, segmenter: Segmenter) -> tuple[int, int]:
+    """Look at a mosaic twice, the second time in tiles that begin half a tile before it.
 
     Args:
-        image: ``(height, width, 3)`` uint8 RGB.
+        mosaic: whose cells count that no seam cuts.
         segmenter: looks.
-        shift: width of the ground in pixels.
 
     Returns:
         How many cells both looks found, counting one found twice as two, and how many there were; those whose score is
         near the bound do not count.
     """
-    ground = [int(value) for value in background_colour(image).round()]
-    moved = cv2.copyMakeBorder(image, shift, 0, shift, 0, cv2.BORDER_CONSTANT, value=ground)
-    before, after = segmenter(image), segmenter(moved)
-    places = [np.array([one.box for one in found]).reshape(-1, 4) for found in (before, after)]
-    overlaps = box_iou(places[0], places[1] - shift)
-    rows, columns = linear_sum_assignment(overlaps, maximize=True)
-    same = overlaps[rows, columns] >= SHIFTED
+    looks = [segmenter(mosaic.image)]
+    segmenter.shift = 0.5
+    looks.append(segmenter(mosaic.image))
+    segmenter.shift = 0.0
+    places = [np.array([one.box for one in found]).reshape(-1, 4) for found in looks]
+    overlaps = box_iou(*places)
+    pairs = linear_sum_assignment(overlaps, maximize=True)
+    same = overlaps[pairs] >= SHIFTED
     bound = segmenter.config.confidence + NEAR
     total = found = 0
-    for cells, matched in ((before, rows[same]), (after, columns[same])):
-        sure = {index for index, cell in enumerate(cells) if cell.score >= bound}
-        total, found = total + len(sure), found + len(sure & set(matched.tolist()))
+    for cells, boxes, matched in zip(looks, places, pairs, strict=True):
+        whole = np.any([_lie_in(boxes, window) for window in mosaic.windows], axis=0)
+        sure = whole & (np.array([cell.score for cell in cells]) >= bound)
+        total, found = total + int(sure.sum()), found + int(sure[matched[same]].sum())
     return found, total
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks.mosaics import BLOCK, SIZES, Found, Mosaic, compare, make_mosaic, matched_when_shifted
-from marrow.pyramid import OVERLAP
 from marrow.segmenter import Segmenter
 from training.evaluation.framing import through_eyepiece
 from training.evaluation.ground_truth import bccd_fields, segpc_fields
@@ -80,10 +79,10 @@ def size_rows(segmenter: Segmenter, fields: dict[str, list[np.ndarray]], seed: i
 
 def shift_rows(segmenter: Segmenter, fields: dict[str, list[np.ndarray]], seed: int = 0) -> list[dict[str, Any]]:
     """Measure how many cells are the same where the tiles fall elsewhere, in mosaics of each source."""
-    rows, half_a_tile = [], (segmenter.config.input_size - OVERLAP) // 2
+    rows = []
     for source, part in fields.items():
         for side in SHIFTED_GRIDS:
-            image = make_mosaic(part, side, side, [1.0], np.random.default_rng(seed)).image
-            same, cells = matched_when_shifted(image, segmenter, half_a_tile)
+            mosaic = make_mosaic(part, side, side, [1.0], np.random.default_rng(seed))
+            same, cells = matched_when_shifted(mosaic, segmenter)
             rows.append({"source": source, "mosaic": f"{side}×{side}", "cells": cells, "same": same / max(cells, 1)})
     return rows

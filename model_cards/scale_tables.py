@@ -34,8 +34,8 @@ def scale_tables(found: Mapping[str, Any]) -> str:
             "The same in mosaics of 4×4, by the longest side of the cell's box:",
             table(["pixels", *heads], sizes),
             "\\* Not learned; the report warns where most cells are so small or so large.",
-            "Cells that are the same, at IoU 0.7, where the tiles fall elsewhere (of both looks together; cells whose "
-            "score is within 0.03 of the bound do not count):",
+            "Cells that are the same, at IoU 0.7, where the tiles begin half a tile before (of both looks together; "
+            "cells that a seam cuts, or whose score is within 0.03 of the bound, do not count):",
             table(["fields", "windows", "cells", "the same"], shifted),
             "`marrow analyze` on mosaics of all fields, and on as much bare ground around one window:",
             table(["megapixels", "picture", "cells", "seconds", "most MB"], large),

@@ -22,6 +22,10 @@ OVERLAP = 128
 MARGIN = 8.0
 """Pixels of the network's input from a border that runs through the picture within which a cell may be cut."""
 
+OWN = OVERLAP / 2 - MARGIN
+"""Pixels of the network's input from such a border within which the centre of a cell is the neighbouring tile's, which
+sees more of what is around it; a little less than half the overlap, since two tiles place a cell a little apart."""
+
 THUMBNAIL = 2048
 """Longest side of the picture, in pixels, in which nuclei are looked for."""
 
@@ -54,11 +58,22 @@ class Tile:
         return image[top:bottom, left:right]
 
     def holds(self, boxes: np.ndarray) -> np.ndarray:
-        """Tell which boxes, ``(n, 4)`` in pixels of the picture, no border cuts nor comes near."""
-        reach = MARGIN / self.scale
+        """Tell which boxes, ``(n, 4)`` in pixels of the picture, this tile shows, and no neighbour better.
+
+        No border of the tile cuts them nor comes near, and the centres of those that a neighbour shows whole too, since
+        they are no larger than the overlap, do not lie on its side of the overlap.
+        """
+        within = self._inside(boxes[:, :2], boxes[:, 2:], MARGIN)
+        centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+        large = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) * self.scale > OVERLAP - 2 * MARGIN
+        return within & (large | self._inside(centres, centres, OWN))
+
+    def _inside(self, first: np.ndarray, last: np.ndarray, margin: float) -> np.ndarray:
+        """Tell which boxes, from ``first`` to ``last`` ``(n, 2)``, keep a margin, in pixels of the input."""
         left, top, right, bottom = np.where(self.cut, self.box, (-np.inf, -np.inf, np.inf, np.inf))
-        inner = (boxes[:, 0] > left + reach) & (boxes[:, 1] > top + reach)
-        return inner & (boxes[:, 2] < right - reach) & (boxes[:, 3] < bottom - reach)
+        reach = margin / self.scale
+        after = (first > np.array([left, top]) + reach).all(axis=1)
+        return after & (last < np.array([right, bottom]) - reach).all(axis=1)
 
 
 def scales(width: int, height: int, side: int) -> list[float]:

@@ -74,9 +74,15 @@ class Segmenter(Pretrained):
     Args:
         folder: a folder with ``config.json`` and ``model.onnx``, as :func:`marrow.hub.resolve` returns it.
 
+    Attributes:
+        shift: where the first tile begins outside of a picture, as a share of a tile; 0 but where it is measured that
+            the cells do not depend on it.
+
     Raises:
         MarrowError: a file is missing or unreadable.
     """
+
+    shift = 0.0
 
     def __init__(self, folder: ModelFolder) -> None:
         super().__init__(folder)
@@ -113,7 +119,7 @@ class Segmenter(Pretrained):
         height, width = image.shape[:2]
         side = self.config.input_size
         steps = scales(width, height, side)
-        layout = {scale: list(tiles(width, height, side, scale)) for scale in steps}
+        layout = {scale: list(tiles(width, height, side, scale, self.shift)) for scale in steps}
         done = count(1)
         nuclei = Nuclei.of(image) if len(steps) > 2 else None  # a picture that fits is looked at twice, come what may
         kept, seen = [], np.zeros((0, 5))

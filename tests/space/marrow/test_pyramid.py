@@ -53,9 +53,22 @@ def test_a_picture_that_fits_is_one_tile_with_no_border_through_it():
 
 
 def test_a_border_that_cuts_a_cell_does_not_hold_it():
-    tile = Tile((100, 0, 200, 50), 0.5, (True, False, True, False))
-    boxes = np.array([[115, 0, 150, 50], [117, 0, 183, 50], [120, 10, 185, 40.0]])
-    assert tile.holds(boxes).tolist() == [False, True, False]  # eight pixels of the scale are sixteen of the picture
+    tile = Tile((1000, 0, 2280, 50), 0.5, (True, False, True, False))
+    large = np.array([[1015, 0, 1260, 50], [1017, 0, 1260, 50], [2017, 0, 2265, 40.0]])
+    assert tile.holds(large).tolist() == [False, True, False]  # eight pixels of the scale are sixteen of the picture
+    small = np.array([[1017, 0, 1083, 50], [1100, 0, 1140, 50], [2000, 10, 2065, 40], [2150, 0, 2200, 40.0]])
+    assert tile.holds(small).tolist() == [False, True, True, False], "what a neighbour shows whole and further inside"
+
+
+def test_two_tiles_share_no_small_cell_but_where_both_place_it_in_the_middle():
+    one, other = (
+        Tile((0, 0, 640, 640), 1, (False, False, True, False)),
+        Tile((512, 0, 1152, 640), 1, (True,) + (False,) * 3),
+    )
+    centres = np.arange(520, 640, 4.0)
+    boxes = np.stack([centres - 30, np.full_like(centres, 300), centres + 30, np.full_like(centres, 360)], axis=1)
+    held = one.holds(boxes).astype(int) + other.holds(boxes)
+    assert held.min() == 1 and set(centres[held == 2]) == {572, 576, 580}
 
 
 def test_nuclei_are_known_by_their_place():
