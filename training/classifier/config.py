@@ -43,9 +43,9 @@ class ClassifierTraining:
         dropout: before the last layer.
         batch_norm: batch normalisation of the pooled features, and after each convolution of ``simple_cnn``.
         label_smoothing: share of each target spread over all classes.
-        balancing: ``weights`` lets every class weigh the same, ``laboratories`` draws classes equally often, and in
-            each of them its laboratories, ``downsample`` keeps as many cells of each class as the rarest has,
-            ``none`` takes the cells as they are.
+        balancing: ``weights`` lets every class weigh the same, ``laboratories`` draws laboratories, and in each of them
+            its classes, by the square root of their cells, ``downsample`` keeps as many cells of each class as the
+            rarest has, ``none`` takes the cells as they are.
         imbalance: the training cells are thinned out until the largest class has this many times the cells of the
             smallest; 1 leaves them. For studies of ``balancing``.
         expected: how often a class is met, as a share of what ``balancing`` shows of it: after the training its logit

@@ -38,19 +38,22 @@ def shown_cells(material: TrainingMaterial, config: ClassifierTraining, epoch: i
 
 
 def laboratory_shares(cells: Cells) -> np.ndarray:
-    """Return how often each cell is shown, so that a class shows its laboratories, and not the largest of them.
+    """Return how often each cell is shown, so that no class stands for a laboratory, nor a laboratory for a class.
+
+    A laboratory weighs the square root of its cells, so that ten of them are not shown all day, and drawn cells weigh
+    :data:`DRAWN` of that; in it a class weighs the square root of its own. To draw the classes first would show one
+    laboratory's only cells of a class several times as often as its others, and teach that its stain means that class.
 
     Returns:
-        ``(n,)`` with a sum of 1, and the same sum in every class. In a class a laboratory weighs the square root of its
-        cells, so that ten of them are not shown all day; drawn cells weigh :data:`DRAWN` of that.
+        ``(n,)`` with a sum of 1.
     """
-    members: defaultdict[int, defaultdict[tuple[str, str], list[int]]] = defaultdict(lambda: defaultdict(list))
-    laboratories = list(zip(cells.origins, cells.laboratories, strict=True))
-    for i, label in enumerate(cells.labels):
-        members[int(label)][laboratories[i]].append(i)
+    members: defaultdict[tuple[str, str], defaultdict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for i, place in enumerate(zip(cells.origins, cells.laboratories, strict=True)):
+        members[place][int(cells.labels[i])].append(i)
     shares = np.zeros(len(cells))
-    for of_class in members.values():
-        weights = [(DRAWN if lab[0] == "drawn" else 1.0) * len(of) ** 0.5 for lab, of in of_class.items()]
-        for weight, indices in zip(weights, of_class.values(), strict=True):
-            shares[indices] = weight / sum(weights) / len(indices) / len(members)
-    return shares
+    for (origin, _), of_laboratory in members.items():
+        sizes = np.array([len(indices) for indices in of_laboratory.values()])
+        weight = (DRAWN if origin == "drawn" else 1.0) * sizes.sum() ** 0.5 / (sizes**0.5).sum()
+        for indices in of_laboratory.values():
+            shares[indices] = weight * len(indices) ** -0.5
+    return shares / shares.sum()

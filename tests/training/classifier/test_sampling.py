@@ -23,12 +23,13 @@ def cells() -> Cells:
     return Cells([image] * n, [box] * n, labels, laboratories, CODES, (), origins, laboratories)
 
 
-def test_classes_are_shown_as_often_and_laboratories_by_the_root_of_their_cells(cells):
+def test_laboratories_and_in_each_its_classes_are_shown_by_the_root_of_their_cells(cells):
     shares = laboratory_shares(cells)
     assert shares.sum() == pytest.approx(1)
-    assert shares[cells.labels == 1].sum() == shares[cells.labels == 2].sum() == pytest.approx(0.5)
     of = {row: shares[i] * n for (row, n), i in zip(OF.items(), np.cumsum([0, 64, 4, 30]), strict=True)}
-    assert of["EOS", "bone_marrow", "A"] / of["EOS", "blood", "B"] == pytest.approx(8 / 2)
+    assert of["LYT", "blood", "B"] / of["EOS", "blood", "B"] == pytest.approx((30 / 4) ** 0.5)
+    blood = of["LYT", "blood", "B"] + of["EOS", "blood", "B"]
+    assert blood / of["EOS", "bone_marrow", "A"] == pytest.approx((34 / 64) ** 0.5)
     assert of["EOS", "drawn", "D"] / of["EOS", "bone_marrow", "A"] == pytest.approx(DRAWN * 4 / 8)
 
 
@@ -39,7 +40,10 @@ def test_an_epoch_draws_by_these_shares_and_no_class_weighs_more(cells):
     assert not np.array_equal(shown[0][0], shown[1][0])
     assert np.array_equal(shown[0][0], shown_cells(TrainingMaterial(cells), config, 0)[0])
     labels = Counter(cells.labels[np.concatenate([order for order, _ in shown])].tolist())
-    assert labels[1] / labels[2] == pytest.approx(1, abs=0.1)
+    shares = laboratory_shares(cells)
+    assert labels[2] / labels[1] == pytest.approx(
+        shares[cells.labels == 2].sum() / shares[cells.labels == 1].sum(), 0.1
+    )
 
 
 def test_otherwise_every_cell_is_shown_once(cells):
