@@ -22,6 +22,7 @@ from benchmarks.browser import browser_rows
 from benchmarks.large import large_rows
 from benchmarks.scale import mosaic_rows, read_fields, shift_rows, size_rows
 from benchmarks.service import service_rows
+from benchmarks.slicing import slicing_rows
 from benchmarks.speed import FIELDS, speed_rows
 from benchmarks.stages import stage_rows
 from benchmarks.timed_fields import CELLS, compose, cut_out
@@ -88,12 +89,14 @@ def _speed(options: argparse.Namespace, work: Path) -> dict[str, Any]:
 
 def _scale(options: argparse.Namespace, work: Path) -> dict[str, Any]:
     fields = _fields(options)
+    together = [one for part in fields.values() for one in part]
     segmenter = Segmenter.from_pretrained(default_reference("segmenter"))
     return {
         "mosaics": mosaic_rows(segmenter, fields),
         "sizes": size_rows(segmenter, fields),
         "shifted": shift_rows(segmenter, fields),
-        "large": large_rows([one for part in fields.values() for one in part], work),
+        "slicing": slicing_rows(together, work),
+        "large": large_rows(together, work),
     }
 
 

@@ -6,7 +6,7 @@ that scale, turned and mirrored by lot. Nothing is padded, so the picture looks 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
@@ -140,15 +140,24 @@ class Found:
         return {"cells": n, "together": float(self.again.mean()) if n else 0.0, "more": len(self.extra) / max(n, 1)}
 
 
-def compare(mosaic: Mosaic, segmenter: Segmenter) -> Found:
-    """Look at a mosaic and at each of its windows alone, and compare what is found."""
+Look = Callable[[np.ndarray], np.ndarray]
+"""Finds cells in ``(height, width, 3)`` uint8 RGB; returns their boxes, ``(n, 4)`` in pixels."""
+
+
+def boxes_by(segmenter: Segmenter) -> Look:
+    """Return how a segmenter looks."""
+    return lambda image: np.array([cell.box for cell in segmenter(image)], float).reshape(-1, 4)
+
+
+def compare(mosaic: Mosaic, look: Look) -> Found:
+    """Look at each window of a mosaic alone, and last at the mosaic, and compare what is found."""
     alone, whole = [np.zeros((0, 4))], [np.zeros(0, bool)]
     for window in mosaic.windows:
-        boxes = _boxes(segmenter, window.image) + np.tile([window.left, window.top], 2)
+        boxes = look(window.image) + np.tile([window.left, window.top], 2)
         alone.append(boxes)
         whole.append(_lie_in(boxes, window))
     before, asked = np.concatenate(alone), np.concatenate(whole)
-    after = _boxes(segmenter, mosaic.image)
+    after = look(mosaic.image)
     overlaps = box_iou(before, after)
     rows, columns = linear_sum_assignment(overlaps, maximize=True)
     same = overlaps[rows, columns] >= SAME
@@ -186,10 +195,6 @@ def matched_when_shifted(mosaic: Mosaic, segmenter: Segmenter) -> tuple[int, int
         sure = whole & (np.array([cell.score for cell in cells]) >= bound)
         total, found = total + int(sure.sum()), found + int(sure[matched[same]].sum())
     return found, total
-
-
-def _boxes(segmenter: Segmenter, image: np.ndarray) -> np.ndarray:
-    return np.array([cell.box for cell in segmenter(image)], float).reshape(-1, 4)
 
 
 def _lie_in(boxes: np.ndarray, window: Window) -> np.ndarray:

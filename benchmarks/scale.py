@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.mosaics import BLOCK, SIZES, Found, Mosaic, compare, make_mosaic, matched_when_shifted
+from benchmarks.mosaics import BLOCK, SIZES, Found, Mosaic, boxes_by, compare, make_mosaic, matched_when_shifted
 from marrow.segmenter import Segmenter
 from training.evaluation.framing import through_eyepiece
 from training.evaluation.ground_truth import bccd_fields, segpc_fields
@@ -47,7 +47,7 @@ def mosaic_rows(segmenter: Segmenter, fields: dict[str, list[np.ndarray]], seed:
     for source, part in fields.items():
         for name, mosaic in _mosaics(part, np.random.default_rng(seed)):
             height, width = mosaic.image.shape[:2]
-            figures = compare(mosaic, segmenter).figures()
+            figures = compare(mosaic, boxes_by(segmenter)).figures()
             rows.append({"source": source, "mosaic": name, "megapixels": round(width * height / 1e6, 2)} | figures)
     return rows
 
@@ -73,7 +73,7 @@ def size_rows(segmenter: Segmenter, fields: dict[str, list[np.ndarray]], seed: i
     for part in fields.values():
         rng = np.random.default_rng(seed)
         for scale in (0.18, 0.25, *MIXED, 3.2):
-            together += compare(make_mosaic(part, 4, 4, [scale], rng), segmenter)
+            together += compare(make_mosaic(part, 4, 4, [scale], rng), boxes_by(segmenter))
     return [{"pixels": f"{low}–{high}"} | together.between(low, high).figures() for low, high in pairwise(SIZES)]
 
 

@@ -16,11 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.mosaics import Look, boxes_by
 from marrow.cell import Box
 from marrow.classifier import probabilities
 from marrow.crop import CropConfig, crop_cell
 from marrow.pipeline import Models, analyze
 from marrow.runtime import compile_onnx
+from marrow.segmenter import Segmenter
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,35 @@ def _ultralytics(release: Path, weights: Path) -> Callable[[np.ndarray], Outline
         return [tuple(box) for box in result.boxes.xyxy.tolist()], result.masks.xy
 
     return look
+
+
+def outlining(segmenter: str) -> Look:
+    """Outline with this project alone."""
+    return boxes_by(Segmenter.from_pretrained(segmenter))
+
+
+def sahi_on_openvino(release: Path) -> Look:
+    """Outline with SAHI's slices, of the size that the network takes, and ultralytics on OpenVINO."""
+    from sahi import AutoDetectionModel
+    from sahi.predict import get_sliced_prediction
+
+    config = json.loads((release / SEGMENTER / "config.json").read_text())
+    side = config["input_size"]
+    options: dict[str, Any] = {"confidence_threshold": config["confidence"], "image_size": side, "device": "cpu"}
+    network = _exported(release)
+    model = AutoDetectionModel.from_pretrained("ultralytics", model=network, **options)
+
+    def look(image: np.ndarray) -> np.ndarray:
+        found = get_sliced_prediction(image, model, slice_height=side, slice_width=side, verbose=0)
+        return np.array([one.bbox.to_xyxy() for one in found.object_prediction_list], float).reshape(-1, 4)
+
+    return look
+
+
+def _exported(release: Path) -> Any:
+    from ultralytics import YOLO
+
+    return YOLO(release / SEGMENTER / "model_openvino_model", task="segment")
 
 
 def openvino_in_one_batch(release: Path) -> Callable[[tuple[np.ndarray, list[Box]]], list[str]]:

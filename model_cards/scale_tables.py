@@ -26,6 +26,7 @@ def scale_tables(found: Mapping[str, Any]) -> str:
         [row["megapixels"], row["picture"], row["cells"], f"{row['seconds']:.1f}", f"{row['peak_mb']:.0f}"]
         for row in found["large"]
     ]
+    slicing = [[row["megapixels"], row["way"], f"{row['seconds']:.2f}", *_recall(row)] for row in found["slicing"]]
     heads = ["cells found alone", "of these, found in the mosaic", "found in the mosaic alone"]
     return "\n\n".join(
         [
@@ -37,6 +38,8 @@ def scale_tables(found: Mapping[str, Any]) -> str:
             "Cells that are the same, at IoU 0.7, where the tiles begin half a tile before (of both looks together; "
             "cells that a seam cuts, or whose score is within 0.03 of the bound, do not count):",
             table(["fields", "windows", "cells", "the same"], shifted),
+            "Outlining mosaics with the same weights, and with SAHI's slices of 640 px:",
+            table(["megapixels", "", "seconds", *heads], slicing),
             "`marrow analyze` on mosaics of all fields, and on as much bare ground around one window:",
             table(["megapixels", "picture", "cells", "seconds", "most MB"], large),
             f"```bash\n{found['command']}\n```",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.mosaics import BLOCK, SEAM, Found, Mosaic, Window, compare, make_mosaic, matched_when_shifted
+from benchmarks.mosaics import BLOCK, SEAM, Found, Mosaic, Window, boxes_by, compare, make_mosaic, matched_when_shifted
 from benchmarks.scale import unpadded
 from dataset_scripts.drawing.pictures import draw_field
 from marrow.defaults import default_reference
@@ -50,7 +50,7 @@ def test_the_figures_are_exact():
 
 
 def test_a_mosaic_of_one_window_shows_what_the_window_shows(fields, segmenter):
-    figures = compare(make_mosaic(fields, 1, 1, [1.0], np.random.default_rng(1)), segmenter).figures()
+    figures = compare(make_mosaic(fields, 1, 1, [1.0], np.random.default_rng(1)), boxes_by(segmenter)).figures()
     assert figures["cells"] >= 2 and figures["together"] == 1 and figures["more"] == 0
 
 
@@ -59,10 +59,10 @@ def test_what_the_mosaic_hides_is_missed_and_what_it_adds_is_more(fields, segmen
     first, second = mosaic.windows
     image = mosaic.image.copy()
     image[:, BLOCK:] = image[0, 0]
-    hidden = compare(Mosaic(image, (first, second)), segmenter)
+    hidden = compare(Mosaic(image, (first, second)), boxes_by(segmenter))
     assert 0 < hidden.again.mean() < 1
     bare = Window(np.full_like(first.image, first.image[0, 0]), 0, 0)
-    added = compare(Mosaic(mosaic.image, (bare, second)), segmenter)
+    added = compare(Mosaic(mosaic.image, (bare, second)), boxes_by(segmenter))
     assert len(added.extra) > 0 and added.again.mean() > 0.9
 
 
@@ -70,7 +70,7 @@ def test_cells_that_a_seam_may_cut_do_not_count(fields, segmenter):
     mosaic = make_mosaic(fields, 1, 1, [1.0], np.random.default_rng(1))
     boxes = np.array([one.box for one in segmenter(mosaic.image)])
     inner = ((boxes[:, :2] >= SEAM) & (boxes[:, 2:] <= BLOCK - SEAM)).all(axis=1)
-    assert compare(mosaic, segmenter).figures()["cells"] == inner.sum() < len(boxes)
+    assert compare(mosaic, boxes_by(segmenter)).figures()["cells"] == inner.sum() < len(boxes)
 
 
 def test_the_same_cells_are_found_where_tiles_fall_elsewhere(fields, segmenter):
