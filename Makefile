@@ -35,7 +35,7 @@ lint: setup  ## style and types of the Python, and of the JavaScript where there
 	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund && npm run --silent lint; \
 	else echo "no npm on the PATH: the JavaScript is not checked"; fi
 
-bench: setup  ## measure the embedded release and the data set scripts on the real images in BENCHMARKS
+bench: setup  ## [ONLY=accuracy|speed|scale|browser]: measure the embedded release and the data set scripts on the real images in BENCHMARKS
 	BENCHMARKS="$(BENCHMARKS)" PY=$(PY) benchmarks/bench.sh
 
 cards: setup  ## render the cards and the README's figures from metrics.json and benchmarks/results.json

@@ -69,16 +69,16 @@ def browser_rows(
             path = work / f"mosaic_{megapixels}.png"
             path.write_bytes(encode_png(image))
             page = browser.new_page(viewport={"width": 1280, "height": 900})
-            row = {"megapixels": round(image.shape[0] * image.shape[1] / 1e6, 1)} | _look_at(page, space.url, path)
-            if pictures:
-                page.screenshot(path=pictures / f"screen_{megapixels}.png")
+            row = {"megapixels": round(image.shape[0] * image.shape[1] / 1e6, 1)} | _look_at(
+                page, space.url, path, pictures
+            )
             rows.append(row)
             page.close()
         browser.close()
     return rows
 
 
-def _look_at(page: Page, url: str, picture: Path) -> dict[str, Any]:
+def _look_at(page: Page, url: str, picture: Path, pictures: Path | None) -> dict[str, Any]:
     page.set_default_timeout(PATIENCE)
     page.goto(url)
     page.locator("#viewer nav").wait_for(state="attached")
@@ -90,11 +90,15 @@ def _look_at(page: Page, url: str, picture: Path) -> dict[str, Any]:
     box = page.locator("#viewer svg.stage").bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    if pictures:
+        page.screenshot(path=pictures / f"{picture.stem}_whole.png")
     page.mouse.move(x, y)
     zooming = _frames(page, [lambda: page.mouse.wheel(0, -60)] * STEPS)
     page.mouse.down()
     moving = _frames(page, [lambda n=n: page.mouse.move(x - 4 * n, y - 2 * n) for n in range(1, STEPS)])
     page.mouse.up()
+    if pictures:
+        page.screenshot(path=pictures / f"{picture.stem}_enlarged.png")
     slider = page.locator("#viewer input[type=range]")
     sliding = _frames(page, [lambda n=n: slider.fill(f"{0.4 + 0.005 * n:.3f}") for n in range(20)])
     return {"cells": cells, "seconds": seconds, "zooming": zooming, "moving": moving, "sliding": sliding}

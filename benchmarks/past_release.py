@@ -7,9 +7,9 @@ from pathlib import Path
 
 from marrow.errors import MarrowError
 from marrow.integrity import digest
+from training.common.paths import ROOT
 
 REVISION = "88391c6312eb59ed5f62cfbe655c0503b6a55601"
-ROOT = Path(__file__).parents[1]
 
 FILES = {
     "bone-marrow-mobilenet/config.json": "ed56156f32cddd8cb60140531a879f1f6d1f93078e54d266e2e1e8dd72c8bee6",

@@ -14,12 +14,23 @@ import numpy as np
 from pycocotools import mask as coco_mask
 from scipy.optimize import linear_sum_assignment
 
-from benchmarks.past_release import ROOT, fetch_release
-from benchmarks.stacks import CLASSIFIER, SEGMENTER, NamedCell, OriginalStack, Worker, slow_path, stock, this_project
+from benchmarks.past_release import fetch_release
+from benchmarks.stacks import (
+    CLASSIFIER,
+    OPENVINO,
+    SEGMENTER,
+    NamedCell,
+    OriginalStack,
+    Worker,
+    slow_path,
+    stock,
+    this_project,
+)
 from benchmarks.timed_fields import TimedField, recall
 from marrow.geometry import polygon_mask
 from training.common.files import read_json
 from training.common.own_process import in_own_process
+from training.common.paths import ROOT
 from training.evaluation.matching import encode_rle
 from training.weights.checkpoint import load_checkpoint
 
@@ -143,7 +154,7 @@ def present_release(out: Path) -> Path:
 
 def export_for_stock(release: Path) -> None:
     """Export what ultralytics and Keras run, in processes of their own; what is there already stays."""
-    if not (release / SEGMENTER / "model_openvino_model").is_dir():
+    if not (release / SEGMENTER / OPENVINO).is_dir():
         in_own_process(_export_openvino, release / SEGMENTER)
     if not (keras := release / CLASSIFIER / "model.keras").is_file():
         command = [

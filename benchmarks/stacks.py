@@ -20,6 +20,7 @@ from benchmarks.mosaics import Look, boxes_by
 from marrow.cell import Box
 from marrow.classifier import probabilities
 from marrow.crop import CropConfig, crop_cell
+from marrow.defaults import RELEASE
 from marrow.pipeline import Models, analyze
 from marrow.runtime import compile_onnx
 from marrow.segmenter import Segmenter
@@ -44,6 +45,11 @@ Stack = Callable[[np.ndarray], list[NamedCell]]
 """Takes a picture, ``(height, width, 3)`` uint8 RGB."""
 
 Outlines = tuple[list[Box], list[np.ndarray]]
+
+SEGMENTER, CLASSIFIER = RELEASE["segmenter"], RELEASE["classifier"]
+
+OPENVINO = "model_openvino_model"
+"""The folder that ultralytics exports beside ``model.pt``."""
 
 
 class Worker:
@@ -149,23 +155,20 @@ def stock(release: Path) -> Stack:
 
 def ultralytics_on_openvino(release: Path) -> Callable[[np.ndarray], Outlines]:
     """Outline with what ultralytics exported for OpenVINO."""
-    return _ultralytics(release, release / SEGMENTER / "model_openvino_model")
+    return _ultralytics(release, OPENVINO)
 
 
 def ultralytics_on_torch(release: Path) -> Callable[[np.ndarray], Outlines]:
     """Outline with ultralytics on torch."""
-    return _ultralytics(release, release / SEGMENTER / "model.pt")
+    return _ultralytics(release, "model.pt")
 
 
-SEGMENTER, CLASSIFIER = "bone-marrow-yolov8-seg", "bone-marrow-mobilenet"
-
-
-def _ultralytics(release: Path, weights: Path) -> Callable[[np.ndarray], Outlines]:
+def _ultralytics(release: Path, weights: str) -> Callable[[np.ndarray], Outlines]:
     from ultralytics import YOLO
 
     config = json.loads((release / SEGMENTER / "config.json").read_text())
     options = {"imgsz": config["input_size"], "conf": config["confidence"], "iou": config["iou"], "verbose": False}
-    network = YOLO(weights, task="segment")
+    network = YOLO(release / SEGMENTER / weights, task="segment")
 
     def look(image: np.ndarray) -> Outlines:
         result: Any = next(iter(network.predict(np.ascontiguousarray(image[..., ::-1]), **options)))
@@ -185,11 +188,12 @@ def sahi_on_openvino(release: Path) -> Look:
     """Outline with SAHI's slices, of the size that the network takes, and ultralytics on OpenVINO."""
     from sahi import AutoDetectionModel
     from sahi.predict import get_sliced_prediction
+    from ultralytics import YOLO
 
     config = json.loads((release / SEGMENTER / "config.json").read_text())
     side = config["input_size"]
     options: dict[str, Any] = {"confidence_threshold": config["confidence"], "image_size": side, "device": "cpu"}
-    network = _exported(release)
+    network = YOLO(release / SEGMENTER / OPENVINO, task="segment")
     model = AutoDetectionModel.from_pretrained("ultralytics", model=network, **options)
 
     def look(image: np.ndarray) -> np.ndarray:
@@ -197,12 +201,6 @@ def sahi_on_openvino(release: Path) -> Look:
         return np.array([one.bbox.to_xyxy() for one in found.object_prediction_list], float).reshape(-1, 4)
 
     return look
-
-
-def _exported(release: Path) -> Any:
-    from ultralytics import YOLO
-
-    return YOLO(release / SEGMENTER / "model_openvino_model", task="segment")
 
 
 def openvino_in_one_batch(release: Path) -> Callable[[tuple[np.ndarray, list[Box]]], list[str]]:

@@ -7,7 +7,7 @@ from subprocess import run
 import numpy as np
 import pytest
 
-from benchmarks.past_release import FILES, REVISION, ROOT, fetch_release
+from benchmarks.past_release import FILES, REVISION, fetch_release
 from benchmarks.speed import compared, in_turn
 from benchmarks.stacks import NamedCell, Worker
 from benchmarks.timed_fields import TimedField, compose, recall
@@ -15,6 +15,7 @@ from dataset_scripts.fields.patch_bank import PatchBank
 from dataset_scripts.fields.patches import drawn_patch
 from marrow.errors import MarrowError
 from marrow.integrity import digest
+from tests.commands import ROOT
 
 
 def cell(x: float, y: float, side: float, code: str = "LYT") -> NamedCell:

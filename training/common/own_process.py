@@ -17,4 +17,6 @@ def in_own_process(work: Callable[..., dict[str, Any]], *arguments: Any) -> dict
         try:
             return pool.submit(work, *arguments).result()
         except BrokenProcessPool as error:
-            raise MarrowError("The training was killed, perhaps for want of memory: repeat the command.") from error
+            raise MarrowError(
+                "A process of this command was killed, perhaps for want of memory: repeat the command."
+            ) from error
