@@ -3,9 +3,8 @@
 python -m tests.training.few_steps SET DIR '[{"arch": "simple_cnn", …}, …]'
 
 Trains each config once without a break and once with one after the first epoch, and prints a JSON line: for each, the
-largest difference between the two, how much training moved the weights, how far those learned are from the last
-checkpoint's,
-the losses, and the cells of each class.
+largest difference between the two, how much training moved the weights, and in the last checkpoint those that are
+learned, how far the learned ones in the end are from the checkpoint's, the losses, and the cells of each class.
 """
 
 import contextlib
@@ -62,6 +61,7 @@ def main(data: str, folder: str, configs: str) -> None:
                 "backend": keras.config.backend(),
                 "apart": distance(whole, broken),
                 "moved": distance(whole, start),
+                "learned": distance(last, start, "trainable_weights"),
                 "from_last": distance(whole, last, "trainable_weights"),
                 "losses": [line["loss"] for line in training.history(places[0])],
                 "counts": np.bincount(cells.labels).tolist(),
