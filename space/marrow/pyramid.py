@@ -72,8 +72,8 @@ class Tile:
         """Tell which boxes, from ``first`` to ``last`` ``(n, 2)``, keep a margin, in pixels of the input."""
         left, top, right, bottom = np.where(self.cut, self.box, (-np.inf, -np.inf, np.inf, np.inf))
         reach = margin / self.scale
-        after = (first > np.array([left, top]) + reach).all(axis=1)
-        return after & (last < np.array([right, bottom]) - reach).all(axis=1)
+        (x0, y0), (x1, y1) = first.T, last.T
+        return (x0 > left + reach) & (y0 > top + reach) & (x1 < right - reach) & (y1 < bottom - reach)
 
 
 def scales(width: int, height: int, side: int) -> list[float]:
