@@ -18,7 +18,7 @@ from marrow.star_outline import Colours, Outline, colour_features, grow
 
 WORK_SIZE = 128  # all lengths below are in pixels of an image scaled to this longest side
 NECK = 0.55  # of the smaller radius; two lobes with less between them are parted
-FAR = 3.0  # radii of the smaller lobe; two lobes with more room between them are of two cells
+FAR = 5.0  # radii of the smaller lobe; two lobes with more room between them are of two cells
 MOST_TRIES = 5
 JOIN_MARGIN = 1.05
 
@@ -138,7 +138,8 @@ def _grow_cell(colours: Colours, lobes: Lobes, start: int, taken: set[int]) -> t
     """Grow the cell that lobe ``start`` belongs to; return it and its lobes.
 
     A lobe near by that no neck parts from the cell is the cell's; any other is where its outline, drawn around both,
-    looks more like a cell than without it, as with the lobes of a granulocyte.
+    looks more like a cell than without it, as with the lobes of a granulocyte. Of three lobes two may look worse than
+    one, and all of them better, so that the nearest are added one after the other, whatever each of them brings.
     """
 
     def outline(members: set[int], rounds: int = 1) -> Outline:
@@ -149,11 +150,12 @@ def _grow_cell(colours: Colours, lobes: Lobes, start: int, taken: set[int]) -> t
     best = outline(members)
     gaps = lobes.gaps[list(members)].min(axis=0)
     near = [i for i in np.argsort(gaps, kind="stable").tolist() if i not in members | taken and gaps[i] < FAR]
+    tried = members
     for other in near[:MOST_TRIES]:
-        larger = members | set(lobes.joined[other].nonzero()[0].tolist()) - taken
-        if larger == members:
+        if other in tried:
             continue
-        joined = outline(larger)
+        tried = tried | set(lobes.joined[other].nonzero()[0].tolist()) - taken
+        joined = outline(tried)
         if joined.score > best.score * JOIN_MARGIN:
-            members, best = larger, joined
+            members, best = tried, joined
     return outline(members, rounds=3), members
