@@ -5,7 +5,7 @@ training.laboratory_study. Where all of them contradict the label and hardly bel
 contact sheet, ``OUT/suspicious_01.png`` and so on, and a row in ``OUT/suspicious_labels.json``. Look at the sheets, and
 run the command again with the numbers of the labels that you find right.
 
-    python -m training.suspicious_labels --data SET --runs out/left_out/*/classifier --laboratory MLL --out OUT
+    python -m training.suspicious_labels --data SET --runs out/left_out/*/classifier_left_out --laboratory MLL --out OUT
     python -m training.suspicious_labels … --right 3 17 25
 """
 
