@@ -43,6 +43,7 @@ ELSEWHERE = {
     r"pip install -e \.": "Makefile",
     r"python -m training\.(train_classifier|train_segmenter) ": "tests/conftest.py",
     r"python dataset_scripts/smear_fields\.py ": "tests/conftest.py",
+    r"marrow batch ": "tests/space/marrow/batch/test_study.py",
     r"python dataset_scripts/stain_statistics\.py ": "tests/dataset_scripts/test_stain_statistics.py",
     r"python dataset_scripts/cut_cells\.py ": "tests/dataset_scripts/test_cut_cells.py",
     r"python dataset_scripts/bone_marrow_12\.py .*(BM_cytomorphology_data|set)\b": "tests/dataset_scripts/test_card.py",
