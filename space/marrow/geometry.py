@@ -223,7 +223,11 @@ def distance_to(mask: np.ndarray) -> np.ndarray:
 
 def convex_hull(mask: np.ndarray) -> np.ndarray:
     """Return the convex hull of the centres of a mask's pixels, ``(n, 2)`` float32; the mask must not be empty."""
-    return cv2.convexHull(cv2.findNonZero(_as_bytes(mask)))[:, 0].astype(np.float32) + np.float32(0.5)
+    inside = mask > 0  # of each row its two ends alone can be corners
+    rows = np.flatnonzero(inside.any(axis=1))
+    first, last = inside[rows].argmax(axis=1), mask.shape[1] - 1 - inside[rows, ::-1].argmax(axis=1)
+    ends = np.concatenate([np.stack([columns, rows], axis=1) for columns in (first, last)])
+    return cv2.convexHull(ends.astype(np.int32))[:, 0].astype(np.float32) + np.float32(0.5)
 
 
 def solidity(mask: np.ndarray) -> float:
