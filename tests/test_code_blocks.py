@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 import tomllib
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,6 @@ ELSEWHERE = {
     r"pip install -e \.": "Makefile",
     r"python -m training\.(train_classifier|train_segmenter) ": "tests/conftest.py",
     r"python dataset_scripts/smear_fields\.py ": "tests/conftest.py",
-    r"marrow batch ": "tests/space/marrow/batch/test_study.py",
     r"python dataset_scripts/stain_statistics\.py ": "tests/dataset_scripts/test_stain_statistics.py",
     r"python dataset_scripts/cut_cells\.py ": "tests/dataset_scripts/test_cut_cells.py",
     r"python dataset_scripts/bone_marrow_12\.py .*(BM_cytomorphology_data|set)\b": "tests/dataset_scripts/test_card.py",
@@ -153,6 +153,10 @@ def newcomer(tmp_path_factory) -> Iterator[Newcomer]:
         example = min((tree / "space" / "examples").glob("*.jpg"))
         shutil.copy(example, tree / "smear.jpg")
         shutil.copy(min((tree / "cells" / "NGS").rglob("*.jpg")), tree / "cell.jpg")
+        (tree / "smears").mkdir()
+        shutil.copy(example, tree / "smears")
+        with zipfile.ZipFile(tree / "more.zip", "w") as archive:
+            archive.write(example, "smear.jpg")
         yield one
 
 
