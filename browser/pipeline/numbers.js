@@ -6,7 +6,7 @@
  */
 export function roundHalfEven(value) {
   const floor = Math.floor(value);
-  return value - floor === 0.5 ? floor + Math.abs(floor % 2) : Math.round(value);
+  return value - floor === 0.5 ? floor + Math.abs(floor % 2) : Math.round(value) + 0; // never -0
 }
 
 /**
