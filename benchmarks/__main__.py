@@ -1,6 +1,7 @@
 """Measure the embedded release, and keep the figures in benchmarks/results.json.
 
 python -m benchmarks speed --cells out/release/set
+python -m benchmarks batch --cells out/release/set
 python -m benchmarks scale --data ../shared/data
 python -m benchmarks browser --data ../shared/data
 """
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.batch import batch_rows
 from benchmarks.browser import browser_rows
 from benchmarks.large import large_rows
 from benchmarks.scale import mosaic_rows, read_fields, shift_rows, size_rows
@@ -34,6 +36,9 @@ from marrow.pipeline import Models
 from marrow.segmenter import Segmenter
 from training.common.environment import machine
 from training.common.files import read_json
+
+BATCH = 100
+"""Fields of 30 cells that are analyzed in a row."""
 
 RESULTS = Path(__file__).parent / "results.json"
 
@@ -54,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = Command("benchmarks", __doc__)
     command.add_argument("part", choices=PARTS, help="what to measure")
     command.add_argument("--data", help="folder of real fields; scale and browser need it")
-    command.add_argument("--cells", help="data set whose held-out cells are composed to fields; speed needs it")
+    command.add_argument("--cells", help="data set of the cells of composed fields; speed and batch need it")
     command.add_argument("--fields", type=int, default=FIELDS, help="of each number of cells (%(default)s); of speed")
     command.add_argument("--pictures", type=Path, metavar="DIR", help="folder for pictures of the screen; of browser")
     command.add_argument("--out", type=Path, default=RESULTS, help="JSON file to keep the figures in (%(default)s)")
@@ -87,6 +92,11 @@ def _speed(options: argparse.Namespace, work: Path) -> dict[str, Any]:
     )
 
 
+def _batch(options: argparse.Namespace, work: Path) -> dict[str, Any]:
+    bank = cut_out(options.cells, default_reference("segmenter"))
+    return {"ways": batch_rows([field.image for field in compose(bank, 30, BATCH)], work)}
+
+
 def _scale(options: argparse.Namespace, work: Path) -> dict[str, Any]:
     fields = _fields(options)
     together = [one for part in fields.values() for one in part]
@@ -116,6 +126,7 @@ def _browser(options: argparse.Namespace, work: Path) -> dict[str, Any]:
 
 PARTS = {
     "speed": Part("cells", 20, _speed),
+    "batch": Part("cells", 12, _batch),
     "scale": Part("data", 25, _scale),
     "browser": Part("data", 10, _browser),
 }

@@ -13,6 +13,7 @@ if asked accuracy || asked speed; then
 fi
 if asked speed; then
     $PY -m benchmarks speed --cells "$work/set"
+    $PY -m benchmarks batch --cells "$work/set"
 fi
 if asked scale; then
     $PY -m benchmarks scale --data "$BENCHMARKS"

@@ -33,7 +33,20 @@ def analyze_files(pictures: Sequence[Path], out: Path) -> Run:
     Raises:
         MarrowError: it failed.
     """
-    command = [sys.executable, "-m", "marrow.cli", "analyze", *map(str, pictures), "--out", str(out)]
+    return _run_marrow("analyze", *map(str, pictures), "--out", str(out))
+
+
+def batch_files(folder: Path, out: Path, workers: int) -> Run:
+    """Run ``marrow batch`` on a folder of pictures; the memory is that of its largest process.
+
+    Raises:
+        MarrowError: it failed.
+    """
+    return _run_marrow("batch", str(folder), "--out", str(out), "--workers", str(workers))
+
+
+def _run_marrow(*arguments: str) -> Run:
+    command = [sys.executable, "-m", "marrow.cli", *arguments]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "space")}
     start = time.perf_counter()
     with tempfile.TemporaryFile() as said:
@@ -43,7 +56,7 @@ def analyze_files(pictures: Sequence[Path], out: Path) -> Run:
         process.returncode = os.waitstatus_to_exitcode(status)
         said.seek(0)
         if process.returncode:
-            raise MarrowError(f"marrow analyze failed: {said.read().decode()[-500:]}")
+            raise MarrowError(f"marrow {arguments[0]} failed: {said.read().decode()[-500:]}")
     return Run(seconds, usage.ru_maxrss * 1024 / 1e6)
 
 

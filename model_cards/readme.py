@@ -16,6 +16,7 @@ from typing import Any
 
 from marrow.command import Command
 from marrow.errors import MarrowError
+from model_cards.batch_tables import batch_tables
 from model_cards.browser_tables import browser_tables
 from model_cards.classifier_tables import cleaned_rows, foreign_table, silence_table, uncertain_table
 from model_cards.scale_tables import scale_tables
@@ -165,7 +166,13 @@ def _fill_all(_: argparse.Namespace) -> None:
     fill(ROOT / "README.md", {"results": results()})
     fill(ROOT / "dataset_scripts" / "README.md", dataset_blocks())
     found = read_json(BENCHMARKS)
-    tables = {"speed": speed_tables, "scale": scale_tables, "browser": browser_tables, "soak": soak_tables}
+    tables = {
+        "speed": speed_tables,
+        "batch": batch_tables,
+        "scale": scale_tables,
+        "browser": browser_tables,
+        "soak": soak_tables,
+    }
     fill(ROOT / "BENCHMARKS.md", {name: write(found.get(name, {})) for name, write in tables.items()})
 
 

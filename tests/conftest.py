@@ -67,6 +67,15 @@ def shared() -> Path:
     return folder
 
 
+@pytest.fixture
+def node() -> str:
+    """The node that runs the tests of the JavaScript; tests that want it skip where there is none."""
+    found = shutil.which("node")
+    if not found:
+        pytest.skip("no node on the PATH: the JavaScript is not tested")
+    return found
+
+
 Once = Callable[[str, Callable[[Path], None]], Path]
 """Takes a name and what fills a folder, and returns the filled folder."""
 

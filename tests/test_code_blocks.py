@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 import tomllib
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,6 +153,10 @@ def newcomer(tmp_path_factory) -> Iterator[Newcomer]:
         example = min((tree / "space" / "examples").glob("*.jpg"))
         shutil.copy(example, tree / "smear.jpg")
         shutil.copy(min((tree / "cells" / "NGS").rglob("*.jpg")), tree / "cell.jpg")
+        (tree / "smears").mkdir()
+        shutil.copy(example, tree / "smears")
+        with zipfile.ZipFile(tree / "more.zip", "w") as archive:
+            archive.write(example, "smear.jpg")
         yield one
 
 

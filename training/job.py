@@ -8,6 +8,7 @@
 #     "openvino>=2026.0,<2027",
 #     "pillow>=11,<13",
 #     "pydantic>=2.11,<3",
+#     "tqdm>=4.67,<5",
 #     "datasets>=5.2,<6",
 #     "ImageHash>=4.3,<5",
 #     "psutil>=7",

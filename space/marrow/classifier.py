@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Annotated, Any
 
 import cv2
@@ -191,12 +192,24 @@ class Classifier(Pretrained):
             cosine distance, 0 to 2, of the network's features to those of the most similar group of training cells;
             ``None`` where the network has no such output.
         """
-        if not boxes:
-            return np.zeros((0, len(self.labels)), np.float32), np.zeros(0, np.float32) if self.knows else None
-        outputs = [*self._forward(np.stack([crop_cell(image, box, self.crop) for box in boxes]))]
-        logits = np.stack([logits for logits, *_ in outputs])
-        given = probabilities(logits, self.config.temperature, self.config.reject_logit)
-        return given, np.mean([last[:, 0] for *_, last in outputs], axis=0) if self.knows else None
+        return self.name_crops(crop_cell(image, box, self.crop) for box in boxes)
+
+    def name_crops(self, crops: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
+        """Name cells that are cut out of one image or several, as :meth:`name` does.
+
+        Args:
+            crops: ``(size, size, 3)`` uint8 RGB each, as :func:`marrow.crop.crop_cell` gives them; no more than
+                :data:`BATCH` of them are kept at a time.
+        """
+        waiting = iter(crops)
+        given, unlike = [np.zeros((0, len(self.labels)), np.float32)], [np.zeros(0, np.float32)]
+        while batch := list(islice(waiting, BATCH)):
+            outputs = list(self._forward(np.stack(batch)))
+            logits = np.stack([logits for logits, *_ in outputs])
+            given.append(probabilities(logits, self.config.temperature, self.config.reject_logit))
+            if self.knows:
+                unlike.append(np.mean([last[:, 0] for *_, last in outputs], axis=0))
+        return np.concatenate(given), np.concatenate(unlike) if self.knows else None
 
     def predict(self, crops: np.ndarray) -> np.ndarray:
         """Return the probabilities of ``(n, size, size, 3)`` uint8 RGB crops, as ``(n, len(labels))`` float32."""

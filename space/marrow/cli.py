@@ -1,6 +1,7 @@
 """Find, outline, name and count cells in bone-marrow smears.
 
 marrow analyze smear.jpg --out results --format json,csv,png
+marrow batch smears/ --out study
 marrow classify cell_1.png cell_2.png --out names.json
 marrow case results/smear_1.json results/smear_2.json --out case.html
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,7 +19,10 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from tqdm import tqdm
 
+from marrow.batch.study import StudyOptions, run_study
+from marrow.batch.tables import CaseReport
 from marrow.case import count_case, read_saved
 from marrow.classifier import Classifier, ClassifierConfig
 from marrow.command import Command
@@ -55,6 +60,14 @@ The file is a list of {"file", "label", "probability", "probabilities"}:
 
 marrow classify cell_1.png cell_2.png --out names.json
 """
+BATCH = """Analyze many pictures on every core, into one set of tables.
+
+Pictures lie in folders, zips or globs, or come from a data set of the Hub; each folder, zip or data set is a case. DIR
+gets tables of cells and images (Parquet), a folder for each case, and a report of each. What is there already is not
+analyzed again, so that a command that was stopped goes on when it is repeated:
+
+marrow batch smears/ more.zip --out study
+"""
 CASE = """Add analyses of several images up to one count, to print or as JSON.
 
 The JSON files are those of `marrow analyze` or of the screen:
@@ -74,17 +87,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own bound refuses less than is read here
     command = Command("marrow", __doc__)
-    subcommands = command.add_subparsers(required=True, metavar="analyze|classify|case|stain")
+    subcommands = command.add_subparsers(required=True, metavar="analyze|batch|classify|case|stain")
     embedded = "Hub id or folder (default: the embedded release)"
 
     analyze = subcommands.add_parser("analyze", help="whole smear images: outlines, names and counts", doc=ANALYZE)
     analyze.set_defaults(work=_analyze)
-    analyze.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the results")
     formats = f"any of {','.join(SUFFIXES)} (default: json)"
     analyze.add_argument("--format", type=_formats, default=["json"], metavar="LIST", help=formats)
-    lowest = "lowest score of a cell, 0 to 1 (default: the model's)"
-    analyze.add_argument("--confidence", type=_share, metavar="X", help=lowest)
-    analyze.add_argument("--segmenter", metavar="REF", help=embedded)
+
+    batch = subcommands.add_parser("batch", help="many pictures: tables of cells and images", doc=BATCH)
+    batch.set_defaults(work=_batch)
+    batch.add_argument("sources", nargs="+", metavar="SRC", help="folder, glob, zip, picture, or data set of the Hub")
+    batch.add_argument("--workers", type=_number, default=os.cpu_count() or 1, metavar="N", help="(%(default)s)")
+
+    for outlining in (analyze, batch):
+        outlining.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the results")
+        lowest = "lowest score of a cell, 0 to 1 (default: the model's)"
+        outlining.add_argument("--confidence", type=_share, metavar="X", help=lowest)
+        outlining.add_argument("--segmenter", metavar="REF", help=embedded)
 
     stain = subcommands.add_parser("stain", help="whole smear images: their colours, and those of another", doc=STAIN)
     stain.set_defaults(work=_show_stain)
@@ -106,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     for naming in (analyze, classify):
         naming.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
-    for naming in (analyze, classify, stain):
+    for naming in (analyze, batch, classify, stain):
         naming.add_argument("--classifier", metavar="REF", help=embedded)
     for printing in (analyze, case):
         page = "of the page to print (default: en)"
@@ -132,6 +152,21 @@ def _analyze(options: argparse.Namespace) -> int:
         done += 1
     print(f"{done} of {len(options.images)} analyzed, {', '.join(options.format)} in {options.out}")
     return 0 if done == len(options.images) else 2
+
+
+def _batch(options: argparse.Namespace) -> int:
+    segmenter = options.segmenter or default_reference("segmenter")
+    classifier = options.classifier or default_reference("classifier")
+    study = StudyOptions(segmenter, classifier, options.confidence, options.workers)
+    images, unreadable = run_study(options.sources, options.out, study, _say_case)
+    print(f"{images} images, {unreadable} of them unreadable, in {options.out}")
+    return 2 if unreadable else 0
+
+
+def _say_case(case: CaseReport) -> None:
+    tqdm.write(f"{case.case}: {case.images} images, {_counted(case.report)}")
+    if case.unreadable:
+        tqdm.write(f"  {case.unreadable} of them could not be read: the table of images says why")
 
 
 def _classify(options: argparse.Namespace) -> int:
@@ -272,6 +307,12 @@ def _formats(text: str) -> list[str]:
     if unknown := [kind for kind in formats if kind not in SUFFIXES]:
         raise argparse.ArgumentTypeError(f"unknown format {unknown[0]!r}, choose from {','.join(SUFFIXES)}")
     return formats
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 256:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 256")
+    return int(text)
 
 
 def _share(text: str) -> float:

@@ -13,6 +13,7 @@ from huggingface_hub import CommitInfo
 from marrow.analysis import Analysis
 from marrow.cell import Cell, Detection
 from marrow.classifier import Classifier
+from marrow.crop import crop_cell
 from marrow.report import make_report
 from marrow.segmenter import Progress, Segmenter
 from marrow.stain import Stain, measure_stain, normalize_stain
@@ -98,6 +99,32 @@ def analyze(
     """
     shown = normalize_stain(image, measure_stain(image), reference) if reference else image
     cells = classify_detections(shown, models.segmenter(image, confidence, progress), models.classifier)
+    return _analysis(image, cells, models, confidence, reference)
+
+
+def analyze_together(images: Sequence[np.ndarray], models: Models, confidence: float | None = None) -> list[Analysis]:
+    """Analyze several images, each as :func:`analyze` does; their cells share the batches of the classifier.
+
+    Args:
+        images: ``(height, width, 3)`` uint8 RGB each, any size.
+        models: the networks to use.
+        confidence: as for :func:`analyze`.
+
+    Returns:
+        An analysis of each image.
+    """
+    found = [(image, models.segmenter(image, confidence)) for image in images]
+    named = _name_all(found, models.classifier)
+    return [_analysis(image, cells, models, confidence) for image, cells in zip(images, named, strict=True)]
+
+
+def _analysis(
+    image: np.ndarray,
+    cells: tuple[Cell, ...],
+    models: Models,
+    confidence: float | None,
+    reference: Stain | None = None,
+) -> Analysis:
     config = models.classifier.config
     distance = None if reference else config.stain_distance(image)
     return Analysis(
@@ -121,12 +148,22 @@ def classify_detections(image: np.ndarray, detections: Sequence[Detection], clas
         detections: the cells, in pixels of ``image``.
         classifier: the network that names them.
     """
-    rows, unlikeness = classifier.name(image, [detection.box for detection in detections])
+    (cells,) = _name_all([(image, detections)], classifier)
+    return cells
+
+
+def _name_all(
+    found: Sequence[tuple[np.ndarray, Sequence[Detection]]], classifier: Classifier
+) -> list[tuple[Cell, ...]]:
+    """Name the cells detected in each image, and number them from 1."""
+    crops = (crop_cell(image, one.box, classifier.crop) for image, detections in found for one in detections)
+    rows, unlikeness = classifier.name_crops(crops)
     unlike = [None] * len(rows) if unlikeness is None else unlikeness.clip(0, 2).tolist()
-    return tuple(
-        _name(number, detection, row, far, classifier.labels)
-        for number, (detection, row, far) in enumerate(zip(detections, rows, unlike, strict=True), start=1)
-    )
+    named = zip(rows, unlike, strict=True)
+    return [
+        tuple(_name(number, one, *next(named), classifier.labels) for number, one in enumerate(detections, start=1))
+        for _, detections in found
+    ]
 
 
 def _name(number: int, detection: Detection, row: np.ndarray, far: float | None, labels: tuple[str, ...]) -> Cell:

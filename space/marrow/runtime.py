@@ -22,6 +22,9 @@ import openvino as ov  # noqa: E402
 FORMER_KEYS = {"max_object_size": "largest", "tta_rotations": "views", "reject_logit": "none_logit"}
 """What releases before 0.2 call a key of ``config.json``."""
 
+threads: int | None = None
+"""Threads that a network computes with; as many as there are cores when ``None``. Read when a network is opened."""
+
 _LOG = logging.getLogger(__name__)
 
 Config = TypeVar("Config")
@@ -120,6 +123,8 @@ def compile_onnx(path: Path, exact: bool = False) -> Network:
         options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
         if exact:
             options["INFERENCE_PRECISION_HINT"] = "f32"
+        if threads:
+            options["INFERENCE_NUM_THREADS"] = threads
         return Network(core.compile_model(str(path), "CPU", options))
     except RuntimeError as error:
         raise MarrowError(f"{path} is not a usable ONNX model: pull the model again or name another one.") from error

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 
+from benchmarks.batch import batch_rows
 from benchmarks.large import large_rows, surrounded
 from benchmarks.mosaics import BLOCK
 from benchmarks.runs import analyze_files, running_space
@@ -22,6 +23,14 @@ def test_the_command_line_is_timed_and_weighed(tmp_path):
     assert (tmp_path / "out" / "field.json").is_file()
     with pytest.raises(MarrowError, match=r"failed.*no\.png"):
         analyze_files([tmp_path / "no.png"], tmp_path / "out")
+
+
+def test_many_pictures_are_timed_against_a_loop(tmp_path):
+    images = [draw_field(np.random.default_rng(number), 200, 240, 3).image for number in range(3)]
+    loop, batch = batch_rows(images, tmp_path, workers=(2,), times=1)
+    assert loop["times_the_loop"] == 1 and loop["pictures"] == batch["pictures"] == 3
+    assert 0 < batch["pictures_per_second"] == batch["slowest"] == batch["fastest"] < 100
+    assert batch["times_the_loop"] == pytest.approx(batch["pictures_per_second"] / loop["pictures_per_second"])
 
 
 def test_the_space_runs_until_it_is_left(tmp_path):

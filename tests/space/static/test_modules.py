@@ -10,7 +10,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from marrow import Analysis, Cell, analyze
 from marrow.analysis import filter_cells
@@ -25,14 +24,6 @@ HERE = Path(__file__).parent
 KNOWING = {"unlike_above": 0.395, "stain_far_above": 0.15}
 OTHER = Stain((230.0, 220.5, 210.0), (0.8, 1.2, 0.4), (0.2, 0.3, -0.01))
 CONFIDENCES = (0.05, 0.3, 0.5, 0.93, 0.99)
-
-
-@pytest.fixture
-def node() -> str:
-    found = shutil.which("node")
-    if not found:
-        pytest.skip("no node on the PATH: the JavaScript is not tested")
-    return found
 
 
 def test_the_pure_parts_do_as_python_does(node, models, smear, reviewed, tmp_path):

@@ -26,7 +26,7 @@ export class Float {
  * @param {number} value
  * @param {number} digits
  */
-function round(value, digits) {
+export function round(value, digits) {
   const exact = value.toFixed(digits + 30); // long enough to tell a tie from what is near one
   const cut = exact.slice(0, -30);
   const isTie = /^50*$/.test(exact.slice(-30));

@@ -1,0 +1,159 @@
+// Cells found in a picture, as `marrow/segmenter.py` finds them: at its own size, in tiles, and at half that size and
+// less, until it fits.
+
+import { findParts, suppress } from "./boxes.js";
+import { decode, maskLogits } from "./decoding.js";
+import { bucket, letterbox } from "./letterbox.js";
+import { outline, place } from "./outline.js";
+import { holds, listScales, listTiles, Nuclei } from "./pyramid.js";
+import { cut } from "./resize.js";
+
+/** @import { Box, Candidate, Detection, Frame, Network, Picture, Progress, SegmenterConfig, Tile } from "./types.d.ts" */
+
+/** Share of `max_object_size` from which on a coarser scale counts too, and that scale against the next. */
+const [COARSE_MIN_SIZE, COARSE_SCALE] = [0.65, 0.5];
+
+export class Segmenter {
+  /**
+   * @param {SegmenterConfig} config
+   * @param {Network} network
+   */
+  constructor(config, network) {
+    this.config = config;
+    this.network = network;
+  }
+
+  /**
+   * Find the cells in a picture, by falling score.
+   * @param {Picture} picture
+   * @param {number} [confidence] lowest score to keep, 0 to 1; the model's default when left out
+   * @param {Progress} [progress]
+   * @returns {Promise<Detection[]>}
+   */
+  async find(picture, confidence = this.config.confidence, progress = () => {}) {
+    const bound = Math.fround(confidence);
+    const candidates = this.config.max_object_size
+      ? mergeScales(
+          await this._lookAtAllScales(picture, Math.min(confidence, this.config.confidence), progress),
+          this.config,
+        )
+      : await this._look(picture, wholeTile(picture), confidence);
+    return candidates.filter(({ score }) => score >= bound).flatMap((candidate) => outline(candidate) ?? []);
+  }
+
+  /**
+   * Find cells at every scale, the coarsest first; a finer tile is looked at where something is left to find.
+   * @param {Picture} picture
+   * @param {number} confidence
+   * @param {Progress} progress
+   */
+  async _lookAtAllScales(picture, confidence, progress) {
+    const { input_size: side, max_object_size: largest = 0 } = this.config;
+    const scales = listScales(picture.width, picture.height, side);
+    const layout = scales.map((scale) => listTiles(picture.width, picture.height, side, scale));
+    const number = layout.flat().length;
+    const nuclei = scales.length > 2 ? new Nuclei(picture) : null; // a picture that fits is looked at twice
+    /** @type {Candidate[]} */
+    const kept = [];
+    /** @type {{box: Box, isSmall: boolean}[]} */
+    let seen = [];
+    let done = 0;
+    for (const [level, tiles] of layout.entries()) {
+      const found = [];
+      for (const tile of tiles) {
+        if (!nuclei || !tile.cut.includes(true) || isOpen(tile, seen, nuclei)) {
+          found.push(...(await this._look(picture, tile, confidence)));
+        }
+        done += 1;
+        progress(done / number);
+      }
+      const least = level === scales.length - 1 ? 0 : COARSE_MIN_SIZE * largest * COARSE_SCALE;
+      const most = level === 0 ? Infinity : largest;
+      seen = found.map((candidate) => {
+        const box = place(candidate);
+        const size = Math.max(box[2] - box[0], box[3] - box[1]) * scales[level];
+        if (least <= size && size <= most) kept.push(candidate);
+        return { box, isSmall: size < least };
+      });
+    }
+    return kept;
+  }
+
+  /**
+   * Find the cells in a tile that none of its borders cuts; a picture that does not fit is made to.
+   * @param {Picture} picture
+   * @param {Tile} tile
+   * @param {number} confidence
+   * @returns {Promise<Candidate[]>}
+   */
+  async _look(picture, tile, confidence) {
+    const { input_size: side, iou, labels } = this.config;
+    const part = cut(picture, tile.box);
+    const fits = tile.scale * Math.max(part.width, part.height) <= side;
+    const size =
+      fits && this.network.takesAnySize ? bucket(part, tile.scale) : /** @type {[number, number]} */ ([side, side]);
+    const { input, scale, corner } = letterbox(part, size, fits ? tile.scale : undefined);
+    const [rows, prototypes] = await this.network.run(input);
+    /** @type {Frame} */
+    const frame = {
+      limit: [picture.width, picture.height],
+      scale,
+      offset: [corner[0] - tile.box[0] * scale, corner[1] - tile.box[1] * scale],
+      stride: Math.floor(input.dims[2] / prototypes.dims[2]),
+    };
+    return decode(rows, confidence, iou, labels.length)
+      .filter(({ box }) => holds(tile, place({ box, frame })))
+      .map(({ box, score, coefficients }) => {
+        const { logits, corner: begin } = maskLogits(coefficients, prototypes, box, frame.stride);
+        return { box, score, logits, corner: begin, frame };
+      });
+  }
+}
+
+/**
+ * @param {Picture} picture
+ * @returns {Tile}
+ */
+function wholeTile({ width, height }) {
+  return { box: [0, 0, width, height], scale: 1, cut: [false, false, false, false] };
+}
+
+/**
+ * Tell whether there may be cells in a tile that the next coarser scale did not show well.
+ * @param {Tile} tile of the finer scale
+ * @param {{box: Box, isSmall: boolean}[]} seen what the coarser scale showed, in pixels of the picture
+ * @param {Nuclei} nuclei of the picture
+ */
+function isOpen({ box }, seen, nuclei) {
+  const [left, top, right, bottom] = box;
+  const here = seen.filter(({ box: [x0, y0, x1, y1] }) => {
+    const [x, y] = [(x0 + x1) / 2, (y0 + y1) / 2];
+    return left <= x && x <= right && top <= y && y <= bottom;
+  });
+  return here.length ? here.some(({ isSmall }) => isSmall) : nuclei.areIn(box);
+}
+
+/**
+ * Join what all scales found, by falling score: of boxes that overlap the best stays, and mere parts go.
+ *
+ * A part is a box that lies in that of a larger cell; the cell is then as sure as its surest part.
+ * @param {Candidate[]} candidates
+ * @param {SegmenterConfig} config
+ */
+function mergeScales(candidates, { iou, confidence }) {
+  const places = candidates.map((candidate) => /** @type {Box} */ (place(candidate).map(Math.fround)));
+  const scores = candidates.map(({ score }) => score);
+  const order = suppress(places, scores, iou);
+  const raised = order.map((i) => scores[i]);
+  const parts = new Set();
+  for (const [part, cell] of findParts(
+    order.map((i) => places[i]),
+    order.map((i) => scores[i]),
+    confidence,
+  )) {
+    raised[cell] = Math.max(raised[cell], scores[order[part]]);
+    parts.add(part);
+  }
+  const kept = order.map((i, rank) => ({ ...candidates[i], score: raised[rank] }));
+  return kept.filter((_, rank) => !parts.has(rank)).sort((a, b) => b.score - a.score);
+}
