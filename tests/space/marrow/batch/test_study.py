@@ -141,7 +141,7 @@ def test_again_nothing_is_analyzed_and_only_what_is_new_or_changed_is(batch, fin
 
 
 def _kill_at_random(batch, smears: Path, out: Path, kills: int, seconds: float) -> int:
-    """Kill the command ``kills`` times, at moments of the ``seconds`` that it takes; return how often it was running."""
+    """Kill the command at random moments of the seconds that it takes; return how often it was still running."""
     rng, caught = random.Random(5), 0
     command = [sys.executable, "-m", "marrow.cli", "batch", str(smears), "--out", str(out), "--workers", "2"]
     for _ in range(kills):
