@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,19 +44,24 @@ def batch_files(folder: Path, out: Path, workers: int) -> Run:
     return _run_marrow("batch", str(folder), "--out", str(out), "--workers", str(workers))
 
 
+_WEIGHED = """
+import json, resource, subprocess, sys, time
+start = time.perf_counter()
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+print(json.dumps({"code": code, "seconds": time.perf_counter() - start, "kib": peak}))
+"""
+"""Runs a command from a process of its own: the system counts what a process held before it became another program."""
+
+
 def _run_marrow(*arguments: str) -> Run:
-    command = [sys.executable, "-m", "marrow.cli", *arguments]
+    command = [sys.executable, "-c", _WEIGHED, sys.executable, "-m", "marrow.cli", *arguments]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "space")}
-    start = time.perf_counter()
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=said)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        said.seek(0)
-        if process.returncode:
-            raise MarrowError(f"marrow {arguments[0]} failed: {said.read().decode()[-500:]}")
-    return Run(seconds, usage.ru_maxrss * 1024 / 1e6)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    weighed = json.loads(done.stdout)
+    if weighed["code"]:
+        raise MarrowError(f"marrow {arguments[0]} failed: {done.stderr[-500:]}")
+    return Run(weighed["seconds"], weighed["kib"] * 1024 / 1e6)
 
 
 @dataclass(frozen=True)

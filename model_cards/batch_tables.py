@@ -14,8 +14,6 @@ def batch_tables(found: Mapping[str, Any]) -> str:
     Args:
         found: the part ``batch`` of ``benchmarks/results.json``.
     """
-    if not found:
-        return "No figures yet: run `python -m benchmarks batch`."
     rows = [
         [
             row["way"],

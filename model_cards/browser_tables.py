@@ -14,8 +14,6 @@ def browser_tables(found: Mapping[str, Any]) -> str:
     Args:
         found: the part ``browser`` of ``benchmarks/results.json``.
     """
-    if not found:
-        return "No figures yet: run `python -m benchmarks browser`."
     rows = [
         [row["megapixels"], row["cells"], f"{row['seconds']:.1f}"]
         + [f"{row[movement]['median']:.0f} ({row[movement]['p95']:.0f})" for movement in MOVEMENTS]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,13 @@ from training.common.paths import ROOT
 from training.common.segmenter_schema import FieldMetrics, SegmenterMetrics
 
 BENCHMARKS = ROOT / "benchmarks" / "results.json"
+BENCHMARK_TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "speed": speed_tables,
+    "batch": batch_tables,
+    "scale": scale_tables,
+    "browser": browser_tables,
+}
+"""What writes the figures of each part of ``python -m benchmarks``."""
 
 
 def results() -> str:
@@ -138,6 +145,19 @@ def masks() -> str:
     return table(["outlined by", "images", "mean IoU", "median IoU", "share above 0.8"], rows)
 
 
+def benchmark_blocks(found: Mapping[str, Any]) -> dict[str, str]:
+    """Return the tables of BENCHMARKS.md, by the marks that they stand between.
+
+    Args:
+        found: ``benchmarks/results.json``; of a part that it lacks the block says what measures it.
+    """
+    blocks = {
+        name: write(found[name]) if name in found else f"No figures yet: run `python -m benchmarks {name}`."
+        for name, write in BENCHMARK_TABLES.items()
+    }
+    return blocks | {"soak": soak_tables(found.get("soak", {}))}
+
+
 def percent(share: float) -> str:
     """Return a share as a percentage with two significant digits after what is certain."""
     return f"{100 * share:.3g} %"
@@ -165,15 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _fill_all(_: argparse.Namespace) -> None:
     fill(ROOT / "README.md", {"results": results()})
     fill(ROOT / "dataset_scripts" / "README.md", dataset_blocks())
-    found = read_json(BENCHMARKS)
-    tables = {
-        "speed": speed_tables,
-        "batch": batch_tables,
-        "scale": scale_tables,
-        "browser": browser_tables,
-        "soak": soak_tables,
-    }
-    fill(ROOT / "BENCHMARKS.md", {name: write(found.get(name, {})) for name, write in tables.items()})
+    fill(ROOT / "BENCHMARKS.md", benchmark_blocks(read_json(BENCHMARKS)))
 
 
 if __name__ == "__main__":

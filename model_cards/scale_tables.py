@@ -17,8 +17,6 @@ def scale_tables(found: Mapping[str, Any]) -> str:
     Args:
         found: the part ``scale`` of ``benchmarks/results.json``.
     """
-    if not found:
-        return "No figures yet: run `python -m benchmarks scale`."
     mosaics = [[row["source"], row["mosaic"], row["megapixels"], *_recall(row)] for row in found["mosaics"]]
     sizes = [[row["pixels"] + ("\\*" if row["pixels"] in NOT_LEARNED else ""), *_recall(row)] for row in found["sizes"]]
     shifted = [[row["source"], row["mosaic"], row["cells"], row["same"]] for row in found["shifted"]]

@@ -14,8 +14,6 @@ def speed_tables(found: Mapping[str, Any]) -> str:
     Args:
         found: the part ``speed`` of ``benchmarks/results.json``.
     """
-    if not found:
-        return "No figures yet: run `python -m benchmarks speed`."
     times = [
         [row["cells"], row["stack"], _spread(row), f"{row['times_ours']:.2f}", row["recall"]] for row in found["rows"]
     ]

@@ -1,6 +1,7 @@
 # /// script
 # requires-python = ">=3.11"
 # dependencies = [
+#     "filelock>=3.19",
 #     "huggingface_hub>=2.4,<3",
 #     "jinja2>=3.1,<4",
 #     "numpy>=2,<3",

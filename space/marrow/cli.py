@@ -158,8 +158,9 @@ def _batch(options: argparse.Namespace) -> int:
     segmenter = options.segmenter or default_reference("segmenter")
     classifier = options.classifier or default_reference("classifier")
     study = StudyOptions(segmenter, classifier, options.confidence, options.workers)
-    images, unreadable = run_study(options.sources, options.out, study, _say_case)
-    print(f"{images} images, {unreadable} of them unreadable, in {options.out}")
+    cases = run_study(options.sources, options.out, study, _say_case)
+    unreadable = sum(case.unreadable for case in cases)
+    print(f"{sum(case.images for case in cases)} images, {unreadable} of them unreadable, in {options.out}")
     return 2 if unreadable else 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,14 @@ from huggingface_hub import CommitInfo
 
 from marrow.analysis import Analysis
 from marrow.cell import Cell, Detection
-from marrow.classifier import Classifier
+from marrow.classifier import BATCH, Classifier
 from marrow.crop import crop_cell
 from marrow.report import make_report
 from marrow.segmenter import Progress, Segmenter
 from marrow.stain import Stain, measure_stain, normalize_stain
+
+TOGETHER_PIXELS = 16_000_000
+"""Of images whose cells wait for a batch to fill."""
 
 
 @dataclass(frozen=True)
@@ -102,20 +105,36 @@ def analyze(
     return _analysis(image, cells, models, confidence, reference)
 
 
-def analyze_together(images: Sequence[np.ndarray], models: Models, confidence: float | None = None) -> list[Analysis]:
+def analyze_together(
+    images: Iterable[np.ndarray], models: Models, confidence: float | None = None
+) -> Iterator[Analysis]:
     """Analyze several images, each as :func:`analyze` does; their cells share the batches of the classifier.
 
     Args:
-        images: ``(height, width, 3)`` uint8 RGB each, any size.
+        images: ``(height, width, 3)`` uint8 RGB each, any size; no more are kept at a time than fill a batch, or have
+            :data:`TOGETHER_PIXELS`.
         models: the networks to use.
         confidence: as for :func:`analyze`.
 
-    Returns:
-        An analysis of each image.
+    Yields:
+        An analysis of each image, in their order.
     """
-    found = [(image, models.segmenter(image, confidence)) for image in images]
+    found: list[tuple[np.ndarray, list[Detection]]] = []
+    for image in images:
+        found.append((image, models.segmenter(image, confidence)))
+        pixels = sum(one.shape[0] * one.shape[1] for one, _ in found)
+        if pixels >= TOGETHER_PIXELS or sum(len(detections) for _, detections in found) >= BATCH:
+            yield from _named_together(found, models, confidence)
+            found = []
+    yield from _named_together(found, models, confidence)
+
+
+def _named_together(
+    found: Sequence[tuple[np.ndarray, list[Detection]]], models: Models, confidence: float | None
+) -> Iterator[Analysis]:
     named = _name_all(found, models.classifier)
-    return [_analysis(image, cells, models, confidence) for image, cells in zip(images, named, strict=True)]
+    for (image, _), cells in zip(found, named, strict=True):
+        yield _analysis(image, cells, models, confidence)
 
 
 def _analysis(

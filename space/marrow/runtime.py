@@ -124,7 +124,8 @@ def compile_onnx(path: Path, exact: bool = False) -> Network:
         if exact:
             options["INFERENCE_PRECISION_HINT"] = "f32"
         if threads:
-            options["INFERENCE_NUM_THREADS"] = threads
+            # pinned, the only thread of every process would sit on the same core
+            options |= {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
         return Network(core.compile_model(str(path), "CPU", options))
     except RuntimeError as error:
         raise MarrowError(f"{path} is not a usable ONNX model: pull the model again or name another one.") from error

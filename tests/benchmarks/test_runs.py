@@ -33,6 +33,14 @@ def test_many_pictures_are_timed_against_a_loop(tmp_path):
     assert batch["times_the_loop"] == pytest.approx(batch["pictures_per_second"] / loop["pictures_per_second"])
 
 
+def test_what_the_caller_holds_is_not_weighed(tmp_path):
+    picture = tmp_path / "field.png"
+    picture.write_bytes(encode_png(draw_field(np.random.default_rng(4), 200, 240, 3).image))
+    held = np.ones(300_000_000)  # 2.4 GB
+    run = analyze_files([picture], tmp_path / "out")
+    assert run.peak_mb * 1e6 < held.nbytes / 2
+
+
 def test_the_space_runs_until_it_is_left(tmp_path):
     picture = tmp_path / "field.png"
     picture.write_bytes(encode_png(draw_field(np.random.default_rng(4), 200, 240, 3).image))

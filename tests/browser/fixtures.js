@@ -5,9 +5,11 @@ import { gunzipSync } from "node:zlib";
 
 const KINDS = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array };
 
-/** Return a fixture; each array in it is `{data, dims}`. */
-export function readPack(name) {
-  const file = (ending) => readFileSync(new URL(`fixtures/${name}.${ending}`, import.meta.url));
+const FOLDER = new URL("fixtures/", import.meta.url);
+
+/** Return a fixture, or another pack of a folder; each array in it is `{data, dims}`. */
+export function readPack(name, folder = FOLDER) {
+  const file = (ending) => readFileSync(new URL(`${name}.${ending}`, folder));
   const bytes = gunzipSync(file("bin.gz"));
   return JSON.parse(file("json").toString(), (_, value) => (value?.array ? arrayOf(value, bytes) : value));
 }

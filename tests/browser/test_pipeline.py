@@ -17,7 +17,8 @@ REWRITE = "a stage changed: run `python -m tests.browser.fixtures`, and teach br
 
 
 def test_the_pipeline_does_as_python_does(node):
-    done = subprocess.run([node, "--test", *map(str, sorted(HERE.glob("*.test.js")))], capture_output=True, text=True)
+    files = [str(HERE / f"{name}.test.js") for name in ("stages", "fields")]
+    done = subprocess.run([node, "--test", *files], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

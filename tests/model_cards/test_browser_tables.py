@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from model_cards.browser_tables import browser_tables
+from model_cards.readme import benchmark_blocks
 
 
 def test_each_picture_has_its_row():
@@ -14,4 +15,4 @@ def test_each_picture_has_its_row():
 
 
 def test_what_was_not_measured_is_said_to_be_missing():
-    assert browser_tables({}) == "No figures yet: run `python -m benchmarks browser`."
+    assert benchmark_blocks({})["browser"] == "No figures yet: run `python -m benchmarks browser`."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from model_cards.readme import benchmark_blocks
 from model_cards.scale_tables import scale_tables
 
 FOUND = {
@@ -33,4 +34,4 @@ def test_each_mosaic_size_and_shift_has_its_row():
 
 
 def test_what_was_not_measured_is_said_to_be_missing():
-    assert scale_tables({}) == "No figures yet: run `python -m benchmarks scale`."
+    assert benchmark_blocks({})["scale"] == "No figures yet: run `python -m benchmarks scale`."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from model_cards.readme import benchmark_blocks
 from model_cards.speed_tables import speed_tables
 
 FOUND = {
@@ -30,4 +31,4 @@ def test_each_stack_has_its_row():
 
 
 def test_what_was_not_measured_is_said_to_be_missing():
-    assert speed_tables({}) == "No figures yet: run `python -m benchmarks speed`."
+    assert benchmark_blocks({})["speed"] == "No figures yet: run `python -m benchmarks speed`."

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from marrow.analysis import Analysis
@@ -69,6 +70,8 @@ class Journal:
     def close(self, case: str) -> None:
         """Forget a case that stands in the tables."""
         shutil.rmtree(self._folder / folder_name(case), ignore_errors=True)
+        with suppress(OSError):  # other cases are not finished
+            self._folder.rmdir()
 
     def _entries(self, case: str) -> list[Path]:
         return sorted((self._folder / folder_name(case)).glob("*.json"))
@@ -76,4 +79,4 @@ class Journal:
 
 def key(file: str) -> str:
     """Return what stands for a picture's name in that of its entry."""
-    return hashlib.sha256(file.encode(errors="surrogateescape")).hexdigest()[:24]
+    return hashlib.sha256(file.encode()).hexdigest()[:24]

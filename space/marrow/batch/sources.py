@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import glob
+import lzma
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -12,6 +14,12 @@ from marrow.errors import MarrowError
 
 SUFFIXES = frozenset(".jpg .jpeg .jpe .png .tif .tiff .webp .bmp .gif .jp2 .j2k .ppm".split())
 """Endings of files that are taken for pictures; others are passed over."""
+
+MAX_BYTES = 2_000_000_000
+"""Of a file that is read: as many as :data:`marrow.images.MAX_PIXELS` need in 16 bits, and no zip bombs."""
+
+_UNREADABLE = (OSError, EOFError, LookupError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
+"""What a file that is gone or forbidden raises, and a zip that is damaged, locked or packed in a way of its own."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +44,24 @@ class Picture:
         """Return the bytes of its file.
 
         Raises:
-            MarrowError: they cannot be read.
+            MarrowError: they cannot be read, or are more than :data:`MAX_BYTES`.
         """
         if self.content is not None:
             return self.content
         assert self.path is not None
         try:
             if self.member is None:
+                self._check_size(self.path.stat().st_size)
                 return self.path.read_bytes()
             with zipfile.ZipFile(self.path) as archive:
+                self._check_size(archive.getinfo(self.member).file_size)
                 return archive.read(self.member)
-        except (OSError, KeyError, RuntimeError, zipfile.BadZipFile, NotImplementedError) as error:
+        except _UNREADABLE as error:
             raise MarrowError(f"{self.file} cannot be read ({error}): check the file.") from error
+
+    def _check_size(self, size: int) -> None:
+        if size > MAX_BYTES:
+            raise MarrowError(f"{self.file} has more than {MAX_BYTES / 1e9:.0f} GB: cut it into fields.")
 
 
 def find_pictures(sources: Sequence[str]) -> list[Picture]:
@@ -84,7 +98,8 @@ def stream_pictures(reference: str) -> Iterator[Picture]:
     """Read the pictures of a data set of the Hub one after the other, without keeping it here.
 
     Args:
-        reference: id of a data set with a column ``image``; a column ``case``, if there is one, names the cases.
+        reference: id of a data set, ``id@revision`` too, with a column ``image``; a column ``case``, if there is one,
+            names the cases.
 
     Raises:
         MarrowError: the library ``datasets`` is not installed, or the data set cannot be read.
@@ -94,15 +109,15 @@ def stream_pictures(reference: str) -> Iterator[Picture]:
     except ImportError as error:
         raise MarrowError('Data sets of the Hub need more: pip install "bone-marrow-smear[batch]".') from error
     try:
-        splits = datasets.load_dataset(reference, streaming=True)
+        name, _, revision = reference.partition("@")
+        splits = datasets.load_dataset(name, revision=revision or None, streaming=True)
         for split, rows in splits.items():
             if "image" not in (rows.features or {}):
                 raise MarrowError(f"{reference} has no column image: name a data set of pictures.")
             for number, row in enumerate(rows.cast_column("image", datasets.Image(decode=False))):
-                name = PurePosixPath(row["image"]["path"] or "picture").name
-                content = row["image"]["bytes"]
-                case = str(row.get("case") or reference)
-                yield Picture(case, f"{split}/{number:07d}_{name}", content=content)
+                file = PurePosixPath(row["image"]["path"] or "picture").name
+                case = str(row.get("case") or name)
+                yield Picture(case, f"{split}/{number:07d}_{file}", content=row["image"]["bytes"])
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise MarrowError(f"The data set {reference} cannot be read ({error}): check its id.") from error
 
@@ -124,18 +139,27 @@ def _of_folder(folder: Path) -> Iterator[Picture]:
     for path in sorted(top.rglob("*")):
         if path.is_file() and _is_picture(path.relative_to(top).parts):
             below = path.parent.relative_to(top).as_posix()
-            yield Picture(top.name if below == "." else f"{top.name}/{below}", path.name, path)
+            yield Picture(_plain(top.name if below == "." else f"{top.name}/{below}"), _plain(path.name), path)
 
 
 def _of_file(path: Path) -> Iterable[Picture]:
     if path.suffix.lower() != ".zip":
-        return [Picture(path.resolve().parent.name, path.name, path)]
+        return [Picture(_plain(path.resolve().parent.name), _plain(path.name), path)]
     try:
         with zipfile.ZipFile(path) as archive:
             members = sorted(one.filename for one in archive.infolist() if not one.is_dir())
-    except (OSError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise MarrowError(f"{path} cannot be read ({error}): make the zip again.") from error
-    return [Picture(path.stem, name, path, name) for name in members if _is_picture(PurePosixPath(name).parts)]
+    return [
+        Picture(_plain(path.stem), _plain(name), path, name)
+        for name in members
+        if _is_picture(PurePosixPath(name).parts)
+    ]
+
+
+def _plain(name: str) -> str:
+    """Return a name as it can be written: not all of a file system are UTF-8."""
+    return name.encode(errors="replace").decode()
 
 
 def _is_picture(parts: Sequence[str]) -> bool:

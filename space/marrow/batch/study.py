@@ -8,17 +8,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from marrow.batch.journal import Journal, key
 from marrow.batch.sources import Picture, find_pictures, is_on_hub, stream_pictures
-from marrow.batch.tables import PART, SCHEMA_VERSION, CaseReport, Tables, folder_name
+from marrow.batch.tables import DIGESTS, PART, SCHEMA_VERSION, CaseReport, Tables, folder_name
 from marrow.batch.workers import Outcome, Task, chunks, start_worker, work
 from marrow.classifier import ClassifierConfig
 from marrow.errors import MarrowError
@@ -27,6 +29,7 @@ from marrow.hub import ModelFolder, resolve
 from marrow.integrity import digest
 from marrow.outputs import MARK
 from marrow.runtime import read_config
+from marrow.segmenter import SegmenterConfig
 
 TOGETHER = 4
 """Pictures whose cells share the batches of the classifier."""
@@ -34,7 +37,7 @@ TOGETHER = 4
 AHEAD = 2
 """Tasks for each process that wait or are under way."""
 
-STUDY, CARD = "study.json", "README.md"
+STUDY, CARD, LOCK = "study.json", "README.md", ".lock"
 
 _CARD = """---
 configs:
@@ -68,7 +71,7 @@ class StudyOptions:
 
 def run_study(
     sources: Sequence[str], out: Path, options: StudyOptions, say: Callable[[CaseReport], object]
-) -> tuple[int, int]:
+) -> list[CaseReport]:
     """Analyze the pictures that are not in the tables yet, and write the tables and reports of their cases.
 
     Args:
@@ -78,25 +81,24 @@ def run_study(
         say: is told of each case that is finished.
 
     Returns:
-        How many pictures there are, and how many of them could not be read.
+        The report of each case that has a picture among the sources.
 
     Raises:
-        MarrowError: a source or a model cannot be read, or the folder is of something else or cannot be written.
+        MarrowError: a source or a model cannot be read, or the folder is of something else, in use, or not writable.
     """
     remote = [source for source in sources if is_on_hub(source)]
     pictures = find_pictures([source for source in sources if source not in remote])
     folders = tuple(resolve(reference) for reference in (options.segmenter, options.classifier))
-    made_by = _open(out, folders, options.confidence)
-    rules = read_config(folders[1].path, ClassifierConfig).rules
-    study = _Study(out, Journal(out, rules), Tables(out, rules, made_by), say)
-    study.expect(pictures)
-    asked = study.with_digests(chain(pictures, *(stream_pictures(one) for one in remote)))
-    with tqdm(total=None if remote else len(pictures), unit=" pictures", disable=None) as progress:
-        for outcome in _analyze(chunks(asked, TOGETHER), folders, options):
-            study.keep(outcome)
-            progress.update()
-    study.finish_all()
-    return sum(study.done.values()), sum(study.unreadable.values())
+    with _opened(out, folders, options.confidence) as made_by:
+        rules = read_config(folders[1].path, ClassifierConfig).rules
+        study = _Study(out, Journal(out, rules), Tables(out, rules, made_by), say)
+        study.expect(pictures)
+        asked = study.with_digests(chain(pictures, *(stream_pictures(one) for one in remote)))
+        with tqdm(total=None if remote else len(pictures), unit=" pictures", disable=None) as progress:
+            for outcome in _analyze(chunks(asked, TOGETHER), folders, options):
+                study.keep(outcome)
+                progress.update()
+        return study.finish_all()
 
 
 class _Study:
@@ -107,7 +109,7 @@ class _Study:
         self._expected: Counter[str] = Counter()
         self._known: dict[str, dict[str, str]] = {}
         self.done: Counter[str] = Counter()
-        self.unreadable: Counter[str] = Counter()
+        self.reports: dict[str, CaseReport] = {}
 
     def expect(self, pictures: Iterable[Picture]) -> None:
         """Note how many pictures each case has, so that it is finished with the last."""
@@ -131,49 +133,65 @@ class _Study:
         if self.done[case] == self._expected[case]:
             self._finish(case)
 
-    def finish_all(self) -> None:
-        """Finish the cases of which nobody knew how many pictures they have."""
-        for case in self.done.keys() - self._expected.keys():
-            self._finish(case)
+    def finish_all(self) -> list[CaseReport]:
+        """Finish the cases of which nobody knew how many pictures they have, and return the reports of all."""
+        for case, done in self.done.items():
+            if done != self._expected[case]:
+                self._finish(case)
+        return list(self.reports.values())
 
     def _finish(self, case: str) -> None:
-        files = [outcome.picture.file for outcome in self._journal.read(case)]
-        if files:
-            self._tables.add(case, self._journal.read(case), files)
+        if new := self._journal.known(case):
+            self._tables.add(case, self._journal.read(case), lambda file: key(file) in new)
             self._journal.close(case)
         report = self._tables.report(case)
-        self.unreadable[case] = report.unreadable
+        self.reports[case] = report
         plain = {"written_by": MARK.decode(), **asdict(report)}
         write_whole(self._out / "reports" / f"{folder_name(case)}.json", json.dumps(plain, indent=1).encode())
         self._known.pop(case, None)
         self._say(report)
 
 
-def _open(out: Path, folders: Sequence[ModelFolder], confidence: float | None) -> dict[str, Any]:
-    """Begin a study or go on with it; return what all of its rows say of how they were made.
+@contextmanager
+def _opened(out: Path, folders: Sequence[ModelFolder], confidence: float | None) -> Iterator[dict[str, Any]]:
+    """Begin a study or go on with it, alone; give what all of its rows say of how they were made.
 
     Raises:
-        MarrowError: the folder holds something else, or a study by other models.
+        MarrowError: the folder holds something else, or a study by other models, or another command writes to it.
     """
-    sha256 = {f"{kind}_sha256": digest(folder.path / "model.onnx") for kind, folder in _kinds(folders)}
-    made_by = {"confidence": confidence, **sha256}
-    names = {kind: str(folder.info) for kind, folder in _kinds(folders)}
+    files = [folder.path / name for folder in folders for name in ("model.onnx", "config.json")]
+    lowest = read_config(folders[0].path, SegmenterConfig).confidence if confidence is None else confidence
+    made_by = {"confidence": lowest, **dict(zip(DIGESTS, map(digest, files), strict=True))}
+    names = [str(folder.info) for folder in folders]
     wanted = {"written_by": MARK.decode(), "schema_version": SCHEMA_VERSION, **made_by, "models": names}
-    path = out / STUDY
-    if path.is_file():
-        _check_same(path, wanted, tuple(made_by))
+    is_new = not (out / STUDY).is_file()
+    if is_new and out.exists() and (not out.is_dir() or any(path.name[0] != "." for path in out.iterdir())):
+        raise MarrowError(f"{out} holds something else than a study: name a new folder with --out.")
+    if not is_new:
+        _check_same(out / STUDY, wanted, tuple(made_by))
+    with _locked(out):
         for left in out.glob(f"*/*/.{PART}.*"):  # by a command that was killed
             shutil.rmtree(left, ignore_errors=True)
-        return made_by
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise MarrowError(f"{out} holds something else than a study: name a new folder with --out.")
-    write_whole(out / CARD, _CARD.format(part=PART, mark=MARK.decode()).encode())
-    write_whole(path, json.dumps(wanted, indent=1).encode())
-    return made_by
+        if is_new:
+            write_whole(out / STUDY, json.dumps(wanted, indent=1).encode())
+        write_whole(out / CARD, _CARD.format(part=PART, mark=MARK.decode()).encode())
+        yield made_by
 
 
-def _kinds(folders: Sequence[ModelFolder]) -> Iterator[tuple[str, ModelFolder]]:
-    return zip(("segmenter", "classifier"), folders, strict=True)
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    lock = FileLock(out / LOCK)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise MarrowError(f"Another marrow batch writes to {out}: wait for it, or name another --out.") from error
+    except OSError as error:
+        raise MarrowError(f"{out} cannot be written ({error.strerror}): name another --out.") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _check_same(path: Path, wanted: dict[str, Any], keys: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ of Parquet finds it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 """Of the columns; a study of another is not gone on with."""
+
+DIGESTS = ("segmenter_sha256", "segmenter_config_sha256", "classifier_sha256", "classifier_config_sha256")
+"""Of ``model.onnx`` and ``config.json`` of each model, which together give the cells and their names."""
 
 PART = "part-0.parquet"
 GROUP = 256
@@ -67,7 +70,7 @@ def schemas(labels: Sequence[str]) -> tuple[pa.Schema, pa.Schema]:
         *(("found", whole), ("counted", whole), ("uncertain", whole), ("me_ratio", number)),
         ("warnings", pa.list_(text)),
         *((f"n_{code}", whole) for code in labels),
-        *(("confidence", number), ("segmenter_sha256", text), ("classifier_sha256", text)),
+        *(("confidence", number), *((name, text) for name in DIGESTS)),
     ]
     cell = [
         *(("id", whole), ("label", text), ("probability", number), ("uncertain", pa.bool_()), ("unlikeness", number)),
@@ -108,20 +111,20 @@ class Tables:
         self._out, self._rules, self._made_by = out, rules, made_by
         self._images, self._cells = schemas(rules.labels)
 
-    def add(self, case: str, outcomes: Iterable[Outcome], files: Collection[str]) -> None:
+    def add(self, case: str, outcomes: Iterable[Outcome], are_new: Callable[[str], bool]) -> None:
         """Write pictures into the tables of their case, in the place of what stands there of the same files.
 
         Args:
             case: of the pictures.
             outcomes: what became of them.
-            files: their names.
+            are_new: tells whether a file is one of theirs.
 
         Raises:
             MarrowError: a table cannot be written.
         """
         pa = pyarrow()
         paths = [self._path(kind, case) for kind in ("cells", "images")]
-        kept = [self._kept(path, files) for path in paths]
+        kept = [_kept(path, are_new) for path in paths]
         try:
             with ExitStack() as stack:
                 targets = [stack.enter_context(atomic_path(path)) for path in reversed(paths)][::-1]
@@ -161,19 +164,8 @@ class Tables:
     def _path(self, kind: str, case: str) -> Path:
         return self._out / kind / folder_name(case) / PART
 
-    def _kept(self, path: Path, files: Collection[str]) -> pa.Table | None:
-        """Return the rows of a table that are not of some files."""
-        table = _read(path)
-        if table is None:
-            return None
-        pa = pyarrow()
-        replaced = pa.compute.is_in(table["file"], pa.array(sorted(files), pa.string()))
-        return table.filter(pa.compute.invert(replaced))
-
     def _named(self, outcome: Outcome) -> dict[str, Any]:
-        picture = outcome.picture
-        names = (name.encode(errors="replace").decode() for name in (picture.case, picture.file))  # not all are UTF-8
-        return {"schema_version": SCHEMA_VERSION} | dict(zip(("case", "file"), names, strict=True))
+        return {"schema_version": SCHEMA_VERSION, "case": outcome.picture.case, "file": outcome.picture.file}
 
     def _image_row(self, outcome: Outcome) -> dict[str, Any]:
         row = {**self._named(outcome), **self._made_by, "sha256": outcome.sha256, "error": outcome.error}
@@ -222,6 +214,12 @@ def read_cell(row: Mapping[str, Any], labels: Sequence[str]) -> Cell:
         probabilities={code: row[f"p_{code}"] for code in labels},
         **{name: row[name] for name in ("area", "score", "id", "label", "probability", "unlikeness")},
     )
+
+
+def _kept(path: Path, are_new: Callable[[str], bool]) -> pa.Table | None:
+    """Return the rows of a table that are of other files."""
+    table = _read(path)
+    return table and table.filter([not are_new(file) for file in table["file"].to_pylist()])
 
 
 def _in_groups(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:

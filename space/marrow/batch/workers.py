@@ -11,7 +11,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
@@ -74,16 +74,25 @@ class Worker:
 
     def __call__(self, task: Task) -> list[Outcome]:
         """Analyze pictures together, but those that are what they were."""
-        outcomes: list[Outcome] = []
-        images: dict[int, np.ndarray] = {}
-        for picture, known in task:
-            outcome, image = _read(picture, known)
-            if image is not None:
-                images[len(outcomes)] = image
-            outcomes.append(outcome)
-        analyses = analyze_together(list(images.values()), self._models, self._confidence) if images else []
-        for place, analysis in zip(images, analyses, strict=True):
-            outcomes[place] = Outcome(outcomes[place].picture, outcomes[place].sha256, analysis)
+        read = [_read(picture, known) for picture, known in task]
+        outcomes, decoded = [outcome for outcome, _ in read], []
+
+        def images() -> Iterator[np.ndarray]:
+            for place, (outcome, content) in enumerate(read):
+                if content is None:
+                    continue
+                try:
+                    image = _decode(content, outcome.picture.file)
+                except MarrowError as error:
+                    outcomes[place] = replace(outcome, error=str(error))
+                    continue
+                decoded.append(place)
+                yield image
+
+        if any(content is not None for _, content in read):
+            analyses = analyze_together(images(), self._models, self._confidence)
+            for number, analysis in enumerate(analyses):
+                outcomes[decoded[number]] = replace(outcomes[decoded[number]], analysis=analysis)
         return outcomes
 
 
@@ -113,16 +122,15 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _read(picture: Picture, known: str | None) -> tuple[Outcome, np.ndarray | None]:
-    sha256, named = None, Picture(picture.case, picture.file)
+def _read(picture: Picture, known: str | None) -> tuple[Outcome, bytes | None]:
+    """Return what is known of a picture, and the bytes of its file where it is to be analyzed."""
+    named = Picture(picture.case, picture.file)
     try:
         content = picture.read()
-        sha256 = hashlib.sha256(content).hexdigest()
-        if sha256 == known:
-            return Outcome(named, sha256), None
-        return Outcome(named, sha256), _decode(content, picture.file)
     except MarrowError as error:
-        return Outcome(named, sha256, error=str(error)), None
+        return Outcome(named, None, error=str(error)), None
+    sha256 = hashlib.sha256(content).hexdigest()
+    return Outcome(named, sha256), None if sha256 == known else content
 
 
 def _decode(content: bytes, name: str) -> np.ndarray:

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+from collections.abc import Iterator
 
 import pytest
 from PIL import Image
@@ -301,39 +302,38 @@ LABELS = """all => all.filter(one => one.style.display !== 'none').map(one => {
 })"""
 
 
-def test_the_stage_holds_what_is_looked_at_and_labels_keep_off_each_other(visitor, model_folders, smear_file, tmp_path):
+@pytest.fixture
+def crowd(visitor, model_folders, smear_file, tmp_path) -> Iterator[Page]:
+    """A page that shows a picture with three hundred cells."""
     discs = [(8 + 16 * (n % 20), 10 + 20 * (n // 20), 7, 0.99 - n / 1000) for n in range(300)]
-    crowd = make_segmenter(tmp_path / "crowd", discs)
-    for server in serve(tmp_path, str(crowd), str(model_folders[1])):
+    for server in serve(tmp_path, str(make_segmenter(tmp_path / "crowd", discs)), str(model_folders[1])):
         page = visitor(server.url)
         upload(page, smear_file)
         expect(cells(page)).to_have_count(300)
-        order = page.locator("#viewer .cell").evaluate_all("all => all.map(one => one.dataset.id)")
-        stage = page.locator("#viewer .stage")
-        for _ in range(6):
-            stage.press("+")
-        shown = page.locator("#viewer .cell").evaluate_all("all => all.map(one => one.dataset.id)")
-        assert 0 < len(shown) < 150
-        assert shown == [one for one in order if one in set(shown)], "the small ones stay on top"
-        labels = page.locator("#viewer .cell .label").evaluate_all(LABELS)
-        assert len(labels) > 4
-        for i, (left, top, right, bottom) in enumerate(labels):
-            for x0, y0, x1, y1 in labels[:i]:
-                assert x1 <= left + 0.5 or right <= x0 + 0.5 or y1 <= top + 0.5 or bottom <= y0 + 0.5
-        stage.press("0")
-        expect(cells(page)).to_have_count(300)
+        yield page
+
+
+def test_the_stage_holds_what_is_looked_at_and_labels_keep_off_each_other(crowd):
+    order = crowd.locator("#viewer .cell").evaluate_all("all => all.map(one => one.dataset.id)")
+    stage = crowd.locator("#viewer .stage")
+    for _ in range(6):
+        stage.press("+")
+    shown = crowd.locator("#viewer .cell").evaluate_all("all => all.map(one => one.dataset.id)")
+    assert 0 < len(shown) < 150
+    assert shown == [one for one in order if one in set(shown)], "the small ones stay on top"
+    labels = crowd.locator("#viewer .cell .label").evaluate_all(LABELS)
+    assert len(labels) > 4
+    for i, (left, top, right, bottom) in enumerate(labels):
+        for x0, y0, x1, y1 in labels[:i]:
+            assert x1 <= left + 0.5 or right <= x0 + 0.5 or y1 <= top + 0.5 or bottom <= y0 + 0.5
+    stage.press("0")
+    expect(cells(crowd)).to_have_count(300)
 
 
 @pytest.mark.timed
-def test_three_hundred_cells_stay_fluent(visitor, model_folders, smear_file, tmp_path):
+def test_three_hundred_cells_stay_fluent(crowd):
     """A step of anything takes less than 100 ms of the browser's time, at its best of ten."""
-    discs = [(8 + 16 * (n % 20), 10 + 20 * (n // 20), 7, 0.99 - n / 1000) for n in range(300)]
-    crowd = make_segmenter(tmp_path / "crowd", discs)
-    for server in serve(tmp_path, str(crowd), str(model_folders[1])):
-        page = visitor(server.url)
-        upload(page, smear_file)
-        expect(cells(page)).to_have_count(300)
-        times = page.evaluate(STEPS)
+    times = crowd.evaluate(STEPS)
     assert max(times.values()) < 100, times
 
 

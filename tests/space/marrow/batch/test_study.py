@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -17,10 +18,12 @@ import pandas as pd
 import pytest
 from datasets import Dataset, Features, Value, load_dataset
 from datasets import Image as HubImage
+from filelock import FileLock
 
 from dataset_scripts.drawing.pictures import draw_field
 from loopback_hub.server import HubServer
-from marrow.batch.study import TOGETHER
+from marrow.batch.sources import MAX_BYTES
+from marrow.batch.study import LOCK, TOGETHER
 from marrow.batch.tables import folder_name
 from marrow.images import encode_png, read_image
 from marrow.pipeline import Models, analyze
@@ -114,7 +117,7 @@ def test_libraries_read_the_tables_and_each_case_has_a_report(finished, tmp_path
     mine = [row for row in images if row["case"] == "smears/left"]
     assert (report["images"], report["unreadable"]) == (len(mine), 1)
     assert report["report"]["found"] == sum(row["found"] or 0 for row in mine)
-    assert not (finished / ".unfinished").exists() or not list((finished / ".unfinished").iterdir())
+    assert not (finished / ".unfinished").exists()
 
 
 def test_again_nothing_is_analyzed_and_only_what_is_new_or_changed_is(batch, finished, smears, tmp_path):
@@ -137,15 +140,15 @@ def test_again_nothing_is_analyzed_and_only_what_is_new_or_changed_is(batch, fin
     assert list(digests.index[after[digests.index] != digests]) == [("smears/right arm", changed.name)]
 
 
-def _kill_at_random(batch, smears: Path, out: Path, kills: int) -> int:
-    """Kill the command ``kills`` times at moments of up to its whole time; return how often it was running."""
+def _kill_at_random(batch, smears: Path, out: Path, kills: int, seconds: float) -> int:
+    """Kill the command at random moments of the seconds that it takes; return how often it was still running."""
     rng, caught = random.Random(5), 0
     command = [sys.executable, "-m", "marrow.cli", "batch", str(smears), "--out", str(out), "--workers", "2"]
     for _ in range(kills):
         process = subprocess.Popen(
             command, cwd=ROOT, env=os.environ | batch.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        time.sleep(rng.uniform(1, 6))
+        time.sleep(rng.uniform(0.1, 0.9) * seconds)
         caught += process.poll() is None
         process.kill()
         process.wait()
@@ -154,14 +157,13 @@ def _kill_at_random(batch, smears: Path, out: Path, kills: int) -> int:
 
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_study_that_is_killed_goes_on_to_the_same_tables(batch, finished, smears, tmp_path, kills):
-    out = tmp_path / "killed"
-    assert _kill_at_random(batch, smears, out, kills) > 0
+    start, out = time.perf_counter(), tmp_path / "killed"
+    batch(smears, "--out", tmp_path / "timed")
+    assert _kill_at_random(batch, smears, out, kills, time.perf_counter() - start) > 0
     done = batch(smears, "--out", out)
     assert done.returncode == 2, done.stderr
     assert_same(out, finished)
-    assert sorted(path.name for path in out.iterdir() if path.name != ".unfinished") == sorted(
-        path.name for path in finished.iterdir() if path.name != ".unfinished"
-    )
+    assert sorted(path.name for path in out.iterdir()) == sorted(path.name for path in finished.iterdir())
 
 
 def test_a_zip_is_a_case(batch, smears, tmp_path):
@@ -196,6 +198,33 @@ def test_a_data_set_of_the_hub_is_streamed(batch, smears, tmp_path):
     assert (images["found"] > 0).all()
 
 
+def test_other_thresholds_of_the_same_weights_are_another_model(batch, finished, smears, model_folders, tmp_path):
+    other = shutil.copytree(model_folders[1], tmp_path / "other")
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps(config | {"uncertain_below": 0.7}))
+    assert_refused(batch(smears, "--out", finished, "--classifier", other), "other models")
+    same = json.loads((model_folders[0] / "config.json").read_text())["confidence"]
+    assert batch(smears / "right arm", "--out", finished, "--confidence", str(same)).returncode == 0
+
+
+def test_a_damaged_and_a_huge_picture_of_a_zip_are_rows_with_a_sentence(batch, smears, tmp_path):
+    with zipfile.ZipFile(tmp_path / "case.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("1.png", "3.png", "5.png"):
+            archive.write(smears / "left" / name, name)
+    content = bytearray((tmp_path / "case.zip").read_bytes())
+    with zipfile.ZipFile(tmp_path / "case.zip") as archive:
+        first, *_ = archive.infolist()
+    content[first.header_offset + 60 : first.header_offset + 400] = bytes(340)  # in the deflated stream
+    entry = content.index(b"3.png", content.index(b"PK\x01\x02"))
+    content[entry - 22 : entry - 18] = (MAX_BYTES + 1).to_bytes(4, "little")  # the size that it says to have
+    (tmp_path / "case.zip").write_bytes(content)
+    done = batch(tmp_path / "case.zip", "--out", tmp_path / "out")
+    assert done.returncode == 2 and "3 images, 2 of them unreadable" in done.stdout, done.stderr
+    errors = dict(zip(*(tables(tmp_path / "out")["images"][name] for name in ("file", "error")), strict=True))
+    assert "1.png cannot be read" in errors["1.png"] and "more than 2 GB" in errors["3.png"]
+    assert pd.isna(errors["5.png"]) and len(tables(tmp_path / "out")["cells"]) > 0
+
+
 def test_a_folder_of_something_else_or_by_other_models_is_refused(batch, finished, smears, tmp_path):
     other = tmp_path / "mine"
     other.mkdir()
@@ -203,6 +232,8 @@ def test_a_folder_of_something_else_or_by_other_models_is_refused(batch, finishe
     assert_refused(batch(smears, "--out", other), "marrow: ", "something else than a study")
     assert [path.name for path in other.iterdir()] == ["notes.txt"]
     assert_refused(batch(smears, "--out", finished, "--confidence", "0.9"), "another confidence")
+    with FileLock(finished / LOCK):
+        assert_refused(batch(smears, "--out", finished), "Another marrow batch writes")
     assert_refused(batch(tmp_path / "nowhere", "--out", tmp_path / "new"), "There is no")
     assert not (tmp_path / "new").exists()
     (finished / "study.json").write_text("{")
