@@ -19,14 +19,15 @@ def shown_cells(material: TrainingMaterial, config: ClassifierTraining, epoch: i
 
     Args:
         material: what there is to show.
-        config: ``balancing`` and ``seed`` count, and the options of a :class:`FineTuning`.
+        config: ``balancing`` and ``seed`` count, and where people corrected some of the cells, how a
+            :class:`FineTuning` mixes these with the others.
         epoch: number of the epoch.
 
     Returns:
         Indices into ``material.cells`` in the order in which they are shown, and ``(classes,)`` float32 weights.
     """
     cells, rng = material.cells, np.random.default_rng((config.seed, epoch))
-    if isinstance(config, FineTuning):
+    if isinstance(config, FineTuning) and material.corrected:
         order = mixed_order(len(cells) - material.corrected, material.corrected, config, epoch)
     elif config.balancing == "laboratories":
         order = rng.choice(len(cells), len(cells), p=laboratory_shares(cells))

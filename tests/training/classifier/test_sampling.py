@@ -7,6 +7,7 @@ import pytest
 
 from training.classifier.config import ClassifierTraining
 from training.classifier.data import Cells, TrainingMaterial
+from training.classifier.fine_tuning import FineTuning
 from training.classifier.sampling import DRAWN, laboratory_shares, shown_cells
 
 OF = {("EOS", "bone_marrow", "A"): 64, ("EOS", "blood", "B"): 4, ("LYT", "blood", "B"): 30, ("EOS", "drawn", "D"): 16}
@@ -51,3 +52,12 @@ def test_otherwise_every_cell_is_shown_once(cells):
     assert sorted(order) == list(range(len(cells))) and weights[0] == 0 < weights[1] < weights[2]
     order, weights = shown_cells(TrainingMaterial(cells), ClassifierTraining(balancing="none"), 0)
     assert sorted(order) == list(range(len(cells))) and (weights == 1).all()
+
+
+def test_a_training_that_goes_on_without_corrected_cells_keeps_its_balancing(cells):
+    going_on = FineTuning(balancing="laboratories", seed=3)
+    order, _ = shown_cells(TrainingMaterial(cells), going_on, 5)
+    first, _ = shown_cells(TrainingMaterial(cells), ClassifierTraining(balancing="laboratories", seed=3), 5)
+    assert np.array_equal(order, first)
+    mixed, _ = shown_cells(TrainingMaterial(cells, corrected=30), going_on, 5)
+    assert np.isin(mixed, np.arange(len(cells) - 30, len(cells))).mean() == pytest.approx(going_on.corrected, abs=0.02)
