@@ -24,7 +24,8 @@ fi
 if asked accuracy; then
     echo "accuracy: about 40 minutes on two cores, and as many again where the sets are still to be built"
     if [ ! -d "$work/held_out" ]; then  # fields of test cells, which are to get no warnings
-        $PY dataset_scripts/smear_fields.py --data "$work/set" --size 448 --train 1 --validation 1 --test 80 --out "$work/held_out"
+        $PY dataset_scripts/smear_fields.py --data "$work/set" --plain --size 448 --train 1 --validation 1 --test 100 \
+            --out "$work/held_out"
     fi
     $PY -m training.measure classifier --model hub/bone-marrow-mobilenet --data "$work/set" --unknown "$work/unknown" \
         --benchmarks "$BENCHMARKS" --fields "$work/held_out" --left-out benchmarks/left_out/* \

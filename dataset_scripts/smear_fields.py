@@ -68,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("--cells", type=int, default=3000, help="most cells to use of each source and split")
     command.add_argument("--overlap", type=share, default=0.3, help="most of a cell that may lie under others")
     command.add_argument("--empty", type=share, default=0.15, help="share of fields without nucleated cells")
+    command.add_argument("--plain", action="store_true", help="cells as photographed, nothing drawn or altered")
     command.add_argument("--outlines", metavar="MODEL", help="segmenter to outline the cells with; colour by default")
     command.add_argument(
         "--fields",

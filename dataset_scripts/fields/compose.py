@@ -1,6 +1,8 @@
 """Composing one smear field of cells and background, with the visible part of every nucleated cell outlined."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import cv2
 import numpy as np
@@ -42,6 +44,7 @@ def compose_field(
     overlap: float = 0.3,
     empty: bool = False,
     mixed: bool = True,
+    varied: bool = True,
     diameters: tuple[float, float] = DIAMETERS,
     cells: int | None = None,
 ) -> Field:
@@ -57,6 +60,8 @@ def compose_field(
         overlap: most of any cell that may lie under others, 0 to 1; each field has its own limit up to that.
         empty: leave the nucleated cells out: red cells, platelets and background only.
         mixed: mix in what is drawn or altered: cells, artefacts, plasma cells, haze, fat droplets, padding.
+        varied: vary light, stain and focus of the whole field, on ground of any kind; otherwise the cells look as they
+            were photographed, on ground of their own source where it has some.
         diameters: of the cells in pixels.
         cells: how many to paste, as far as there is room; a share of the field is drawn when ``None``.
 
@@ -73,7 +78,9 @@ def compose_field(
     scale = diameter / float(np.median([patch.diameter for patch in patches]))
     padding = random_padding(size, rng) if mixed and rng.random() < PADDED else (0, 0, 0, 0)
     height, width = size - sum(padding[:2]), size - sum(padding[2:])
-    background = _background(bank.backgrounds[source], height, width, scale, diameter, mixed, rng)
+    own = bank.backgrounds[source]
+    ground = own if own and (not varied or rng.random() < 0.5) else []
+    background = _background(ground, height, width, scale, diameter, mixed, rng)
     cover = 0.0 if empty else rng.uniform(0.03, 0.8)
     number = 0 if empty else min(MOST_CELLS, 1 + round(cover * height * width / (np.pi * diameter**2 / 4)))
     number = number if cells is None else cells
@@ -85,7 +92,7 @@ def compose_field(
         if patch.code not in NOT_NUCLEATED:
             zoom = np.clip(patch.diameter * zoom, smallest, largest) / patch.diameter
         canvas.paste(patch, float(zoom), rng)
-    field = canvas.field(diameter, rng)
+    field = canvas.field(partial(_photograph, diameter=diameter, rng=rng) if varied else _as_pixels)
     if not any(padding):
         return field
     image, labels = padded(field.image, field.labels, padding, rng)
@@ -134,7 +141,7 @@ def _background(
     mixed: bool,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    if backgrounds and rng.random() < 0.5:
+    if backgrounds:
         background = tile_background(backgrounds, height, width, scale, rng)
         if mixed and rng.random() < 0.6:
             background = with_haze(background, diameter, rng)
@@ -223,7 +230,7 @@ class _Canvas:
             self._areas.append(area)
             self._seen.append(area)
 
-    def field(self, diameter: float, rng: np.random.Generator) -> Field:
+    def field(self, photograph: Callable[[np.ndarray], np.ndarray]) -> Field:
         """Photograph what was composed."""
         labels = np.zeros_like(self._labels)
         hidden, codes = [], []
@@ -236,7 +243,7 @@ class _Canvas:
                 hidden.append(1 - area / self._areas[cell])
                 codes.append(self._codes[cell])
                 labels[place][region > 0] = len(hidden)
-        return Field(_photograph(self._image, diameter, rng), labels, np.array(hidden), tuple(codes))
+        return Field(photograph(self._image), labels, np.array(hidden), tuple(codes))
 
 
 def _turned(
@@ -273,4 +280,8 @@ def _photograph(image: np.ndarray, diameter: float, rng: np.random.Generator) ->
     if rng.random() < 0.5:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.2 + 0.01 * diameter))
     image += rng.uniform(0, 5) * rng.standard_normal(image.shape, np.float32)
+    return _as_pixels(image)
+
+
+def _as_pixels(image: np.ndarray) -> np.ndarray:
     return image.clip(0, 255).astype(np.uint8)

@@ -33,6 +33,7 @@ class FieldSet:
         cells: most cells to use of each source and split.
         overlap: most of a cell that may lie under others, 0 to 1.
         empty: share of the composed fields without nucleated cells, 0 to 1.
+        plain: compose of the cells as they were photographed, with nothing that is drawn or altered.
         outlines: segmenter to outline the cells with; colour alone when ``None``.
         fields: folders of annotated fields to mix in, each of another name.
         seed: of the composed fields.
@@ -46,6 +47,7 @@ class FieldSet:
     cells: int
     overlap: float
     empty: float
+    plain: bool
     outlines: str | None
     fields: Sequence[Path]
     seed: int
@@ -90,5 +92,6 @@ def _start_worker(bank: PatchBank) -> None:
 def _compose_and_write(number: int, wanted: FieldSet, out: Path, split: str) -> dict[str, Any]:
     rng = np.random.default_rng((wanted.seed, SPLITS.index(split), number))
     empty = int((number + 1) * wanted.empty) > int(number * wanted.empty)
-    field = compose_field(_bank, wanted.size, rng, overlap=wanted.overlap, empty=empty)
+    altered = not wanted.plain
+    field = compose_field(_bank, wanted.size, rng, overlap=wanted.overlap, empty=empty, mixed=altered, varied=altered)
     return write_field(out, split, f"composed_{number:05d}", field)

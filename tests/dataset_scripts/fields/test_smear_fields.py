@@ -10,7 +10,7 @@ from PIL import Image
 
 from dataset_scripts.fields.compose import DIAMETERS, compose_field
 from dataset_scripts.fields.patch_bank import PatchBank
-from dataset_scripts.fields.patches import Patch
+from dataset_scripts.fields.patches import Background, Patch
 from dataset_scripts.fields.splits import split_boxed
 from tests.commands import assert_refused, python, succeed
 
@@ -47,6 +47,18 @@ def test_empty_fields_have_artefacts_and_no_mask():
     assert any((f.image[..., 1].astype(int) > f.image[..., 0].astype(int) + 40).any() for f in fields)
     blue = [(f.image[..., 2].astype(int) > f.image[..., :2].max(axis=2).astype(int) + 60).mean() for f in fields]
     assert max(blue) < 0.01
+
+
+def test_a_field_that_is_not_varied_has_the_colours_of_its_cells_and_of_their_own_ground():
+    ground = Background(np.full((60, 60, 3), 240, np.uint8), np.ones((60, 60), np.float32), np.full(3, 240.0))
+    bank = PatchBank({"discs": [disc_patch("LYT", BLUE)]}, {"discs": [ground]})
+    for seed in range(6):
+        field = compose_field(bank, 200, np.random.default_rng(seed), mixed=False, varied=False)
+        inside = cv2.erode((field.labels > 0).astype(np.uint8), np.ones((9, 9))) > 0
+        outside = cv2.dilate((field.labels > 0).astype(np.uint8), np.ones((9, 9))) == 0
+        for part, colour in ((inside, BLUE), (outside, (240, 240, 240))):
+            far = np.abs(field.image[part].astype(int) - colour).max(axis=1) > 2
+            assert far.mean() < 0.05  # soft edges between cells
 
 
 def whole_cells(field):
