@@ -133,13 +133,14 @@ def latency(file: Path, size: int, repeats: int = 30) -> dict[str, float]:
 
 
 def read_experiments(
-    files: Sequence[Path], imagenet: str | None, **overrides: int | None
+    files: Sequence[Path], imagenet: str | None, base: Mapping[str, Any] | None = None, **overrides: int | None
 ) -> dict[str, ClassifierTraining]:
     """Read experiment files, named by their stems.
 
     Args:
         files: TOML files.
         imagenet: ``.weights.h5`` file to use where a ``mobilenet_v2`` is to start from ImageNet weights.
+        base: options of every experiment over which the files win.
         overrides: options of every experiment that win over the files; ``None`` leaves the files'.
 
     Raises:
@@ -149,7 +150,7 @@ def read_experiments(
     for file in files:
         if file.stem in experiments:
             raise MarrowError(f"Two configs are called {file.stem}: rename one.")
-        config = load_config(ClassifierTraining, file, None, **overrides)
+        config = load_config(ClassifierTraining, file, base, **overrides)
         if imagenet and (config.arch, config.init) == (EXPORTED, "imagenet"):
             config = replace(config, init=imagenet)
         experiments[file.stem] = config

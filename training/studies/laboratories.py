@@ -39,7 +39,8 @@ def study_laboratories(
 
     Args:
         variants: by name.
-        places: ``data``, ``unknown``, ``stains`` (``None`` without them), ``benchmarks`` and ``segmenter``.
+        places: ``data``, ``benchmarks``, ``segmenter``, and ``None`` or ``unknown``, ``stains``, and ``resume_from``, the
+            classifier to go on from.
         left_out: laboratories of the data set to take out of the training split; what they hold in the validation
             split is measured too, unless the benchmarks hold them.
         out: folder; a folder in it for each variant.
@@ -101,12 +102,14 @@ def run_variant(
         MarrowError: something cannot be loaded, or the variant cannot run.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from training.classifier.pretrained import pull_published
     from training.classifier.training import history, network_input, save_run, train
 
     material, validation, foreign = _load(places, left_out)
     material = replace(material, cells=chosen_cells(material.cells, config))
-    model = train(config, material, validation, run_dir)
-    save_run(model, config, material, run_dir)
+    published = pull_published(places["resume_from"]) if places["resume_from"] else None
+    model = train(config, material, validation, run_dir, published)
+    save_run(model, config, material, run_dir, published)
     right = model.predict(network_input(validation, config.crop), batch_size=32, verbose=0).argmax(axis=1)
     home = {
         laboratory: float((right == validation.labels)[np.array(validation.laboratories) == laboratory].mean())
