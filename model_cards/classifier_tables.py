@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from marrow.report import wilson_interval
 from model_cards.sources import laboratory_name
 from training.common import metrics_schema as schema
 from training.common.markdown import number, table, with_interval
@@ -138,13 +139,22 @@ def failure_table(test: schema.ClassificationMetrics) -> str:
 
 def uncertain_table(uncertain: schema.UncertainMetrics) -> str:
     """Return the shares of cells called uncertain."""
+    return table(["cells", "number", "share called uncertain"], _uncertain_rows(uncertain))
+
+
+def uncertain_line(uncertain: schema.UncertainMetrics) -> str:
+    """Return the same in one line."""
+    return "; ".join(f"{name} {share}" for name, _, share in _uncertain_rows(uncertain))
+
+
+def _uncertain_rows(uncertain: schema.UncertainMetrics) -> list[list[object]]:
     rows: list[list[object]] = []
     if uncertain.known_bone_marrow is not None:
         rows.append(["known marrow cells", None, number(uncertain.known_bone_marrow)])
     for name, unseen in uncertain.unseen.items():
         text = UNSEEN.get(name, f"{name} images not trained on")
         rows.append([text, unseen.n, with_interval(unseen.share, unseen.interval)])
-    return table(["cells", "number", "share called uncertain"], rows)
+    return rows
 
 
 def silence_table(silence: schema.SilenceMetrics) -> str:
@@ -159,6 +169,21 @@ def _warned(one: schema.WarnedShare) -> list[object]:
     codes = ", ".join(f"`{code}` {number(share)}" for code, share in one.codes.items())
     shares = [one.accuracy.get("warned"), one.accuracy.get("others")]
     return [one.n, with_interval(one.warned, one.interval), *shares, codes or None]
+
+
+def short_silence_table(silence: schema.SilenceMetrics) -> str:
+    """Return these shares without the laboratories that were trained on, with all that is no smear in one row."""
+    others = silence.non_smears.values()
+    n, warned = sum(one.n for one in others), round(sum(one.n * one.warned for one in others))
+    low, high = wilson_interval(warned, n)
+    rows = [
+        [SMEARS.get(name, name), *_warned(one)[:-1]]
+        for name, one in silence.smears.items()
+        if name in SMEARS or one.accuracy
+    ]
+    share = with_interval(warned / max(n, 1), (low / 100, high / 100))
+    rows.append([f"*no smear:* {', '.join(silence.non_smears)}", n, share, None, None])
+    return table(["pictures", "number", "with a warning", "named right under a warning", "without one"], rows)
 
 
 def unlikeness_table(silence: schema.SilenceMetrics) -> str:

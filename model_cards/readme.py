@@ -18,7 +18,7 @@ from marrow.command import Command
 from marrow.errors import MarrowError
 from model_cards.batch_tables import batch_tables
 from model_cards.browser_tables import browser_tables
-from model_cards.classifier_tables import cleaned_rows, foreign_table, silence_table, uncertain_table
+from model_cards.classifier_tables import cleaned_rows, foreign_table, short_silence_table, uncertain_line
 from model_cards.scale_tables import scale_tables
 from model_cards.segmenter_tables import TITLES, confidence_text
 from model_cards.soak_tables import soak_tables
@@ -29,6 +29,9 @@ from training.common.markdown import number, table
 from training.common.metrics_schema import ClassifierMetrics, SilenceMetrics, read_metrics
 from training.common.paths import ROOT
 from training.common.segmenter_schema import FieldMetrics, SegmenterMetrics
+
+FEW = 20
+"""Images of a laboratory in the test split below which the README leaves it to the card."""
 
 BENCHMARKS = ROOT / "benchmarks" / "results.json"
 BENCHMARK_TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
@@ -62,8 +65,8 @@ def results() -> str:
             "**Outlining cells**, at the default confidence of "
             f"{number(segmenter.confidence.value)} ({confidence_text(segmenter.confidence)}):",
             _segmenter_table(segmenter.datasets),
-            "**Knowing what it has not seen**: share of cells called uncertain, at a bound chosen on validation cells:",
-            uncertain_table(classifier.uncertain),
+            "**Knowing what it has not seen**: share of cells called uncertain: "
+            f"{uncertain_line(classifier.uncertain)}.",
             *(_silence(classifier.silence) if classifier.silence else ()),
         ]
     )
@@ -73,7 +76,7 @@ def _silence(silence: SilenceMetrics) -> tuple[str, str]:
     return (
         "**Silence on what it does not know**: share of pictures that get a warning, and then counts in the place of "
         "percentages:",
-        silence_table(silence),
+        short_silence_table(silence),
     )
 
 
@@ -85,6 +88,7 @@ def _classifier_table(metrics: ClassifierMetrics) -> str:
     rows += [
         [f"of these, {laboratory_name(one.origin, one.laboratory)}, cropped", one.n, one.accuracy, None, None]
         for one in metrics.by_laboratory
+        if one.n >= FEW
     ]
     rows += [[*row, None, None] for row in cleaned_rows(metrics.cleaned)] if metrics.cleaned else []
     return table(["input", "images", "accuracy", "balanced accuracy", "macro F1"], rows)

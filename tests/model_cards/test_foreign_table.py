@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from model_cards.classifier_tables import short_silence_table
 from model_cards.render import render
 from tests.model_cards.test_render import CLASSIFIER_CONFIG, CLASSIFIER_METRICS, model_folder
+from training.common.metrics_schema import SilenceMetrics, WarnedShare
 
 FOREIGN = [
     {
@@ -78,6 +81,16 @@ def test_the_card_says_which_pictures_get_a_warning(tmp_path: Path) -> None:
     assert "| *no smear:* text | 24 | 1.000 (0.860–1.000) | – | – | `no_smear` 1.000 |" in card
     assert "| plasma cells (SegPC-2021) | 0.800 |" in card
     assert "**Silence.**" not in render(model_folder(tmp_path / "n", CLASSIFIER_CONFIG, CLASSIFIER_METRICS))
+
+
+def test_the_readme_has_all_that_is_no_smear_in_one_row_and_no_laboratory_that_was_trained_on() -> None:
+    warned = WarnedShare(40, 0.05, (0.01, 0.16), {"stain_far": 0.05})
+    foreign = replace(warned, accuracy={"warned": 0.25, "others": 0.75})
+    kinds = {"text": WarnedShare(24, 1.0, (0.86, 1.0)), "blank": WarnedShare(8, 0.5, (0.2, 0.8))}
+    text = short_silence_table(SilenceMetrics({"composed": warned, "Home": warned, "Elsewhere": foreign}, kinds, {}))
+    assert "| fields composed of held-out cells | 40 | 0.050 (0.010–0.160) | – | – |" in text and "Home" not in text
+    assert "| Elsewhere | 40 | 0.050 (0.010–0.160) | 0.250 | 0.750 |" in text
+    assert "| *no smear:* text, blank | 32 | 0.875 (0.719–0.950) | – | – |" in text
 
 
 def test_the_card_says_whether_names_depend_on_the_framing(tmp_path: Path) -> None:

@@ -209,7 +209,7 @@ class WarnedShare:
     n: int
     warned: float
     interval: Interval
-    codes: dict[str, float]
+    codes: dict[str, float] = field(default_factory=dict)  # an empty one is not written
     accuracy: dict[str, float] = field(default_factory=dict)
 
 

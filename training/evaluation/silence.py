@@ -13,7 +13,7 @@ from marrow.pipeline import Models, analyze, classify_detections
 from marrow.report import Report, make_report, wilson_interval
 from training.classifier.data import Cells
 from training.common.metrics_schema import SilenceMetrics, WarnedShare
-from training.evaluation.foreign import load_foreign
+from training.evaluation.foreign import laboratories_trained_on, load_foreign
 from training.evaluation.ground_truth import bccd_fields, coco_fields, segpc_fields
 from training.evaluation.non_smears import KINDS, draw_non_smears
 
@@ -41,6 +41,7 @@ def measure_silence(
         smears["composed"] = warned_share([analyze(image, models).report for image in composed])
     if boxed := list(bccd_fields(benchmarks / "fields_bccd")):
         smears["bccd_test"] = warned_share([analyze(one.image(), models).report for one in boxed])
+    trained_on = laboratories_trained_on(models.classifier)
     for cells in load_foreign(benchmarks, models.segmenter, models.classifier.labels):
         rows = list(zip(cells.images, cells.boxes, cells.truths, strict=True))
         shown = [(image, box, codes) for image, box, codes in rows if box is not None]
@@ -50,7 +51,7 @@ def measure_silence(
             distance = models.classifier.config.stain_distance(image)
             reports.append(make_report([cell], models.classifier.config.rules, stain_distance=distance))
             right.append(cell.label in codes)
-        smears[cells.laboratory] = warned_share(reports, right)
+        smears[cells.laboratory] = warned_share(reports, [] if cells.laboratory in trained_on else right)
         groups[cells.laboratory] = np.array([report.unlikeness for report in reports], float)
     if marrow := [one.image() for one in segpc_fields(benchmarks / "fields_segpc")]:
         smears["segpc"] = warned_share([analyze(image, models).report for image in marrow])
@@ -78,7 +79,7 @@ def warned_share(reports: Sequence[Report], right: Sequence[bool] = ()) -> Warne
 
     Args:
         reports: at least one.
-        right: whether the cell of each is named right, where that is known.
+        right: whether the cell of each is named right, where that is known of cells that were not trained on.
     """
     warned = np.array([bool(report.warnings) for report in reports])
     codes = Counter(warning.code for report in reports for warning in report.warnings)

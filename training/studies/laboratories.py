@@ -39,8 +39,8 @@ def study_laboratories(
 
     Args:
         variants: by name.
-        places: ``data``, ``benchmarks``, ``segmenter``, and ``None`` or ``unknown``, ``stains``, and ``resume_from``, the
-            classifier to go on from.
+        places: ``data``, ``benchmarks`` and ``segmenter``; ``unknown``, ``stains`` and ``resume_from``, the classifier
+            to go on from, are ``None`` where there is none.
         left_out: laboratories of the data set to take out of the training split; what they hold in the validation
             split is measured too, unless the benchmarks hold them.
         out: folder; a folder in it for each variant.
