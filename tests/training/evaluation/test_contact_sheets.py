@@ -65,14 +65,14 @@ def test_a_folder_without_fields_is_refused(tmp_path, capsys):
 def test_names_stand_above_the_cells_of_other_laboratories(tmp_path, capsys):
     rng = np.random.default_rng(1)
     for number, code in enumerate(["EOS"] * 11 + ["LYT"] * 2):  # a row and a cell
-        place = tmp_path / "few" / "cells_lmu" / code / f"{number}.png"
+        place = tmp_path / "few" / "fields_lisc" / code / f"{number}.png"
         place.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(place), draw_single("EOS", rng)[..., ::-1])
     arguments = ["names", "--model", str(RELEASE), "--classifier", str(RELEASE.with_name("bone-marrow-mobilenet"))]
     assert main([*arguments, "--benchmarks", str(tmp_path / "few"), "--out", str(tmp_path / "look")]) == 0
     (file,) = (tmp_path / "look").iterdir()
     picture = cv2.imread(str(file))[..., ::-1]
-    assert file.name == "names_LMU_01.png" and picture.shape == (2 * 150, 12 * 128, 3)
+    assert file.name == "names_LISC_01.png" and picture.shape == (2 * 150, 12 * 128, 3)
     assert has(picture, GREY), "what a drawn eosinophil is called is right"
     assert has(picture[150:], RED) or has(picture[150:], ORANGE), "and wrong where it is said to be a lymphocyte"
     assert main([*arguments, "--benchmarks", str(tmp_path), "--out", str(tmp_path / "look")]) == 2
