@@ -14,4 +14,4 @@ from marrow.report import Report
 
 __all__ = ["Analysis", "Cell", "MarrowError", "Models", "Report", "analyze", "read_image"]
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

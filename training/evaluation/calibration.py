@@ -32,6 +32,10 @@ PRECISION = 0.92
 """Share of the counted cells that is to be right in laboratories that were left out: the aim of .90, and as much more
 as choosing the bound on the same cells may flatter."""
 
+COUNTED = 0.5
+"""Share of the cells left out that is counted at least, whatever the precision: who names half of them by hand has no
+help. The aim is .40, and the rest again for the choice on the same cells."""
+
 KNOWN_UNLIKE = 0.01
 """Share of known cells, and of the stains of their pictures, that may count as unlike the training."""
 
@@ -94,9 +98,9 @@ def chosen(home: NamedLogits, known: np.ndarray, left_out: Sequence[NamedLogits]
 
     Returns:
         The temperature under which the names that are right are most likely; the logit that leaves
-        :data:`KNOWN_UNCERTAIN` of the known cells without a class that speaks up; the lowest bound from which
-        :data:`PRECISION` of the cells left out are named right, or without such cells the one that leaves
-        :data:`KNOWN_UNCERTAIN` of the known cells uncertain.
+        :data:`KNOWN_UNCERTAIN` of the known cells without a class that speaks up; the bound of :func:`precise_bound`
+        for the cells left out, or without such cells the one that leaves :data:`KNOWN_UNCERTAIN` of the known cells
+        uncertain.
     """
     away = [one.found() for one in left_out]
     temperature = fit_temperature(away or [home])
@@ -112,20 +116,26 @@ def chosen(home: NamedLogits, known: np.ndarray, left_out: Sequence[NamedLogits]
 def precise_bound(laboratories: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
     """Return the lowest bound from which :data:`PRECISION` of the counted cells are named right.
 
+    Where :data:`COUNTED` of the cells would not be counted any more, it is the highest bound that counts so many.
+
     Args:
         laboratories: for each, ``(n, classes)`` probabilities and which of them are right; each weighs the same.
 
     Returns:
-        A bound between 0 and 1, in thousandths; 0.999 where none is high enough.
+        A bound between 0 and 1, in thousandths.
     """
     best = np.concatenate([given.max(axis=1) for given, _ in laboratories])
     right = np.concatenate([_hits(given, truth) for given, truth in laboratories])
     weights = np.concatenate([np.full(len(truth), 1 / len(truth)) for _, truth in laboratories])
+    before = 0.0
     for bound in np.arange(0, 1, 0.001):
         counted = best >= bound
-        if weights[counted & right].sum() >= PRECISION * weights[counted].sum() > 0:
-            return float(bound)
-    return 0.999
+        if weights[counted].sum() < COUNTED * weights.sum():
+            break
+        before = float(bound)
+        if weights[counted & right].sum() >= PRECISION * weights[counted].sum():
+            break
+    return before
 
 
 def _hits(given: np.ndarray, right: np.ndarray) -> np.ndarray:
