@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from marrow.errors import MarrowError
+from marrow.geometry import box_intersections
 from marrow.slide.focus import FOCUS_UM, edge_width
 from marrow.slide.grid import Area, Grid
 from marrow.slide.reader import IntBox, Slide
@@ -76,7 +77,7 @@ def find_ground(slide: Slide, grid: Grid, overview: np.ndarray) -> list[Area]:
         The areas, row by row.
     """
     ground = ground_colour(overview)
-    areas = [_judged(area, *measured) for area, *measured in _densities(slide, grid, overview, ground)]
+    areas = [_judged(area, *measured, slide.damaged) for area, *measured in _densities(slide, grid, overview, ground)]
     samples = _look_closely(slide, grid, areas, ground)
     return [_judged_closely(area, samples.get(at)) for at, area in enumerate(areas)]
 
@@ -102,8 +103,10 @@ def _densities(slide: Slide, grid: Grid, overview: np.ndarray, ground: Triple) -
         yield area, float((density > STAINED).mean()), float(density.mean())
 
 
-def _judged(area: Area, stained: float, density: float) -> Area:
+def _judged(area: Area, stained: float, density: float, damaged: Sequence[IntBox]) -> Area:
     kind = "empty" if stained < EMPTY else "too_thick" if density > THICK else "countable"
+    if kind == "empty" and box_intersections(np.array(area.core), np.array(damaged)).any():
+        kind = "unreadable"
     return replace(area, kind=kind, stained=round(stained, 4), density=round(density, 4))
 
 

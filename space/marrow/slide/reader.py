@@ -24,6 +24,9 @@ MPP_RANGE = (0.01, 10.0)
 BLOCK = 2048
 """Pixels a side that are read at once for an overview."""
 
+LEAST_BLOCK = 64
+"""Pixels a side of the smallest part of an overview that is read alone where a slide is damaged."""
+
 HEAD = 2**20
 """Bytes at the beginning of a file that its digest is made of: a slide has gigabytes."""
 
@@ -44,6 +47,7 @@ class Slide:
         mpp_from: ``"file"`` or ``"option"``.
         origin: where viewers that crop a slide to what was scanned begin to count, in pixels of level 0.
         digest: tells the slide from others.
+        damaged: parts, in pixels of level 0, that :meth:`overview` could not read.
 
     Raises:
         MarrowError: OpenSlide is not installed or cannot read the file, or nobody says how large a pixel is.
@@ -53,6 +57,7 @@ class Slide:
         self._library, self._path = _openslide(), path
         if not path.is_file():
             raise MarrowError(f"There is no slide at {path}: check the path.")
+        self.damaged: list[IntBox] = []
         self._open()
         properties = self._handle.properties
         self.width, self.height = self._handle.dimensions
@@ -99,7 +104,7 @@ class Slide:
             pixels = np.asarray(self._handle.read_region((left, top), level, size))
         except self._library.OpenSlideError as error:
             self._open()  # after an error the library reads nothing more
-            raise MarrowError(f"The slide is damaged at {left}, {top} ({error}): scan it again.") from error
+            raise MarrowError(f"The slide is damaged at {left}, {top}: scan it again.") from error
         image = _on_white(pixels)
         if size == (width, height):
             return image
@@ -112,10 +117,7 @@ class Slide:
             longest: pixels of the longer side.
 
         Returns:
-            ``(height, width, 3)`` uint8 RGB.
-
-        Raises:
-            MarrowError: as :meth:`read`.
+            ``(height, width, 3)`` uint8 RGB, white where the file is damaged, which :attr:`damaged` notes.
         """
         factor = max(1.0, max(self.width, self.height) / longest)
         width, height = max(1, round(self.width / factor)), max(1, round(self.height / factor))
@@ -126,8 +128,29 @@ class Slide:
                 right, bottom = min(left + step, width), min(top + step, height)
                 edges = [round(value * factor) for value in (left, top, right, bottom)]
                 box = edges[0], edges[1], min(edges[2], self.width), min(edges[3], self.height)
-                image[top:bottom, left:right] = self.read(box, right - left, bottom - top)
+                self._fill(image[top:bottom, left:right], box)
         return image
+
+    def _fill(self, target: np.ndarray, box: IntBox) -> None:
+        """Read a part of an overview into its place; where it is damaged, in ever smaller parts."""
+        height, width = target.shape[:2]
+        try:
+            target[:] = self.read(box, width, height)
+        except MarrowError:
+            if max(width, height) <= LEAST_BLOCK:
+                target[:] = 255
+                self.damaged.append(box)
+                return
+            axis = int(height < width)
+            half = target.shape[axis] // 2
+            low, high = box[1 - axis], box[3 - axis]
+            middle = low + round((high - low) * half / target.shape[axis])
+            first, second = list(box), list(box)
+            first[3 - axis] = second[1 - axis] = middle
+            parts = (target[:, :half], target[:, half:]) if axis else (target[:half], target[half:])
+            for part, its_box in zip(parts, (first, second), strict=True):
+                left, top, right, bottom = its_box
+                self._fill(part, (left, top, right, bottom))
 
     def close(self) -> None:
         """Close the file."""
