@@ -69,6 +69,8 @@ class Area:
         score: how good it is for counting, 0 to 1; 0 where it cannot be counted.
         stained: share of it that is stained, 0 to 1.
         density: mean optical density, summed over the channels.
+        crowded: share of its parts in which cells lie upon each other, 0 to 1.
+        filled: share of its parts that hold anything, 0 to 1.
         gaps: share of a place in it that is empty ground, 0 to 1; ``None`` where none was looked at closely, as for
             the next two.
         nuclei: share that is stained like nuclei.
@@ -82,6 +84,8 @@ class Area:
     score: float = 0.0
     stained: float = 0.0
     density: float = 0.0
+    crowded: float = 0.0
+    filled: float = 0.0
     gaps: float | None = None
     nuclei: float | None = None
     blur_um: float | None = None

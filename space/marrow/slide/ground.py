@@ -25,9 +25,18 @@ COARSE_UM = 4.0
 EMPTY = 0.02
 """Share of an area that is stained below which there is nothing to count."""
 
+PART_UM = 32.0
+"""Side of the parts of an area whose densities are told apart, in µm: two or three cells."""
+
 THICK = 1.5
-"""Mean optical density, summed over the channels, above which cells lie upon each other. Of single layers it is 0.3 to
-0.9 (fields of BCCD, SegPC and Raabin), and three times that where three lie upon each other."""
+"""Mean optical density, summed over the channels, of a part above which cells lie upon each other. Of fields of single
+layers it is 0.3 to 0.9 (BCCD, SegPC and Raabin), and three times that where three lie upon each other."""
+
+BARE = 0.05
+"""The same below which a part is empty."""
+
+CROWDED = 0.25
+"""Share of crowded parts above which an area is too thick; a clump of nuclei is no reason to leave it out."""
 
 LEAST_GAPS = 0.12
 """Share of empty ground between the cells below which they lie upon each other: 0.26 to 0.85 in the same fields, a
@@ -77,7 +86,7 @@ def find_ground(slide: Slide, grid: Grid, overview: np.ndarray) -> list[Area]:
         The areas, row by row.
     """
     ground = ground_colour(overview)
-    areas = [_judged(area, *measured, slide.damaged) for area, *measured in _densities(slide, grid, overview, ground)]
+    areas = [_judged(area, slide.damaged) for area in _measured(slide, grid, overview, ground)]
     samples = _look_closely(slide, grid, areas, ground)
     return [_judged_closely(area, samples.get(at)) for at, area in enumerate(areas)]
 
@@ -90,24 +99,33 @@ def ground_colour(overview: np.ndarray) -> Triple:
     return red, green, blue
 
 
-def _densities(slide: Slide, grid: Grid, overview: np.ndarray, ground: Triple) -> Iterator[tuple[Area, float, float]]:
-    """Measure the stained share and the mean density of each area in the overview."""
+def _measured(slide: Slide, grid: Grid, overview: np.ndarray, ground: Triple) -> Iterator[Area]:
+    """Measure in the overview how much of each area is stained, and how densely."""
     overview_um = slide.pixel_um * slide.width / overview.shape[1]
     scale = min(1.0, overview_um / COARSE_UM)
     small = cv2.resize(overview, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else overview
     shrunk = np.array(small.shape[1::-1]) / (slide.width, slide.height)
     for area in grid:
-        left, top = np.floor(np.array(area.core[:2]) * shrunk).astype(int)
-        right, bottom = np.ceil(np.array(area.core[2:]) * shrunk).astype(int)
+        corners = np.reshape(area.core, (2, 2))
+        (left, top), (right, bottom) = (
+            np.floor(corners[0] * shrunk).astype(int),
+            np.ceil(corners[1] * shrunk).astype(int),
+        )
         density = optical_density(small[top:bottom, left:right], ground).clip(0, None).sum(axis=2)
-        yield area, float((density > STAINED).mean()), float(density.mean())
+        columns, rows = np.ceil((corners[1] - corners[0]) * slide.pixel_um / PART_UM).astype(int).tolist()
+        size = min(columns, density.shape[1]), min(rows, density.shape[0])
+        parts = cv2.resize(density, size, interpolation=cv2.INTER_AREA)
+        shares = (density > STAINED, parts > THICK, parts > BARE)
+        stained, crowded, filled = (round(float(share.mean()), 4) for share in shares)
+        mean = round(float(density.mean()), 4)
+        yield replace(area, stained=stained, density=mean, crowded=crowded, filled=filled)
 
 
-def _judged(area: Area, stained: float, density: float, damaged: Sequence[IntBox]) -> Area:
-    kind = "empty" if stained < EMPTY else "too_thick" if density > THICK else "countable"
-    if kind == "empty" and box_intersections(np.array(area.core), np.array(damaged)).any():
-        kind = "unreadable"
-    return replace(area, kind=kind, stained=round(stained, 4), density=round(density, 4))
+def _judged(area: Area, damaged: Sequence[IntBox]) -> Area:
+    if area.stained < EMPTY:
+        is_damaged = box_intersections(np.array(area.core), np.array(damaged)).any()
+        return replace(area, kind="unreadable" if is_damaged else "empty")
+    return replace(area, kind="too_thick" if area.crowded > CROWDED else "countable")
 
 
 def _look_closely(
@@ -185,6 +203,6 @@ def _judged_closely(area: Area, seen: tuple[_Sample, float] | None) -> Area:
     score = 0.0
     if kind == "countable":
         sharp = min(1.0, (BLURRED_UM - sample.blur_um) / (BLURRED_UM - SHARP_UM))
-        score = min(1.0, nuclei / ENOUGH_NUCLEI) * min(1.0, sample.gaps / ENOUGH_GAPS) * sharp
+        score = min(1.0, nuclei / ENOUGH_NUCLEI) * min(1.0, sample.gaps / ENOUGH_GAPS) * sharp * area.filled
     close = round(sample.gaps, 4), round(nuclei, 4), round(sample.blur_um, 3)
     return replace(area, kind=kind, score=round(score, 4), gaps=close[0], nuclei=close[1], blur_um=close[2])

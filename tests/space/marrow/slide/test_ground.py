@@ -51,7 +51,7 @@ def test_a_white_margin_is_empty(drawn_smear, tmp_path):
 def test_the_width_of_edges_is_measured_whatever_their_contrast(sigma, contrast):
     y, x = np.mgrid[:256, :256]
     discs = (np.hypot(x % 64 - 32, y % 64 - 32) < 24).astype(np.float32)
-    assert edge_width(contrast * cv2.GaussianBlur(discs, (0, 0), sigma)) == pytest.approx(sigma, rel=0.15)
+    assert edge_width(contrast * cv2.GaussianBlur(discs, (0, 0), sigma)) == pytest.approx(sigma, rel=0.25)
 
 
 def test_blur_grows_with_the_focus_lost(drawn_smear):
