@@ -143,7 +143,7 @@ def _look_closely(
         side += 1
         shared = _blocks(areas, open_ones, side)
     groups = list(shared.values())
-    samples = [_sample(slide, areas[group[len(group) // 2]].core, grid.pixel_um, ground) for group in groups]
+    samples = [_sample_one(slide, [areas[at].core for at in group], grid.pixel_um, ground) for group in groups]
     read = [sample for sample in samples if sample]
     shares = iter(_nuclei([sample.thin for sample in read], ground))
     found = [(sample, next(shares)) if sample else None for sample in samples]
@@ -156,6 +156,13 @@ def _blocks(areas: Sequence[Area], chosen: Sequence[int], side: int) -> dict[tup
     for at in chosen:
         blocks.setdefault((areas[at].row // side, areas[at].column // side), []).append(at)
     return blocks
+
+
+def _sample_one(slide: Slide, cores: Sequence[IntBox], pixel_um: float, ground: Triple) -> _Sample | None:
+    """Look at the area in the middle of several, or at the next one that can be read; ``None`` where none can."""
+    middle = len(cores) // 2
+    samples = (_sample(slide, core, pixel_um, ground) for core in (*cores[middle:], *cores[:middle]))
+    return next((sample for sample in samples if sample), None)
 
 
 def _sample(slide: Slide, core: IntBox, pixel_um: float, ground: Triple) -> _Sample | None:

@@ -153,7 +153,7 @@ class _Count:
         report = {**made_by, **summarize(slide, self._grid, areas, self._read(counted), rules)}
         report["slide"] = {"name": made_by["name"], **report["slide"]}
         write_whole(out / REPORT, _dumped(report))
-        return report
+        return _read_report(out / REPORT)
 
     def _analyze(self, ordered: list[Area]) -> list[Area]:
         """Look at areas until there are enough cells, and return those that were looked at."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.space.marrow.slide.drawn_slides import WRITERS, Smear, draw_smear, write_svs
+from tests.space.marrow.slide.drawn_slides import CORE, WRITERS, Smear, draw_smear, write_svs
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +18,13 @@ def drawn_smear() -> Smear:
 def svs(drawn_smear, tmp_path_factory) -> Path:
     """The smear as an Aperio slide with a label."""
     return write_svs(tmp_path_factory.mktemp("slides") / "case 12.svs", drawn_smear.image)
+
+
+@pytest.fixture(scope="session")
+def small_svs(drawn_smear, tmp_path_factory) -> Path:
+    """Two areas of its countable ground, and no more."""
+    image = drawn_smear.image[:CORE, : 2 * CORE]
+    return write_svs(tmp_path_factory.mktemp("slides") / "case 12.svs", image)
 
 
 @pytest.fixture(scope="session", params=sorted(WRITERS))

@@ -41,12 +41,12 @@ def contents(out: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_count_that_is_killed_goes_on_to_the_same_files(slide, svs, tmp_path, kills):
     start, out = time.perf_counter(), tmp_path / "killed"
-    done = slide(svs, "--out", tmp_path / "undisturbed", "--cells", "18")
+    done = slide(svs, "--out", tmp_path / "undisturbed", "--cells", "12")
     seconds = time.perf_counter() - start
     assert done.returncode == 0, done.stderr
     assert float(re.search(r"peak memory (\d\.\d\d) GB", done.stdout)[1]) < 1.5
     rng, caught = random.Random(3), 0
-    command = [sys.executable, "-m", "marrow.cli", "slide", str(svs), "--out", str(out), "--cells", "18"]
+    command = [sys.executable, "-m", "marrow.cli", "slide", str(svs), "--out", str(out), "--cells", "12"]
     for _ in range(kills):
         process = subprocess.Popen(
             command, cwd=ROOT, env=os.environ | slide.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -56,23 +56,23 @@ def test_a_count_that_is_killed_goes_on_to_the_same_files(slide, svs, tmp_path, 
         process.kill()
         process.wait()
     assert caught
-    again = slide(svs, "--out", out, "--cells", "18")
+    again = slide(svs, "--out", out, "--cells", "12")
     assert again.returncode == 0, again.stderr
     assert contents(out) == contents(tmp_path / "undisturbed")
 
 
-def test_what_is_wrong_is_one_sentence(slide, svs, drawn_smear, tmp_path):
+def test_what_is_wrong_is_one_sentence(slide, small_svs, drawn_smear, tmp_path):
     unsized = write_tiff(tmp_path / "unsized.tif", drawn_smear.image[:CORE, :CORE], None)
     assert_refused(slide(unsized, "--out", tmp_path / "new"), "marrow: ", "give the µm per pixel with --mpp")
     assert not (tmp_path / "new").exists()
-    assert_refused(slide(svs, "--out", tmp_path / "new", "--mpp", "40"), "'40' is not a number of µm")
+    assert_refused(slide(small_svs, "--out", tmp_path / "new", "--mpp", "40"), "'40' is not a number of µm")
     (tmp_path / "locked").mkdir()
     with FileLock(tmp_path / "locked" / LOCK):
-        assert_refused(slide(svs, "--out", tmp_path / "locked"), "Another marrow slide writes to")
+        assert_refused(slide(small_svs, "--out", tmp_path / "locked"), "Another marrow slide writes to")
 
 
 def test_a_damaged_area_is_passed_over_and_said(slide, drawn_smear, tmp_path):
-    path = write_tiff(tmp_path / "smear.tif", drawn_smear.image[: 2 * CORE, : 2 * CORE])
+    path = write_tiff(tmp_path / "smear.tif", drawn_smear.image[:CORE, : 2 * CORE])
     damage(path, drawn_smear.image[:256, :256])
     done = slide(path, "--out", tmp_path / "out")
     assert done.returncode == 2 and "1 areas could not be read" in done.stdout, done.stdout + done.stderr
