@@ -71,8 +71,7 @@ class Area:
         density: mean optical density, summed over the channels.
         crowded: share of its parts in which cells lie upon each other, 0 to 1.
         filled: share of its parts that hold anything, 0 to 1.
-        gaps: share of a place in it that is empty ground, 0 to 1; ``None`` where none was looked at closely, as for
-            the next two.
+        gaps: share of it that is empty ground, 0 to 1; ``None`` where nobody looked closely, as for the next two.
         nuclei: share that is stained like nuclei.
         blur_um: width of the sharpest edges (standard deviation), in µm.
     """
@@ -131,10 +130,10 @@ class Grid:
             *(min(right + self._margin, self.size[0]), min(bottom + self._margin, self.size[1])),
         )
         width, height = (max(1, round((box[2 + axis] - box[axis]) / self.factor)) for axis in (0, 1))
-        return Place(box, width, height)  # type: ignore[arg-type]
+        return Place(box, width, height)
 
     def holds(self, core: IntBox, centres: np.ndarray) -> np.ndarray:
         """Tell which centres, ``(n, 2)`` in pixels of level 0, lie in an area or within :data:`SLACK` of it."""
         reach = SLACK * self.factor
         first, last = np.array(core[:2]) - reach, np.array(core[2:]) + reach
-        return ((centres >= first) & (centres < last)).all(axis=1)
+        return np.all((centres >= first) & (centres < last), axis=1)

@@ -46,19 +46,19 @@ BLURRED_UM = 0.9
 """Width of the sharpest edges, in µm, above which a place is out of focus: 0.2 to 0.8 in the same fields, at least that
 where a Gaussian of 1 µm blurs them."""
 
-SAMPLE_UM = 128.0
-"""Side of the place in an area that is looked at closely, in µm."""
+FOCUS_SIDE_UM = 128.0
+"""Side of the place in the middle of an area whose edges are measured, in µm."""
 
 SAMPLES = 1000
-"""Most places that are looked at; areas of a larger slide share them with their neighbours."""
+"""Most areas that are looked at; those of a larger slide are taken to be like a neighbour."""
 
-THIN_UM = 1.0
-"""µm per pixel at which nuclei are told from the rest."""
+SMALL = 160
+"""Side of the picture of an area, in pixels, in which nuclei and gaps are measured: of 224 µm, 1.4 µm each."""
 
 TOGETHER = 128
-"""Places whose nuclei are told by one threshold, from all over the slide: a place may hold none."""
+"""Areas whose nuclei are told by one threshold, from all over the slide: one alone may hold none."""
 
-ENOUGH_NUCLEI, ENOUGH_GAPS, SHARP_UM = 0.05, 0.3, 0.4
+ENOUGH_NUCLEI, ENOUGH_GAPS, SHARP_UM = 0.03, 0.3, 0.5
 """From which on more nuclei, more light and sharper edges make no better area."""
 
 WHITE = 255
@@ -67,11 +67,10 @@ WHITE = 255
 
 @dataclass(frozen=True)
 class _Sample:
-    """What a place in an area looks like; see :class:`Area`."""
+    """What an area looks like: the width of its edges in µm, and a small picture of it."""
 
-    gaps: float
     blur_um: float
-    thin: np.ndarray
+    small: np.ndarray
 
 
 def find_ground(slide: Slide, grid: Grid, overview: np.ndarray) -> list[Area]:
@@ -130,12 +129,12 @@ def _judged(area: Area, damaged: Sequence[IntBox]) -> Area:
 
 def _look_closely(
     slide: Slide, grid: Grid, areas: Sequence[Area], ground: Triple
-) -> dict[int, tuple[_Sample, float] | None]:
-    """Look at a place in each area that may be counted, or in one of several neighbours.
+) -> dict[int, tuple[float, float, float] | None]:
+    """Look at each area that may be counted, or at one of several neighbours.
 
     Returns:
-        For each such area, by its index, what a place looks like and its share of nuclei; ``None`` for one that cannot
-        be read.
+        For each such area, by its index, its gaps, nuclei and blur as in :class:`Area`; ``None`` for one that cannot be
+        read.
     """
     open_ones = [at for at, area in enumerate(areas) if area.kind == "countable"]
     side, shared = 1, _blocks(areas, open_ones, 1)
@@ -145,8 +144,8 @@ def _look_closely(
     groups = list(shared.values())
     samples = [_sample_one(slide, [areas[at].core for at in group], grid.pixel_um, ground) for group in groups]
     read = [sample for sample in samples if sample]
-    shares = iter(_nuclei([sample.thin for sample in read], ground))
-    found = [(sample, next(shares)) if sample else None for sample in samples]
+    shares = iter(_gaps_and_nuclei([sample.small for sample in read], ground))
+    found = [(*next(shares), sample.blur_um) if sample else None for sample in samples]
     return {at: one for group, one in zip(groups, found, strict=True) for at in group}
 
 
@@ -166,50 +165,43 @@ def _sample_one(slide: Slide, cores: Sequence[IntBox], pixel_um: float, ground: 
 
 
 def _sample(slide: Slide, core: IntBox, pixel_um: float, ground: Triple) -> _Sample | None:
-    """Look at the middle of an area; ``None`` where it cannot be read."""
+    """Look at an area; ``None`` where it cannot be read."""
     seen_um = max(FOCUS_UM, pixel_um)
     left, top, right, bottom = core
-    half = [min(SAMPLE_UM / 2 / slide.pixel_um, length / 2) for length in (right - left, bottom - top)]
-    middle = (left + right) / 2, (top + bottom) / 2
-    box = (
-        *(round(at - reach) for at, reach in zip(middle, half, strict=True)),
-        *(round(at + reach) for at, reach in zip(middle, half, strict=True)),
-    )
-    width, height = (max(8, round((box[2 + axis] - box[axis]) * slide.pixel_um / seen_um)) for axis in (0, 1))
+    reach = FOCUS_SIDE_UM / 2 / slide.pixel_um
+    across, down = min(reach, (right - left) / 2), min(reach, (bottom - top) / 2)
+    x, y = (left + right) / 2, (top + bottom) / 2
+    box = round(x - across), round(y - down), round(x + across), round(y + down)
+    width, height = (max(8, round(2 * length * slide.pixel_um / seen_um)) for length in (across, down))
     try:
-        image = slide.read(box, width, height)  # type: ignore[arg-type]
+        place, small = slide.read(box, width, height), slide.read(core, SMALL, SMALL)
     except MarrowError:
         return None
-    density = optical_density(image, ground).sum(axis=2)
-    thin = round(SAMPLE_UM / THIN_UM)
-    return _Sample(
-        gaps=float((density < STAINED).mean()),
-        blur_um=edge_width(density) * seen_um,
-        thin=cv2.resize(image, (thin, thin), interpolation=cv2.INTER_AREA),
-    )
+    return _Sample(edge_width(optical_density(place, ground).sum(axis=2)) * seen_um, small)
 
 
-def _nuclei(places: Sequence[np.ndarray], ground: Triple) -> list[float]:
-    """Return the share of each place that is stained like nuclei."""
-    shares = np.zeros(len(places))
-    groups = ceil(len(places) / TOGETHER)
+def _gaps_and_nuclei(pictures: Sequence[np.ndarray], ground: Triple) -> list[tuple[float, float]]:
+    """Return for each of some small pictures the shares that are empty ground, and that are stained like nuclei."""
+    shares = np.zeros((len(pictures), 2))
+    groups = ceil(len(pictures) / TOGETHER)
     for group in range(groups):
-        some = places[group::groups]
-        mask = nuclear_mask(optical_density(np.concatenate(some), ground))
-        shares[group::groups] = mask.reshape(len(some), -1).mean(axis=1)
-    return shares.tolist()
+        some = pictures[group::groups]
+        density = optical_density(np.concatenate(some), ground)
+        marks = density.sum(axis=2) < STAINED, nuclear_mask(density)
+        shares[group::groups] = np.stack([mark.reshape(len(some), -1).mean(axis=1) for mark in marks], axis=1)
+    return [(gaps, nuclei) for gaps, nuclei in shares.tolist()]
 
 
-def _judged_closely(area: Area, seen: tuple[_Sample, float] | None) -> Area:
+def _judged_closely(area: Area, seen: tuple[float, float, float] | None) -> Area:
     if area.kind != "countable":
         return area
     if seen is None:
         return replace(area, kind="unreadable")
-    sample, nuclei = seen
-    kind = "too_thick" if sample.gaps < LEAST_GAPS else "out_of_focus" if sample.blur_um > BLURRED_UM else "countable"
+    gaps, nuclei, blur_um = seen
+    kind = "too_thick" if gaps < LEAST_GAPS else "out_of_focus" if blur_um > BLURRED_UM else "countable"
     score = 0.0
     if kind == "countable":
-        sharp = min(1.0, (BLURRED_UM - sample.blur_um) / (BLURRED_UM - SHARP_UM))
-        score = min(1.0, nuclei / ENOUGH_NUCLEI) * min(1.0, sample.gaps / ENOUGH_GAPS) * sharp * area.filled
-    close = round(sample.gaps, 4), round(nuclei, 4), round(sample.blur_um, 3)
-    return replace(area, kind=kind, score=round(score, 4), gaps=close[0], nuclei=close[1], blur_um=close[2])
+        sharp = min(1.0, (BLURRED_UM - blur_um) / (BLURRED_UM - SHARP_UM))
+        score = min(1.0, nuclei / ENOUGH_NUCLEI) * min(1.0, gaps / ENOUGH_GAPS) * sharp * area.filled
+    measured = {"gaps": round(gaps, 4), "nuclei": round(nuclei, 4), "blur_um": round(blur_um, 3)}
+    return replace(area, kind=kind, score=round(score, 4), **measured)  # type: ignore[arg-type]

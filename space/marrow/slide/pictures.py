@@ -192,9 +192,9 @@ def _with_legend(picture: np.ndarray, lines: Sequence[tuple[Colour, str]]) -> np
     for (colour, text), (left, top, right, bottom) in zip(lines, places, strict=True):
         draw.rectangle((left, top, right - 2, bottom - 2), fill=colour)
         draw.text((left + MARGIN, (top + bottom) / 2), text, ink_on(colour), font, anchor="lm")
-    wide = np.full((picture.shape[0], width, 3), 255, np.uint8)
-    wide[:, : picture.shape[1]] = picture
-    return np.vstack([wide, np.asarray(canvas)])
+    shown = np.full((picture.shape[0], width, 3), 255, np.uint8)
+    shown[:, : picture.shape[1]] = picture
+    return np.vstack([shown, np.asarray(canvas)])
 
 
 def _wide(measure: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> int:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
+import tifffile
 
 from marrow.errors import MarrowError
 from marrow.slide.reader import Slide
-from tests.space.marrow.slide.drawn_slides import MPP, TILES, write_tiff
+from tests.space.marrow.slide.drawn_slides import MPP, write_tiff
 
 
 def test_every_format_is_read_at_any_scale(any_slide, drawn_smear):
@@ -49,21 +52,17 @@ def test_what_is_no_slide_is_a_sentence(tmp_path):
 
 def test_after_a_damaged_part_the_rest_is_read(drawn_smear, tmp_path):
     path = write_tiff(tmp_path / "smear.tif", drawn_smear.image)
-    damage(path, drawn_smear.image[:256, :256])
+    damage(path)
     slide = Slide(path)
     with pytest.raises(MarrowError, match="The slide is damaged at 0, 0"):
         slide.read((0, 0, 256, 256), 256, 256)
     assert np.array_equal(slide.read((512, 512, 768, 768), 256, 256), drawn_smear.image[512:768, 512:768])
 
 
-def damage(path, tile: np.ndarray) -> None:
-    """Overwrite the first tile of a slide that holds these pixels."""
-    import tifffile
-
+def damage(path: Path, tile: int = 0) -> None:
+    """Overwrite a tile of a slide's finest level."""
     with tifffile.TiffFile(path) as file:
-        page = file.pages[0]
-        start, size = page.dataoffsets[0], page.databytecounts[0]
+        start, size = (list(numbers)[tile] for numbers in (file.pages[0].dataoffsets, file.pages[0].databytecounts))
     content = bytearray(path.read_bytes())
     content[start : start + size] = bytes(size)
     path.write_bytes(content)
-    assert TILES["tile"] == tile.shape[:2]

@@ -73,12 +73,12 @@ def test_what_is_wrong_is_one_sentence(slide, small_svs, drawn_smear, tmp_path):
 
 def test_a_damaged_area_is_passed_over_and_said(slide, drawn_smear, tmp_path):
     path = write_tiff(tmp_path / "smear.tif", drawn_smear.image[:CORE, : 2 * CORE])
-    damage(path, drawn_smear.image[:256, :256])
+    damage(path)
     done = slide(path, "--out", tmp_path / "out")
     assert done.returncode == 2 and "1 areas could not be read" in done.stdout, done.stdout + done.stderr
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    (broken,) = [area for area in report["areas"] if area["error"]]
-    assert broken["box"][:2] == [0, 0] and "damaged" in broken["error"]
-    assert set(pd.read_parquet(tmp_path / "out" / "cells.parquet")["file"]) == {
-        area["name"] for area in report["areas"] if not area["error"]
+    assert {kind: of["areas"] for kind, of in report["ground"].items() if of["areas"]} == {
+        "countable": 1,
+        "unreadable": 1,
     }
+    assert set(pd.read_parquet(tmp_path / "out" / "cells.parquet")["file"]) == {"r0000c0001"}
