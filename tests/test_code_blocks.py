@@ -22,12 +22,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from huggingface_hub import constants
 from markdown_it import MarkdownIt
+from PIL import Image
 
 from loopback_hub.server import HubServer
 from tests.commands import ROOT
+from tests.space.marrow.slide.drawn_slides import write_svs
 
 REPOS = {
     "classifier card": ("models", "you/bone-marrow-mobilenet"),
@@ -153,6 +156,8 @@ def newcomer(tmp_path_factory) -> Iterator[Newcomer]:
         example = min((tree / "space" / "examples").glob("*.jpg"))
         shutil.copy(example, tree / "smear.jpg")
         shutil.copy(min((tree / "cells" / "NGS").rglob("*.jpg")), tree / "cell.jpg")
+        with Image.open(example) as image:
+            write_svs(tree / "smear.svs", np.asarray(image.convert("RGB")))
         (tree / "smears").mkdir()
         shutil.copy(example, tree / "smears")
         with zipfile.ZipFile(tree / "more.zip", "w") as archive:

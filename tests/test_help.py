@@ -30,6 +30,7 @@ def test_the_docstring_that_help_shows_has_a_call(name):
         (("-m", "marrow.cli", "analyze"), "marrow analyze "),
         (("-m", "marrow.cli", "classify"), "marrow classify "),
         (("-m", "marrow.cli", "case"), "marrow case "),
+        (("-m", "marrow.cli", "slide"), "marrow slide "),
         (("-m", "training.requirements"), "python -m training.requirements --lock"),
         (("-m", "loopback_hub"), "python -m loopback_hub"),
         (("training/job.py",), "hf jobs uv run training/job.py"),

@@ -27,6 +27,9 @@ COMMANDS = {
     "stain over an image of another": ["stain", "smear.png", "--reference", "smear.png", "--out", "stains"],
     "classify over another's file": ["classify", "smear.png", "--out", "others/smear.json"],
     "classify over its input": ["classify", "smear.png", "--out", "smear.png"],
+    "slide over files of another": ["slide", "smear.png", "--out", "others"],
+    "slide over its input": ["slide", "smear.png", "--out", "."],
+    "slide over a link": ["slide", "smear.png", "--out", "links"],
     "case over another's file": ["case", "analysis.json", "--out", "others/smear.html"],
     "case over its input": ["case", "analysis.json", "--out", "analysis.json"],
 }

@@ -2,6 +2,7 @@
 
 marrow analyze smear.jpg --out results --format json,csv,png
 marrow batch smears/ --out study
+marrow slide smear.svs --out counted --cells 500
 marrow classify cell_1.png cell_2.png --out names.json
 marrow case results/smear_1.json results/smear_2.json --out case.html
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -36,6 +38,9 @@ from marrow.outputs import MARK, check_targets
 from marrow.pipeline import Models, analyze
 from marrow.print_page import to_page
 from marrow.report import Report
+from marrow.slide.reader import MPP_RANGE
+from marrow.slide.study import SlideOptions, run_slide
+from marrow.slide.summary import describe, unreadable
 from marrow.stain import Stain, measure_stain, normalize_stain, stain_distance
 from marrow.texts import PAGE
 
@@ -68,6 +73,14 @@ analyzed again, so that a command that was stopped goes on when it is repeated:
 
 marrow batch smears/ more.zip --out study
 """
+SLIDE = """Count the cells of a whole slide: .svs, .ndpi, .mrxs, DICOM, pyramidal TIFF, OME-TIFF.
+
+Finds the part of the smear that can be counted, and shows it (map.png). DIR gets the cells as Parquet and as GeoJSON
+for QuPath, pictures of single cells by class, an overview with the cells, and report.json. With --cells the best areas
+are counted first, until the differential has so many cells. A command that was stopped goes on when it is repeated:
+
+marrow slide smear.svs --out counted --cells 500
+"""
 CASE = """Add analyses of several images up to one count, to print or as JSON.
 
 The JSON files are those of `marrow analyze` or of the screen:
@@ -87,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own bound refuses less than is read here
     command = Command("marrow", __doc__)
-    subcommands = command.add_subparsers(required=True, metavar="analyze|batch|classify|case|stain")
+    subcommands = command.add_subparsers(required=True, metavar="analyze|batch|slide|classify|case|stain")
     embedded = "Hub id or folder (default: the embedded release)"
 
     analyze = subcommands.add_parser("analyze", help="whole smear images: outlines, names and counts", doc=ANALYZE)
@@ -100,7 +113,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     batch.add_argument("sources", nargs="+", metavar="SRC", help="folder, glob, zip, picture, or data set of the Hub")
     batch.add_argument("--workers", type=_number, default=os.cpu_count() or 1, metavar="N", help="(%(default)s)")
 
-    for outlining in (analyze, batch):
+    slide = subcommands.add_parser("slide", help="a whole slide: its countable ground, cells and count", doc=SLIDE)
+    slide.set_defaults(work=_slide)
+    slide.add_argument("slide", type=Path, metavar="SLIDE", help="a file that OpenSlide reads")
+    slide.add_argument("--cells", type=_many, metavar="N", help="cells of the differential (default: all there are)")
+    order = "of areas that are equally good, with --cells (default: %(default)s)"
+    slide.add_argument("--seed", type=_whole, default=0, metavar="S", help=order)
+    slide.add_argument("--mpp", type=_mpp, metavar="X", help="µm per pixel (default: as the file says)")
+    called = "call the slide NAME in all that is written, or by a random name, and not as its file"
+    slide.add_argument("--pseudonym", nargs="?", const="", type=_pseudonym, metavar="NAME", help=called)
+    slide.add_argument("--crops", type=_whole, default=50, metavar="N", help="pictures of a class (default: 50)")
+
+    for outlining in (analyze, batch, slide):
         outlining.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the results")
         lowest = "lowest score of a cell, 0 to 1 (default: the model's)"
         outlining.add_argument("--confidence", type=_share, metavar="X", help=lowest)
@@ -126,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     for naming in (analyze, classify):
         naming.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
-    for naming in (analyze, batch, classify, stain):
+    for naming in (analyze, batch, slide, classify, stain):
         naming.add_argument("--classifier", metavar="REF", help=embedded)
     for printing in (analyze, case):
         page = "of the page to print (default: en)"
@@ -162,6 +186,15 @@ def _batch(options: argparse.Namespace) -> int:
     unreadable = sum(case.unreadable for case in cases)
     print(f"{sum(case.images for case in cases)} images, {unreadable} of them unreadable, in {options.out}")
     return 2 if unreadable else 0
+
+
+def _slide(options: argparse.Namespace) -> int:
+    segmenter = options.segmenter or default_reference("segmenter")
+    classifier = options.classifier or default_reference("classifier")
+    asked = {name: getattr(options, name) for name in ("confidence", "mpp", "cells", "seed", "pseudonym", "crops")}
+    report = run_slide(options.slide, options.out, SlideOptions(segmenter, classifier, **asked), tqdm.write)
+    print("\n".join(describe(report, options.out)))
+    return 2 if unreadable(report) else 0
 
 
 def _say_case(case: CaseReport) -> None:
@@ -314,6 +347,35 @@ def _number(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 256:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 256")
     return int(text)
+
+
+def _many(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 1000000")
+    return int(text)
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal() or len(text) > 9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 999999999")
+    return int(text)
+
+
+def _mpp(text: str) -> float:
+    low, high = MPP_RANGE
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not low <= value <= high:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of µm from {low:g} to {high:g}")
+    return value
+
+
+def _pseudonym(text: str) -> str:
+    if text and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a name of letters, digits, - and _")
+    return text
 
 
 def _share(text: str) -> float:

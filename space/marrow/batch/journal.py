@@ -52,26 +52,37 @@ class Journal:
             if other != path:  # of what the picture was before
                 other.unlink()
 
+    def find(self, picture: Picture, sha256: str | None) -> Outcome | None:
+        """Read what became of one picture; ``None`` where nothing is written down of it with this digest.
+
+        Raises:
+            MarrowError: the entry is damaged.
+        """
+        path = self._folder / folder_name(picture.case) / f"{key(picture.file)}-{sha256 or UNREAD}.json"
+        return self._read(path, picture.case) if path.is_file() else None
+
     def read(self, case: str) -> Iterator[Outcome]:
         """Read what became of the pictures of a case, in the order of their entries.
 
         Raises:
             MarrowError: an entry is damaged.
         """
-        for path in self._entries(case):
-            try:
-                entry = json.loads(path.read_text(encoding="utf-8"))
-                plain = entry["analysis"]
-                analysis = Analysis.from_dict(plain, self._rules) if plain else None
-                yield Outcome(Picture(case, entry["file"]), entry["sha256"], analysis, entry["error"])
-            except (OSError, ValueError, LookupError, TypeError, MarrowError) as error:
-                raise MarrowError(f"{path} is damaged: delete it, and its picture is analyzed again.") from error
+        return (self._read(path, case) for path in self._entries(case))
 
     def close(self, case: str) -> None:
         """Forget a case that stands in the tables."""
         shutil.rmtree(self._folder / folder_name(case), ignore_errors=True)
         with suppress(OSError):  # other cases are not finished
             self._folder.rmdir()
+
+    def _read(self, path: Path, case: str) -> Outcome:
+        try:
+            entry = json.loads(path.read_text(encoding="utf-8"))
+            plain = entry["analysis"]
+            analysis = Analysis.from_dict(plain, self._rules) if plain else None
+            return Outcome(Picture(case, entry["file"]), entry["sha256"], analysis, entry["error"])
+        except (OSError, ValueError, LookupError, TypeError, MarrowError) as error:
+            raise MarrowError(f"{path} is damaged: delete it, and its picture is analyzed again.") from error
 
     def _entries(self, case: str) -> list[Path]:
         return sorted((self._folder / folder_name(case)).glob("*.json"))

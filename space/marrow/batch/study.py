@@ -15,21 +15,19 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from marrow.batch.folder import check_ours, check_same, locked, models_made_by
 from marrow.batch.journal import Journal, key
 from marrow.batch.sources import Picture, find_pictures, is_on_hub, stream_pictures
-from marrow.batch.tables import DIGESTS, PART, SCHEMA_VERSION, CaseReport, Tables, folder_name
+from marrow.batch.tables import PART, SCHEMA_VERSION, CaseReport, Tables, folder_name
 from marrow.batch.workers import Outcome, Task, chunks, start_worker, work
 from marrow.classifier import ClassifierConfig
 from marrow.errors import MarrowError
 from marrow.files import write_whole
 from marrow.hub import ModelFolder, resolve
-from marrow.integrity import digest
 from marrow.outputs import MARK
 from marrow.runtime import read_config
-from marrow.segmenter import SegmenterConfig
 
 TOGETHER = 4
 """Pictures whose cells share the batches of the classifier."""
@@ -37,7 +35,7 @@ TOGETHER = 4
 AHEAD = 2
 """Tasks for each process that wait or are under way."""
 
-STUDY, CARD, LOCK = "study.json", "README.md", ".lock"
+STUDY, CARD = "study.json", "README.md"
 
 _CARD = """---
 configs:
@@ -159,51 +157,19 @@ def _opened(out: Path, folders: Sequence[ModelFolder], confidence: float | None)
     Raises:
         MarrowError: the folder holds something else, or a study by other models, or another command writes to it.
     """
-    files = [folder.path / name for folder in folders for name in ("model.onnx", "config.json")]
-    lowest = read_config(folders[0].path, SegmenterConfig).confidence if confidence is None else confidence
-    made_by = {"confidence": lowest, **dict(zip(DIGESTS, map(digest, files), strict=True))}
+    made_by = models_made_by(folders, confidence)
     names = [str(folder.info) for folder in folders]
     wanted = {"written_by": MARK.decode(), "schema_version": SCHEMA_VERSION, **made_by, "models": names}
-    is_new = not (out / STUDY).is_file()
-    if is_new and out.exists() and (not out.is_dir() or any(path.name[0] != "." for path in out.iterdir())):
-        raise MarrowError(f"{out} holds something else than a study: name a new folder with --out.")
+    is_new = not check_ours(out, STUDY, "a study")
     if not is_new:
-        _check_same(out / STUDY, wanted, tuple(made_by))
-    with _locked(out):
+        check_same(out / STUDY, wanted, tuple(made_by), "of other models or another confidence")
+    with locked(out, "marrow batch"):
         for left in out.glob(f"*/*/.{PART}.*"):  # by a command that was killed
             shutil.rmtree(left, ignore_errors=True)
         if is_new:
             write_whole(out / STUDY, json.dumps(wanted, indent=1).encode())
         write_whole(out / CARD, _CARD.format(part=PART, mark=MARK.decode()).encode())
         yield made_by
-
-
-@contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    lock = FileLock(out / LOCK)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise MarrowError(f"Another marrow batch writes to {out}: wait for it, or name another --out.") from error
-    except OSError as error:
-        raise MarrowError(f"{out} cannot be written ({error.strerror}): name another --out.") from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _check_same(path: Path, wanted: dict[str, Any], keys: Sequence[str]) -> None:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if found["schema_version"] != SCHEMA_VERSION:
-            raise MarrowError(f"{path} is of another version of marrow: name a new folder with --out.")
-        same = all(found[name] == wanted[name] for name in keys)
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise MarrowError(f"{path} cannot be read ({error}): name a new folder with --out.") from error
-    if not same:
-        raise MarrowError(f"{path} is of other models or another confidence: name a new folder with --out.")
 
 
 def _analyze(tasks: Iterator[Task], folders: Sequence[ModelFolder], options: StudyOptions) -> Iterator[Outcome]:

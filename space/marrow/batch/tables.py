@@ -174,7 +174,8 @@ class Tables:
     def _cell_rows(self, outcome: Outcome) -> list[dict[str, Any]]:
         if outcome.analysis is None:
             return []
-        return [self._named(outcome) | _cell_row(cell, outcome.analysis) for cell in outcome.analysis.cells]
+        analysis = outcome.analysis
+        return [self._named(outcome) | cell_row(cell, analysis.is_uncertain(cell)) for cell in analysis.cells]
 
 
 def _counts(analysis: Analysis) -> dict[str, Any]:
@@ -189,12 +190,18 @@ def _counts(analysis: Analysis) -> dict[str, Any]:
     return row | {f"n_{code}": n for code, n in report.counts.items()}
 
 
-def _cell_row(cell: Cell, analysis: Analysis) -> dict[str, Any]:
+def cell_row(cell: Cell, is_uncertain: bool) -> dict[str, Any]:
+    """Return the columns of a cell, but for those that name its picture.
+
+    Args:
+        cell: the cell.
+        is_uncertain: its name is too doubtful to count.
+    """
     plain = cell_to_dict(cell)
     row = {key: plain[key] for key in ("id", "label", "probability", "unlikeness", "score", "area")}
     row |= dict(zip(("x0", "y0", "x1", "y1"), plain["box"], strict=True))
     row |= {
-        "uncertain": analysis.is_uncertain(cell),
+        "uncertain": is_uncertain,
         "polygon": [value for point in plain["polygon"] for value in point],
     }
     return row | {f"p_{code}": p for code, p in plain["probabilities"].items()}

@@ -18,7 +18,8 @@ SCRIPT = ROOT / "training" / "job.py"
 TEXT = SCRIPT.read_text(encoding="utf-8")
 NOT_IN_JOBS = {
     *("gradio", "supervision"),
-    *("hatchling", "markdown-it-py", "mypy", "playwright", "pytest", "pytest-xdist", "ruff", "sahi", "uv"),
+    *("hatchling", "markdown-it-py", "mypy", "openslide-bin", "openslide-python", "playwright"),
+    *("pytest", "pytest-xdist", "ruff", "sahi", "uv"),
 }
 
 

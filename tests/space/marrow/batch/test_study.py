@@ -22,8 +22,9 @@ from filelock import FileLock
 
 from dataset_scripts.drawing.pictures import draw_field
 from loopback_hub.server import HubServer
+from marrow.batch.folder import LOCK
 from marrow.batch.sources import MAX_BYTES
-from marrow.batch.study import LOCK, TOGETHER
+from marrow.batch.study import TOGETHER
 from marrow.batch.tables import folder_name
 from marrow.images import encode_png, read_image
 from marrow.pipeline import Models, analyze
