@@ -21,7 +21,7 @@ SMEARS = {
 """Kinds of smears; others are called by their laboratory."""
 LEFT_OUT = (
     "\\* The release was trained on these laboratories too. Their rows are of networks trained in the same way without "
-    "the laboratory, with bounds chosen without it."
+    "the laboratory, at most as long, with bounds chosen without it."
 )
 
 

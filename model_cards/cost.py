@@ -19,18 +19,24 @@ def energy(training: Mapping[str, Any]) -> float:
     return training["seconds"] / 3600 * watts / 1000
 
 
-def emissions(training: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the ``co2_eq_emissions`` of a card's metadata; emissions are in grams."""
+def emissions(training: Mapping[str, Any], resumed_from: str | None = None) -> dict[str, Any]:
+    """Return the ``co2_eq_emissions`` of a card's metadata; emissions are in grams. See :func:`cost_text`."""
+    source = f"measured seconds of training, times an assumed power, times {GRAMS_PER_KWH} g/kWh (Ember 2024)"
     return {
         "emissions": round(energy(training) * GRAMS_PER_KWH, 1),
-        "source": f"measured seconds of training, times an assumed power, times {GRAMS_PER_KWH} g/kWh (Ember 2024)",
+        "source": f"{source}; without the training of {resumed_from}" if resumed_from else source,
         "training_type": "fine-tuning",
         "hardware_used": f"{training['cores']} cores of {training['processor']}",
     }
 
 
-def cost_text(training: Mapping[str, Any] | None) -> str:
-    """Say what a training took; what is not known is said so."""
+def cost_text(training: Mapping[str, Any] | None, resumed_from: str | None = None) -> str:
+    """Say what a training took; what is not known is said so.
+
+    Args:
+        training: of a model's config.
+        resumed_from: model whose weights it went on from; what that one's training took is not in ``training``.
+    """
     if not training:
         return "The time that this training took was not written down, so its energy is not estimated."
     seconds, gpu = training["seconds"], "NVIDIA" in training["processor"]
@@ -38,8 +44,8 @@ def cost_text(training: Mapping[str, Any] | None) -> str:
     on = training["processor"] if gpu else f"{training['cores']} cores of {training['processor']}"
     power = f"{WATTS_OF_GPU} W" if gpu else f"{WATTS_PER_CORE} W a core"
     return (
-        f"Training took {took} on {on} (measured; epochs: {training['epochs']}). At an assumed {power}, memory and "
+        f"{f'Going on from {resumed_from}' if resumed_from else 'Training'} took {took} on {on} (measured; epochs: {training['epochs']}). At an assumed {power}, memory and "
         f"cooling included, that is {energy(training):.2g} kWh, and at the world's average of {GRAMS_PER_KWH} g of "
         f"CO2 a kWh (2023; Ember, Global Electricity Review 2024) about {energy(training) * GRAMS_PER_KWH:.2g} g. "
-        "Experiments that led to it are not counted."
+        f"Experiments that led to it are not counted{f', nor is the training of {resumed_from}' * bool(resumed_from)}."
     )

@@ -60,7 +60,8 @@ def _card_data(
     tags: list[str],
     library_name: str,
 ) -> ModelCardData:
-    cost: dict[str, Any] = {"co2_eq_emissions": emissions(config["training"])} if config.get("training") else {}
+    training, before = config.get("training"), config.get("resumed_from")
+    cost: dict[str, Any] = {"co2_eq_emissions": emissions(training, before)} if training else {}
     descent: dict[str, Any] = {"base_model": base, "base_model_relation": "finetune"} if base else {}
     return ModelCardData(
         model_name=name,

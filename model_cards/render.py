@@ -81,7 +81,7 @@ def render(folder: Path) -> str:
         **{part: _read_text(folder / f"{part}.md") for part in PARTS},
         number=number,
         environment=key_table(metrics.environment),
-        cost=cost_text(config.get("training")),
+        cost=cost_text(config.get("training"), config.get("resumed_from")),
         **extra,
     )
     return str(card)

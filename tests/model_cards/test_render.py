@@ -202,6 +202,13 @@ def test_classifier_card_has_every_metric(tmp_path: Path) -> None:
     assert "`temperature` of the probabilities (1.370)" in text
 
 
+def test_what_a_model_that_goes_on_took_is_not_all_that_its_weights_took(tmp_path: Path) -> None:
+    folder = model_folder(tmp_path / "m", CLASSIFIER_CONFIG | {"resumed_from": "you/first"}, CLASSIFIER_METRICS)
+    text = render(folder)
+    assert "Going on from you/first took 2.0 hours" in text and "nor is the training of you/first." in text
+    assert ModelCard(text).data.co2_eq_emissions["source"].endswith("; without the training of you/first")
+
+
 def test_classifier_metadata_is_complete(tmp_path: Path) -> None:
     folder = model_folder(tmp_path / "bone-marrow-mobilenet", CLASSIFIER_CONFIG, CLASSIFIER_METRICS)
     data = ModelCard(render(folder)).data

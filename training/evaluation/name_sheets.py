@@ -24,7 +24,7 @@ from training.evaluation.ground_truth import bccd_fields
 
 GREY = (150, 150, 150)
 SIDE, COLUMNS, ROWS = 128, 12, 8
-EXAMPLES, FIELD_SIDE = 8, 320
+FIELD_SIDE = 320
 AROUND = 0.6
 """Margin around a cell on the sheet, as a share of its size: more than the classifier sees."""
 
@@ -53,9 +53,9 @@ def write_name_sheets(classifier: Classifier, laboratories: Iterable[ForeignCell
 
 
 def write_real_example(models: Models, benchmarks: Path, out: Path) -> None:
-    """Write ``real_blood.png``: the first fields of BCCD's test part whose cell is named, as the program draws them.
+    """Write ``real_blood.png``: two fields of BCCD's test part, as the program draws them.
 
-    Above each field stand what BCCD calls its cell, and what the largest cell is called here; frames as for cells.
+    They are the first in which the cell is named right, and the first in which it is not, as far as there are both. Above each field stand what BCCD calls its cell, and what the largest cell is called here; frames as for cells.
 
     Args:
         models: the segmenter and the classifier.
@@ -69,8 +69,13 @@ def write_real_example(models: Models, benchmarks: Path, out: Path) -> None:
     named = [one for one in LABORATORIES["BCCD"][1](benchmarks) if one.file in kept] if kept else []
     if not named:
         raise MarrowError(f"There are no named fields of BCCD in {benchmarks}: name their folder with --benchmarks.")
-    panels = [_field_panel(models, read_image(one.file), one.codes) for one in named[:EXAMPLES]]
-    save(sheet(panels, EXAMPLES // 2, FIELD_SIDE), out / "real_blood.png")
+    shown: dict[bool, Panel] = {}
+    for one in named:
+        panel = _field_panel(models, read_image(one.file), one.codes)
+        shown.setdefault(panel.outlines[0][1] == GREY, panel)
+        if len(shown) == 2:
+            break
+    save(sheet([shown[right] for right in (True, False) if right in shown], 2, FIELD_SIDE), out / "real_blood.png")
 
 
 def _field_panel(models: Models, image: np.ndarray, truth: tuple[str, ...]) -> Panel:
