@@ -43,9 +43,11 @@ def cost_text(training: Mapping[str, Any] | None, resumed_from: str | None = Non
     took = f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.1f} minutes"
     on = training["processor"] if gpu else f"{training['cores']} cores of {training['processor']}"
     power = f"{WATTS_OF_GPU} W" if gpu else f"{WATTS_PER_CORE} W a core"
+    what = f"Going on from {resumed_from}" if resumed_from else "Training"
+    before = f", nor is the training of {resumed_from}" if resumed_from else ""
     return (
-        f"{f'Going on from {resumed_from}' if resumed_from else 'Training'} took {took} on {on} (measured; epochs: {training['epochs']}). At an assumed {power}, memory and "
+        f"{what} took {took} on {on} (measured; epochs: {training['epochs']}). At an assumed {power}, memory and "
         f"cooling included, that is {energy(training):.2g} kWh, and at the world's average of {GRAMS_PER_KWH} g of "
         f"CO2 a kWh (2023; Ember, Global Electricity Review 2024) about {energy(training) * GRAMS_PER_KWH:.2g} g. "
-        f"Experiments that led to it are not counted{f', nor is the training of {resumed_from}' * bool(resumed_from)}."
+        f"Experiments that led to it are not counted{before}."
     )

@@ -55,7 +55,8 @@ def write_name_sheets(classifier: Classifier, laboratories: Iterable[ForeignCell
 def write_real_example(models: Models, benchmarks: Path, out: Path) -> None:
     """Write ``real_blood.png``: two fields of BCCD's test part, as the program draws them.
 
-    They are the first in which the cell is named right, and the first in which it is not, as far as there are both. Above each field stand what BCCD calls its cell, and what the largest cell is called here; frames as for cells.
+    They are the first in which the cell is named right, and the first in which it is not, as far as there are both.
+    Above each stand what BCCD calls its cell, and what the largest cell is called here; frames as for cells.
 
     Args:
         models: the segmenter and the classifier.
