@@ -18,8 +18,14 @@ const OWN = OVERLAP / 2 - MARGIN;
 /** Longest side of the picture, in pixels, in which nuclei are looked for. */
 const THUMBNAIL = 2048;
 
+/** Strictness with which they are looked for, since pale nuclei lie beside dark ones. */
+const PALE = 0.9;
+
 /** Pixels of the thumbnail's nuclei from which a tile may hold a cell. */
 const NUCLEUS = 6;
+
+/** Share of a cell's box, around its middle, and share of that part that is nucleus at least. */
+const [INNER, NUCLEAR] = [0.8, 0.01];
 
 /**
  * List the scales of a picture, the coarsest first: from half of the one at which it fits to its own size.
@@ -94,7 +100,7 @@ export class Nuclei {
   /** @param {Picture} picture */
   constructor(picture) {
     const [width, height] = thinnedSize(picture, THUMBNAIL);
-    const mask = nuclearMask(opticalDensity(shrinkArea(picture, width, height)));
+    const mask = nuclearMask(opticalDensity(shrinkArea(picture, width, height)), PALE);
     this.scale = Math.min(1, THUMBNAIL / Math.max(picture.width, picture.height));
     this.width = width;
     this.height = height;
@@ -114,10 +120,33 @@ export class Nuclei {
    * @param {Box} box
    */
   areIn(box) {
+    return this._count(box)[0] >= NUCLEUS;
+  }
+
+  /**
+   * Tell whether what a box encloses, in pixels of the picture, has a nucleus, as no red cell has.
+   *
+   * A picture that is not stained, and shows none anywhere, cannot tell: there every box may.
+   * @param {Box} box
+   */
+  makeACellOf([x0, y0, x1, y1]) {
+    const [x, y] = [(x0 + x1) / 2, (y0 + y1) / 2];
+    const [across, down] = [(x1 - x) * INNER, (y1 - y) * INNER];
+    const [count, pixels] = this._count([x - across, y - down, x + across, y + down]);
+    return count >= NUCLEAR * pixels || this.counts[this.counts.length - 1] === 0;
+  }
+
+  /**
+   * Return how many pixels of the thumbnail are nucleus in a box, and how many there are.
+   * @param {Box} box
+   */
+  _count(box) {
     const [x0, y0, x1, y1] = box.map((value) => value * this.scale);
     const [left, right] = [Math.floor(x0), Math.ceil(x1)].map((x) => clip(x, 0, this.width));
-    const [top, bottom] = [Math.floor(y0), Math.ceil(y1)].map((y) => clip(y, 0, this.height) * (this.width + 1));
+    const [top, bottom] = [Math.floor(y0), Math.ceil(y1)].map((y) => clip(y, 0, this.height));
     const { counts } = this;
-    return counts[bottom + right] - counts[top + right] - counts[bottom + left] + counts[top + left] >= NUCLEUS;
+    const [above, below] = [top, bottom].map((y) => y * (this.width + 1));
+    const count = counts[below + right] - counts[above + right] - counts[below + left] + counts[above + left];
+    return [count, (right - left) * (bottom - top)];
   }
 }

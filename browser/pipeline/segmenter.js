@@ -32,27 +32,38 @@ export class Segmenter {
    */
   async find(picture, confidence = this.config.confidence, progress = () => {}) {
     const bound = Math.fround(confidence);
+    const lowest = Math.min(confidence, this.config.confidence); // a cell may be surer for its parts
     const candidates = this.config.max_object_size
-      ? mergeScales(
-          await this._lookAtAllScales(picture, Math.min(confidence, this.config.confidence), progress),
-          this.config,
-        )
+      ? await this._findAtAllScales(picture, lowest, progress)
       : await this._look(picture, wholeTile(picture), confidence);
     return candidates.filter(({ score }) => score >= bound).flatMap((candidate) => outline(candidate) ?? []);
   }
 
   /**
-   * Find cells at every scale, the coarsest first; a finer tile is looked at where something is left to find.
+   * Find cells at every scale, those without a nucleus left out.
    * @param {Picture} picture
    * @param {number} confidence
    * @param {Progress} progress
    */
-  async _lookAtAllScales(picture, confidence, progress) {
+  async _findAtAllScales(picture, confidence, progress) {
+    const nuclei = new Nuclei(picture);
+    const merged = mergeScales(await this._lookAtAllScales(picture, nuclei, confidence, progress), this.config);
+    return merged.filter((candidate) => nuclei.makeACellOf(place(candidate)));
+  }
+
+  /**
+   * Find cells at every scale, the coarsest first; a finer tile is looked at where something is left to find.
+   * @param {Picture} picture
+   * @param {Nuclei} nuclei of the picture
+   * @param {number} confidence
+   * @param {Progress} progress
+   */
+  async _lookAtAllScales(picture, nuclei, confidence, progress) {
     const { input_size: side, max_object_size: largest = 0 } = this.config;
     const scales = listScales(picture.width, picture.height, side);
     const layout = scales.map((scale) => listTiles(picture.width, picture.height, side, scale));
     const number = layout.flat().length;
-    const nuclei = scales.length > 2 ? new Nuclei(picture) : null; // a picture that fits is looked at twice
+    const isLarge = scales.length > 2; // a picture that fits is looked at twice, come what may
     /** @type {Candidate[]} */
     const kept = [];
     /** @type {{box: Box, isSmall: boolean}[]} */
@@ -61,7 +72,7 @@ export class Segmenter {
     for (const [level, tiles] of layout.entries()) {
       const found = [];
       for (const tile of tiles) {
-        if (!nuclei || !tile.cut.includes(true) || isOpen(tile, seen, nuclei)) {
+        if (!isLarge || !tile.cut.includes(true) || isOpen(tile, seen, nuclei)) {
           found.push(...(await this._look(picture, tile, confidence)));
         }
         done += 1;

@@ -124,15 +124,16 @@ export function opticalDensity(picture, ground = backgroundColour(picture)) {
  *
  * Otsu's threshold is taken twice: stain against ground, then nucleus against cytoplasm.
  * @param {Density} density
+ * @param {number} [strictness] share of the second threshold that counts; less than 1 marks pale nuclei too
  * @returns {Mask}
  */
-export function nuclearMask(density) {
+export function nuclearMask(density, strictness = 1) {
   const purple = purpleness(density);
   const stained = 0.6 * otsu(purple);
   const inside = purple.filter((level) => level > stained);
   const threshold = inside.length ? otsu(inside) : 255;
   const { width, height } = density;
-  const mask = { width, height, data: purple.map((level) => (level > threshold ? 1 : 0)) };
+  const mask = { width, height, data: purple.map((level) => (level > strictness * threshold ? 1 : 0)) };
   return closedByDisc(openedByDisc(mask, 3), 7);
 }
 

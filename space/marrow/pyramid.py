@@ -29,8 +29,17 @@ sees more of what is around it; a little less than half the overlap, since two t
 THUMBNAIL = 2048
 """Longest side of the picture, in pixels, in which nuclei are looked for."""
 
+PALE = 0.9
+"""Strictness with which they are looked for, since pale nuclei lie beside dark ones."""
+
 NUCLEUS = 6
 """Pixels of the thumbnail's nuclei from which a tile may hold a cell."""
+
+INNER, NUCLEAR = 0.8, 0.01
+"""Share of a cell's box, around its middle, and share of that part that is nucleus at least.
+
+Chosen on BCCD, Raabin-WBC and composed fields: no true cell of 1,817 has less, and of 918 outlines around red cells
+of Raabin-WBC 779 have."""
 
 
 @dataclass(frozen=True)
@@ -131,15 +140,29 @@ class Nuclei:
     @classmethod
     def of(cls, image: np.ndarray) -> Nuclei:
         """Look for nuclei in a picture, ``(height, width, 3)`` uint8 RGB."""
-        nuclei = nuclear_mask(optical_density(thinned(image, THUMBNAIL)))
+        nuclei = nuclear_mask(optical_density(thinned(image, THUMBNAIL)), PALE)
         return cls(cv2.integral(nuclei), min(1.0, THUMBNAIL / max(image.shape[:2])))
 
     def are_in(self, box: Box) -> bool:
         """Tell whether there may be a nucleus in a box, in pixels of the picture."""
+        return self._count(box)[0] >= NUCLEUS
+
+    def make_a_cell_of(self, box: Box | np.ndarray) -> bool:
+        """Tell whether what a box encloses, in pixels of the picture, has a nucleus, as no red cell has.
+
+        A picture that is not stained, and shows none anywhere, cannot tell: there every box may.
+        """
+        corners = np.array(box).reshape(2, 2)
+        inner = corners.mean(axis=0) + (corners - corners.mean(axis=0)) * INNER
+        count, pixels = self._count(inner)
+        return bool(count >= NUCLEAR * pixels or self.counts[-1, -1] == 0)
+
+    def _count(self, box: Box | np.ndarray) -> tuple[int, int]:
+        """Return how many pixels of the thumbnail are nucleus in a box, and how many there are."""
         limits = np.array(self.counts.shape[::-1]) - 1
         corners = np.array(box).reshape(2, 2) * self.scale
-        left, top = np.floor(corners[0]).clip(0, limits).astype(int)
-        right, bottom = np.ceil(corners[1]).clip(0, limits).astype(int)
+        left, top = np.floor(corners[0]).clip(0, limits).astype(int).tolist()
+        right, bottom = np.ceil(corners[1]).clip(0, limits).astype(int).tolist()
         table = self.counts
         inside = table[bottom, right] - table[top, right] - table[bottom, left] + table[top, left]
-        return bool(inside >= NUCLEUS)
+        return int(inside), (right - left) * (bottom - top)

@@ -2,7 +2,8 @@
 
 It looks at a picture at its own size, in tiles, and at half that size and less, until it fits: a coarser scale shows
 whole the cells that are larger than those it was trained on, of which a finer one gives a part (BCCD test part: box
-recall 0.88 at one scale, 1.00 at two).
+recall 0.88 at one scale, 1.00 at two). What it outlines without a nucleus, red cells of a stain that it does not know,
+is left out.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ class SegmenterConfig:
         labels: class names of the network.
         trained_on: number of training images by data set.
         max_object_size: longest side of a cell, in pixels of the input, that the network knows from its training.
-            Larger ones are outlined at a second scale, the image at half its size; 0 for a single scale.
+            Larger ones are outlined at a second scale, the image at half its size; 0 for a single scale, all that
+            the network finds there kept.
         sha256: digest of each file of weights, by its name; empty before release 0.2.
         self_test: what the network makes of a small picture; ``None`` before release 0.2.
     """
@@ -105,15 +107,17 @@ class Segmenter(Pretrained):
         """
         confidence = self.config.confidence if confidence is None else confidence
         if self.config.max_object_size:
+            nuclei = Nuclei.of(image)
             lowest = min(confidence, self.config.confidence)  # a cell may be surer for its parts
-            candidates = _merge_scales(self._look_at_all_scales(image, lowest, progress), self.config)
+            candidates = _merge_scales(self._look_at_all_scales(image, nuclei, lowest, progress), self.config)
+            candidates = [candidate for candidate in candidates if nuclei.make_a_cell_of(candidate.place())]
         else:
             candidates = self._look(image, Tile((0, 0, *image.shape[1::-1]), 1.0), confidence)
         found = (candidate.detection() for candidate in candidates if candidate.score >= confidence)
         return [detection for detection in found if detection is not None]
 
     def _look_at_all_scales(
-        self, image: np.ndarray, confidence: float, progress: Progress | None = None
+        self, image: np.ndarray, nuclei: Nuclei, confidence: float, progress: Progress | None = None
     ) -> list[_Candidate]:
         """Find cells at every scale, the coarsest first; a finer tile is looked at where something is left to find."""
         height, width = image.shape[:2]
@@ -121,12 +125,12 @@ class Segmenter(Pretrained):
         steps = scales(width, height, side)
         layout = {scale: list(tiles(width, height, side, scale, self.shift)) for scale in steps}
         done = count(1)
-        nuclei = Nuclei.of(image) if len(steps) > 2 else None  # a picture that fits is looked at twice, come what may
+        is_large = len(steps) > 2  # a picture that fits is looked at twice, come what may
         kept, seen = [], np.zeros((0, 5))
         for scale in steps:
             finer = []
             for tile in layout[scale]:
-                if nuclei is None or tile.is_whole or _is_open(tile, seen, nuclei):
+                if not is_large or tile.is_whole or _is_open(tile, seen, nuclei):
                     finer += self._look(image, tile, confidence)
                 if progress:
                     progress(next(done) / sum(map(len, layout.values())))

@@ -173,9 +173,9 @@ def background_colour(image: np.ndarray) -> np.ndarray:
         ``(3,)`` float32 RGB, 0 to 255.
     """
     height, width = image.shape[:2]
-    values = image[:: max(1, height // 500), :: max(1, width // 500)].reshape(-1, 3).astype(np.float32)
-    brightness = values.sum(axis=1)
-    return np.median(values[brightness >= np.percentile(brightness, 85)], axis=0)
+    values = image[:: max(1, height // 500), :: max(1, width // 500)].reshape(-1, 3)
+    brightness = values[:, 0].astype(np.uint16) + values[:, 1] + values[:, 2]
+    return np.median(values[brightness >= np.percentile(brightness, 85)], axis=0).astype(np.float32)
 
 
 def optical_density(image: np.ndarray, ground: Triple | None = None) -> np.ndarray:
@@ -186,14 +186,16 @@ def optical_density(image: np.ndarray, ground: Triple | None = None) -> np.ndarr
         ground: colour of the empty smear, measured when ``None``.
     """
     empty = background_colour(image) if ground is None else np.array(ground, np.float32)
-    return -np.log((image.astype(np.float32) + 4) / (empty + 4))
+    of_levels = -np.log((np.arange(256, dtype=np.float32)[:, None] + 4) / (empty + 4))
+    return cv2.LUT(image, of_levels[None])
 
 
-def nuclear_mask(density: np.ndarray) -> np.ndarray:
+def nuclear_mask(density: np.ndarray, strictness: float = 1.0) -> np.ndarray:
     """Mark nuclei, which absorb red and green much more than blue, in an optical density image.
 
     Args:
         density: ``(h, w, 3)`` from :func:`optical_density`.
+        strictness: share of the second threshold that counts; less than 1 marks pale nuclei beside dark ones too.
 
     Returns:
         ``(h, w)`` uint8, 1 inside nuclei. Otsu's threshold is taken twice: stain against ground, then nucleus
@@ -207,7 +209,7 @@ def nuclear_mask(density: np.ndarray) -> np.ndarray:
     if inside.size == 0:
         return np.zeros_like(purple)
     threshold, _ = cv2.threshold(inside[:, None], 0, 255, cv2.THRESH_OTSU)
-    mask = (purple > threshold).astype(np.uint8)
+    mask = (purple > strictness * threshold).astype(np.uint8)
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _disc(3))
     return cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _disc(7))
 

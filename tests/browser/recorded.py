@@ -113,10 +113,13 @@ def run_segmenter(session: ort.InferenceSession, inputs: np.ndarray) -> list[np.
     return [rows, levels * step]
 
 
-def run_classifier(session: ort.InferenceSession, unlikeness: float | None, inputs: np.ndarray) -> list[np.ndarray]:
-    """Return the logits, and the unlikeness: the network's own where it says one, else the one given."""
+def run_classifier(
+    session: ort.InferenceSession, knows: bool, unlikeness: float | None, inputs: np.ndarray
+) -> list[np.ndarray]:
+    """Return the logits and, where the classifier knows it, the unlikeness: the one given, else the network's own."""
     logits, *others = session.run(None, {session.get_inputs()[0].name: inputs})
-    if unlikeness is None:
+    if not knows:
         return [logits]
-    own = [output for output in others if output.shape == (len(inputs), 1)]
-    return [logits, own[0] if own else np.full((len(inputs), 1), unlikeness, np.float32)]
+    if unlikeness is not None:
+        return [logits, np.full((len(inputs), 1), unlikeness, np.float32)]
+    return [logits, *(output for output in others if output.shape == (len(inputs), 1))]

@@ -9,7 +9,7 @@ import { cropCell } from "../../browser/pipeline/crop.js";
 import { decode } from "../../browser/pipeline/decoding.js";
 import { opened } from "../../browser/pipeline/distance.js";
 import { letterbox } from "../../browser/pipeline/letterbox.js";
-import { holds, listScales, listTiles } from "../../browser/pipeline/pyramid.js";
+import { holds, listScales, listTiles, Nuclei } from "../../browser/pipeline/pyramid.js";
 import { shrinkArea } from "../../browser/pipeline/resize.js";
 import {
   backgroundColour,
@@ -82,7 +82,7 @@ each("crop", ({ picture, box, config, crop }) => {
   assertPixels(cropCell(pictureOf(picture), box, config).data, crop.data);
 });
 
-each("stain", ({ picture, ground, densities, nuclei, stain }) => {
+each("stain", ({ picture, ground, densities, nuclei, boxes, cells, stain }) => {
   const whole = pictureOf(picture);
   assertClose(backgroundColour(whole), ground.data);
   const density = opticalDensity(whole);
@@ -94,6 +94,11 @@ each("stain", ({ picture, ground, densities, nuclei, stain }) => {
     }
   }
   assertPixels(nuclearMask(density).data, nuclei.data);
+  const known = new Nuclei(whole);
+  assert.deepEqual(
+    boxes.map((box) => known.makeACellOf(box)),
+    cells,
+  );
   if (stain) assert.deepEqual(measureStain(whole), stain);
   else assert.equal(measureStain(whole), null);
 });

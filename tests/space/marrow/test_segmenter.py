@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -202,6 +203,17 @@ def test_leaving_out_low_scores_gives_what_a_higher_confidence_gives(weakest, tm
     found = segmenter(image, 0.05)
     for confidence in (0.2, 0.5, 0.65, 0.75, 0.85, 0.95):
         assert segmenter(image, confidence) == [cell for cell in found if cell.score >= confidence]
+
+
+def test_what_is_outlined_without_a_nucleus_is_left_out(tmp_path):
+    discs = [(60, 60, 30, 0.9), (220, 60, 30, 0.8), (60, 220, 30, 0.7)]
+    segmenter = with_largest(Segmenter.from_pretrained(str(make_segmenter(tmp_path / "model", discs))), 100)
+    image = np.full((320, 320, 3), (240, 230, 235), np.uint8)
+    for x, y, radius, _ in discs:
+        cv2.circle(image, (x, y), radius, (205, 150, 160), -1)
+    for x, y, radius, _ in discs[::2]:
+        cv2.circle(image, (x, y), radius // 2, (90, 40, 130), -1)
+    assert [round(detection.score, 3) for detection in segmenter(image)] == [0.9, 0.7]
 
 
 def test_an_image_without_cells_has_none_at_either_look(model_folders):
