@@ -11,6 +11,9 @@ const BATCH = 32;
 /** Images from bone marrow under which a class does not count as learned from marrow. */
 const SEEN_IN_MARROW = 50;
 
+/** Unlikeness under which a cell is as like the training as any other. */
+const LEAST_UNLIKE = 0.001;
+
 /** @type {CropConfig} */
 const DEFAULT_CROP = { size: 129, context: 0.15, background: 128 };
 
@@ -52,11 +55,12 @@ export class Classifier {
     for (let turn = 0, input = upright; turn < (this.config.tta_rotations ?? 1); turn++, input = quarterTurn(input)) {
       turns.push(await this.network.run(input));
     }
-    const { temperature, reject_logit: rejectLogit = null } = this.config;
+    const { reject_logit: rejectLogit = null } = this.config;
     const count = this.labels.length;
     return Array.from({ length: upright.dims[0] }, (_, i) => {
       const logits = turns.map(([first]) => first.data.subarray(i * count, (i + 1) * count));
-      return { probabilities: probabilities(logits, temperature, rejectLogit), unlikeness: meanUnlikeness(turns, i) };
+      const unlikeness = meanUnlikeness(turns, i);
+      return { probabilities: probabilities(logits, temperatureOf(this.config, unlikeness), rejectLogit), unlikeness };
     });
   }
 
@@ -136,6 +140,16 @@ export function quarterTurn({ data, dims }) {
     }
   }
   return { data: turned, dims };
+}
+
+/**
+ * Return what divides the logits of a cell: more where it is unlike the training.
+ * @param {Pick<ClassifierConfig, "temperature" | "softening">} config
+ * @param {number | null} unlikeness
+ */
+export function temperatureOf({ temperature, softening }, unlikeness) {
+  if (!softening || unlikeness === null) return temperature;
+  return temperature * (Math.max(unlikeness, LEAST_UNLIKE) / softening.unlikeness) ** softening.exponent;
 }
 
 /**

@@ -65,6 +65,8 @@ export interface ClassifierConfig {
   trained_on: Record<string, Record<string, Record<string, number>>>;
   tta_rotations?: number;
   reject_logit?: number | null;
+  /** How the temperature, that of a cell of this unlikeness, grows with it. */
+  softening?: { unlikeness: number; exponent: number } | null;
   unlike_above?: number | null;
   stains?: Stain[];
   stain_far_above?: number | null;

@@ -33,6 +33,9 @@ SOURCES_OF_0_1 = {"marrow": ("bone_marrow", "MLL"), "blood": ("blood", "Barcelon
 SEEN_IN_MARROW = 50
 """Images from bone marrow under which a class does not count as learned from marrow: a handful is an anchor."""
 
+LEAST_UNLIKE = 0.001
+"""Unlikeness under which a cell is as like the training as any other."""
+
 CAM_SHIFTS = (-11, 0, 11)
 """Pixels by which a crop is shifted for a finer map; they divide the 32 of a step of the last feature map."""
 
@@ -74,6 +77,23 @@ def _check_labels(labels: dict[str, str]) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
+class Softening:
+    """How much less sure a classifier may be of a cell that is unlike those of its training.
+
+    Attributes:
+        unlikeness: of a common cell, see :meth:`Classifier.name`; the temperature of a config is that of such a cell.
+        exponent: of the power of the unlikeness with which the temperature grows.
+    """
+
+    unlikeness: Annotated[float, Field(gt=0, le=2)]
+    exponent: Annotated[float, Field(ge=0, le=2)]
+
+    def factors(self, unlikeness: np.ndarray) -> np.ndarray:
+        """Return by what to multiply the temperature for cells of an unlikeness, ``(n,)`` each."""
+        return (unlikeness.clip(LEAST_UNLIKE) / self.unlikeness) ** self.exponent
+
+
+@dataclass(frozen=True)
 class ClassifierConfig:
     """What a classifier's ``config.json`` says beside its Transformers keys.
 
@@ -87,6 +107,7 @@ class ClassifierConfig:
         tta_rotations: number of quarter turns of each crop whose probabilities are averaged, 1 to 4.
         reject_logit: constant logit that competes with those of the classes and stands for none of them, so that the
             probabilities add up to less than 1 where no class speaks up; nothing competes when ``None``.
+        softening: how the temperature grows with the unlikeness of a cell; it is the same for all when ``None``.
         unlike_above: median unlikeness of its cells above which a picture is unlike those of the training, see
             :meth:`Classifier.name`; ``None`` where the network does not say how unlike a cell is.
         stains: those of the pictures that the network was trained on, or their likes.
@@ -103,6 +124,7 @@ class ClassifierConfig:
     trained_on: Annotated[TrainedOn, BeforeValidator(read_trained_on)]
     tta_rotations: Annotated[int, Field(ge=1, le=4)] = 1
     reject_logit: Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)] | None = None
+    softening: Softening | None = None
     unlike_above: Annotated[float, Field(ge=0, le=2)] | None = None
     stains: Annotated[tuple[Stain, ...], Field(max_length=256)] = ()
     stain_far_above: Annotated[float, Field(ge=0, le=UNSTAINED)] | None = None
@@ -126,6 +148,10 @@ class ClassifierConfig:
             unlike_above=self.unlike_above,
             stain_far_above=self.stain_far_above,
         )
+
+    def temperatures(self, unlikeness: np.ndarray | None) -> float | np.ndarray:
+        """Return what divides the logits of cells of an unlikeness, ``(n,)``; ``None`` where it is not known."""
+        return soften(self.temperature, self.softening, unlikeness)
 
     def stain_distance(self, image: np.ndarray) -> float | None:
         """Return how far the colours of a picture are from those of the training, see ``stains``.
@@ -204,20 +230,32 @@ class Classifier(Pretrained):
         waiting = iter(crops)
         given, unlike = [np.zeros((0, len(self.labels)), np.float32)], [np.zeros(0, np.float32)]
         while batch := list(islice(waiting, BATCH)):
-            outputs = list(self._forward(np.stack(batch)))
-            logits = np.stack([logits for logits, *_ in outputs])
-            given.append(probabilities(logits, self.config.temperature, self.config.reject_logit))
-            if self.knows:
-                unlike.append(np.mean([last[:, 0] for *_, last in outputs], axis=0))
+            logits, unlikeness = self.answers(np.stack(batch))
+            given.append(probabilities(logits, self.config.temperatures(unlikeness), self.config.reject_logit))
+            if unlikeness is not None:
+                unlike.append(unlikeness)
         return np.concatenate(given), np.concatenate(unlike) if self.knows else None
 
     def predict(self, crops: np.ndarray) -> np.ndarray:
         """Return the probabilities of ``(n, size, size, 3)`` uint8 RGB crops, as ``(n, len(labels))`` float32."""
-        return probabilities(self.logits(crops), self.config.temperature, self.config.reject_logit)
+        return self.name_crops(crops)[0]
+
+    def answers(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return what the network says of crops.
+
+        Args:
+            crops: ``(n, size, size, 3)`` uint8 RGB.
+
+        Returns:
+            The logits, ``(tta_rotations, n, len(labels))``, and the unlikeness, ``(n,)``, as :meth:`name` gives it.
+        """
+        outputs = list(self._forward(crops))
+        logits = np.stack([logits for logits, *_ in outputs])
+        return logits, np.mean([last[:, 0] for *_, last in outputs], axis=0) if self.knows else None
 
     def logits(self, crops: np.ndarray) -> np.ndarray:
         """Return the logits of ``(n, size, size, 3)`` uint8 RGB crops, ``(tta_rotations, n, len(labels))``."""
-        return np.stack([logits for logits, *_ in self._forward(crops)])
+        return self.answers(crops)[0]
 
     def raw_outputs(self, crop: np.ndarray) -> list[np.ndarray]:
         """Return the outputs of the network for a crop, as :class:`SelfTest` compares them."""
@@ -284,17 +322,31 @@ def _network_input(crops: np.ndarray) -> np.ndarray:
     return crops.reshape(-1, *crops.shape[-3:]).transpose(0, 3, 1, 2) / np.float32(127.5) - np.float32(1)
 
 
-def probabilities(logits: np.ndarray, temperature: float = 1, reject_logit: float | None = None) -> np.ndarray:
+def soften(temperature: float, softening: Softening | None, unlikeness: np.ndarray | None) -> float | np.ndarray:
+    """Return what divides the logits of cells: the temperature, higher where a cell is unlike the training.
+
+    Args:
+        temperature: of a common cell.
+        softening: ``None`` where it is the same for all.
+        unlikeness: ``(n,)``, as :meth:`Classifier.name` gives it; ``None`` where it is not known.
+    """
+    return temperature if softening is None or unlikeness is None else temperature * softening.factors(unlikeness)
+
+
+def probabilities(
+    logits: np.ndarray, temperature: float | np.ndarray = 1, reject_logit: float | None = None
+) -> np.ndarray:
     """Turn logits into probabilities, averaged over the rotations.
 
     Args:
         logits: ``(rotations, n, classes)``.
-        temperature: divides the logits.
+        temperature: divides the logits, ``(n,)`` where it is not the same for all.
         reject_logit: logit of none of the classes, as in :class:`ClassifierConfig`.
 
     Returns:
         ``(n, classes)`` float32; each row adds up to 1, or to less with ``reject_logit``.
     """
+    temperature = np.reshape(np.asarray(temperature, logits.dtype), (-1, 1))
     logits = logits / temperature
     highest = logits.max(axis=2, keepdims=True)
     exponents = np.exp(logits - highest)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from dataset_scripts.drawing.pictures import draw_field
-from marrow.classifier import probabilities
+from marrow.classifier import Softening, probabilities, soften
 from marrow.crop import CropConfig, crop_cell
 from marrow.geometry import contour, opened, polygon_area, simplify
 from marrow.pyramid import Nuclei, Tile, scales, tiles
@@ -32,6 +32,7 @@ def make_stages() -> dict[str, list[Case]]:
         "outline": [_outlined(mask) for mask in _masks(rng)],
         "crop": [_cropped(picture, box, size) for box in _boxes() for size in (17, 48)],
         "stain": [_stained(draw_small(rng, 120, 150)), _stained(picture[:20, :20])],
+        "temperature": [_softened(*how) for how in ((0.9, 0.0), (0.9, 0.3), (2.0, 1.1))],
         "probabilities": [_probable(rng, *how) for how in ((1.0, None), (0.7, 4.0), (2.5, -3.0))],
         "tiles": [_tiled(rng, *size) for size in ((640, 640, 640), (900, 500, 640), (333, 1500, 256))],
     }
@@ -114,6 +115,13 @@ def _stained(image: np.ndarray) -> Case:
     case |= {"boxes": [list(box) for box in boxes], "cells": [nuclei.make_a_cell_of(box) for box in boxes]}
     measured = measure_stain(image) if len(image) > 20 else None
     return case | {"stain": measured and {key: list(values) for key, values in vars(measured).items()}}
+
+
+def _softened(temperature: float, exponent: float) -> Case:
+    unlikeness = np.array([0.0, 0.01, 0.2, 1.7])
+    temperatures = soften(temperature, Softening(0.03, exponent), unlikeness)
+    config = {"temperature": temperature, "softening": {"unlikeness": 0.03, "exponent": exponent}}
+    return {"config": config, "unlikeness": unlikeness.tolist(), "temperatures": list(temperatures)}
 
 
 def _probable(rng: np.random.Generator, temperature: float, reject_logit: float | None) -> Case:

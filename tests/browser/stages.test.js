@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { findParts, suppress } from "../../browser/pipeline/boxes.js";
-import { probabilities, quarterTurn } from "../../browser/pipeline/classifier.js";
+import { probabilities, quarterTurn, temperatureOf } from "../../browser/pipeline/classifier.js";
 import { contour, polygonArea, simplify } from "../../browser/pipeline/contour.js";
 import { cropCell } from "../../browser/pipeline/crop.js";
 import { decode } from "../../browser/pipeline/decoding.js";
@@ -101,6 +101,15 @@ each("stain", ({ picture, ground, densities, nuclei, boxes, cells, stain }) => {
   );
   if (stain) assert.deepEqual(measureStain(whole), stain);
   else assert.equal(measureStain(whole), null);
+});
+
+each("temperature", ({ config, unlikeness, temperatures }) => {
+  assertClose(
+    unlikeness.map((one) => temperatureOf(config, one)),
+    temperatures,
+  );
+  assert.equal(temperatureOf(config, null), config.temperature);
+  assert.equal(temperatureOf({ temperature: 2 }, 0.3), 2);
 });
 
 each("probabilities", ({ logits, temperature, reject_logit: rejectLogit, probabilities: theirs }) => {

@@ -35,15 +35,26 @@ def feature_groups(model: keras.Model, cells: Cells, config: ClassifierTraining)
     Returns:
         ``(groups, features)`` float32 centres of length 1.
     """
-    pixels = _some(cells, config).crops(config.crop)
+    features = _features(model, _some(cells, config).crops(config.crop))
+    return _unit(_centres(features, GROUPS, config.seed))
+
+
+def unlikeness(model: keras.Model, crops: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Say how unlike all groups of training cells others are: ``(n,)`` float32, 0 to 2.
+
+    Args:
+        model: as for :func:`feature_groups`.
+        crops: ``(n, size, size, 3)`` uint8 RGB.
+        groups: as that function returns them.
+    """
+    return 1 - (_features(model, crops) @ groups.T).max(axis=1)
+
+
+def _features(model: keras.Model, crops: np.ndarray) -> np.ndarray:
+    """Return what the network makes of crops before it names them, ``(n, features)`` of length 1."""
     pooled = keras.Model(model.inputs, model.get_layer("pool").output)
-    features = np.concatenate(
-        [
-            pooled.predict_on_batch(pixels[i : i + 64] / np.float32(127.5) - np.float32(1))
-            for i in range(0, len(pixels), 64)
-        ]
-    )
-    return _unit(_centres(_unit(features), GROUPS, config.seed))
+    batches = (crops[i : i + 64] / np.float32(127.5) - np.float32(1) for i in range(0, len(crops), 64))
+    return _unit(np.concatenate([pooled.predict_on_batch(batch) for batch in batches]))
 
 
 def stain_groups(material: TrainingMaterial, config: ClassifierTraining) -> list[Stain]:

@@ -8,16 +8,15 @@ validation cells of the laboratories trained on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import compress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 from scipy.special import logsumexp
 
-from marrow.classifier import Classifier, ClassifierConfig, probabilities
+from marrow.classifier import LEAST_UNLIKE, Classifier, ClassifierConfig, Softening, probabilities, soften
 from marrow.errors import MarrowError
 from training.classifier.data import Cells
 from training.common.files import read_json
@@ -48,16 +47,25 @@ class NamedLogits:
         laboratory: of the cells.
         logits: ``(views, n, classes)``; ``nan`` for a cell that was not found.
         right: ``(n, classes)`` bool, the classes that are right for each; several where nobody told them apart.
+        unlikeness: ``(n,)`` of the cells to those of the network's training; ``None`` where it does not say.
     """
 
     laboratory: str
     logits: np.ndarray
     right: np.ndarray
+    unlikeness: np.ndarray | None = None
 
     def found(self) -> NamedLogits:
         """Leave out the cells that were not found."""
         there = np.isfinite(self.logits).all(axis=(0, 2))
-        return NamedLogits(self.laboratory, self.logits[:, there], self.right[there])
+        unlikeness = None if self.unlikeness is None else self.unlikeness[there]
+        return NamedLogits(self.laboratory, self.logits[:, there], self.right[there], unlikeness)
+
+    def given(
+        self, temperature: float, softening: Softening | None = None, reject_logit: float | None = None
+    ) -> np.ndarray:
+        """Return the probabilities, ``(n, classes)``, at values of a :class:`ClassifierConfig`."""
+        return probabilities(self.logits, soften(temperature, softening, self.unlikeness), reject_logit)
 
 
 def calibrate(model: Path, validation: Cells, left_out: Sequence[NamedLogits] = ()) -> list[ForeignMetrics]:
@@ -72,24 +80,36 @@ def calibrate(model: Path, validation: Cells, left_out: Sequence[NamedLogits] = 
         A row for each laboratory left out, with what is chosen without it.
     """
     classifier = Classifier.from_pretrained(str(model))
-    logits = classifier.logits(validation.crops(classifier.crop))
+    logits, unlikeness = classifier.answers(validation.crops(classifier.crop))
     right = np.eye(len(classifier.labels), dtype=bool)[validation.labels]
-    home, known = NamedLogits("", logits, right), from_marrow(validation)
+    home, known = NamedLogits("", logits, right, unlikeness), from_marrow(validation)
     known = known if known.any() else np.ones_like(known)
-    update_config(model, **chosen(home, known, left_out), **_familiar(classifier, validation))
+    values = chosen(home, known, left_out)
+    softening = asdict(values.softening) if values.softening else None
+    update_config(model, **vars(values) | {"softening": softening}, **_familiar(classifier, validation))
     rows = []
     for one in left_out:
         values = chosen(home, known, [other for other in left_out if other is not one])
-        given = probabilities(one.logits, values["temperature"], values["reject_logit"])
+        given = one.given(values.temperature, values.softening, values.reject_logit)
         truths = [tuple(compress(classifier.labels, row)) for row in one.right]
         cells = ForeignCells(one.laboratory, [], [], truths)
-        row = foreign_metrics(cells, np.nan_to_num(given), classifier.labels, values["uncertain_below"])
+        row = foreign_metrics(cells, np.nan_to_num(given), classifier.labels, values.uncertain_below)
         rows.append(replace(row, left_out=True))
     return rows
 
 
-def chosen(home: NamedLogits, known: np.ndarray, left_out: Sequence[NamedLogits] = ()) -> dict[str, Any]:
-    """Choose the ``temperature``, ``reject_logit`` and ``uncertain_below`` of a ``ClassifierConfig``.
+@dataclass(frozen=True)
+class Chosen:
+    """The values of a :class:`ClassifierConfig` that are chosen after the training."""
+
+    temperature: float
+    softening: Softening | None
+    reject_logit: float
+    uncertain_below: float
+
+
+def chosen(home: NamedLogits, known: np.ndarray, left_out: Sequence[NamedLogits] = ()) -> Chosen:
+    """Choose what makes the probabilities of a classifier honest.
 
     Args:
         home: validation cells of the laboratories trained on.
@@ -97,20 +117,24 @@ def chosen(home: NamedLogits, known: np.ndarray, left_out: Sequence[NamedLogits]
         left_out: what networks said of laboratories that they were not trained on, each laboratory weighing the same.
 
     Returns:
-        The temperature under which the names that are right are most likely; the logit that leaves
-        :data:`KNOWN_UNCERTAIN` of the known cells without a class that speaks up; the bound of :func:`precise_bound`
-        for the cells left out, or without such cells the one that leaves :data:`KNOWN_UNCERTAIN` of the known cells
-        uncertain.
+        The temperature under which the names that are right are most likely, and how it grows with the unlikeness,
+        where cells left out and at home both have one; the logit that leaves :data:`KNOWN_UNCERTAIN` of the known cells
+        without a class that speaks up; the bound of :func:`precise_bound` for the cells left out, or without such cells
+        the one that leaves :data:`KNOWN_UNCERTAIN` of the known cells uncertain.
     """
     away = [one.found() for one in left_out]
-    temperature = fit_temperature(away or [home])
-    reject_logit = round(float(np.quantile(evidence(home.logits, temperature)[:, known], KNOWN_UNCERTAIN)), 3)
-    if away:
-        bound = precise_bound([(probabilities(one.logits, temperature, reject_logit), one.right) for one in away])
+    if away and home.unlikeness is not None and all(one.unlikeness is not None for one in away):
+        temperature, softening = fit_softening([home, *away], float(np.median(home.unlikeness)))
     else:
-        best = probabilities(home.logits, temperature, reject_logit).max(axis=1)[known]
+        temperature, softening = fit_temperature(away or [home]), None
+    speaks = evidence(home.logits, soften(temperature, softening, home.unlikeness))
+    reject_logit = round(float(np.quantile(speaks[:, known], KNOWN_UNCERTAIN)), 3)
+    if away:
+        bound = precise_bound([(one.given(temperature, softening, reject_logit), one.right) for one in away])
+    else:
+        best = home.given(temperature, softening, reject_logit).max(axis=1)[known]
         bound = float(np.floor(np.quantile(best, KNOWN_UNCERTAIN) * 1000) / 1000)
-    return {"temperature": temperature, "reject_logit": reject_logit, "uncertain_below": round(bound, 3)}
+    return Chosen(temperature, softening, reject_logit, round(bound, 3))
 
 
 def precise_bound(laboratories: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
@@ -142,9 +166,15 @@ def _hits(given: np.ndarray, right: np.ndarray) -> np.ndarray:
     return right[np.arange(len(given)), given.argmax(axis=1)]
 
 
-def evidence(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """Return how strongly any class speaks up, ``(views, n)``; the negative energy of Liu et al. 2020, 2010.03759."""
-    return temperature * logsumexp(logits / temperature, axis=2)
+def evidence(logits: np.ndarray, temperature: float | np.ndarray) -> np.ndarray:
+    """Return how strongly any class speaks up, ``(views, n)``; the negative energy of Liu et al. 2020, 2010.03759.
+
+    Args:
+        logits: ``(views, n, classes)``.
+        temperature: as for :func:`marrow.classifier.probabilities`.
+    """
+    temperature = np.reshape(temperature, (-1, 1))
+    return temperature[:, 0] * logsumexp(logits / temperature, axis=2)
 
 
 def fit_temperature(laboratories: Sequence[NamedLogits]) -> float:
@@ -156,12 +186,37 @@ def fit_temperature(laboratories: Sequence[NamedLogits]) -> float:
     Returns:
         A temperature between 0.2 and 5.
     """
+    found = minimize_scalar(lambda temperature: _loss(laboratories, temperature), bounds=(0.2, 5), method="bounded")
+    return round(float(found.x), 3)
 
-    def loss(temperature: float) -> float:
-        likely = [(probabilities(one.logits, temperature) * one.right).sum(axis=1) for one in laboratories]
-        return -float(np.mean([np.log(shares.clip(1e-12)).mean() for shares in likely]))
 
-    return round(float(minimize_scalar(loss, bounds=(0.2, 5), method="bounded").x), 3)
+def fit_softening(laboratories: Sequence[NamedLogits], common: float) -> tuple[float, Softening]:
+    """Find the temperature, and how it grows with the unlikeness, that make the names that are right most likely.
+
+    One temperature for all is a compromise: at home it makes a network less sure than it may be, and surer elsewhere.
+
+    Args:
+        laboratories: as for :func:`fit_temperature`, with unlikenesses.
+        common: unlikeness of a common cell.
+
+    Returns:
+        The temperature of such a cell, between 0.2 and 5, and the softening.
+    """
+    common = max(round(common, 4), LEAST_UNLIKE)
+    found = minimize(
+        lambda values: _loss(laboratories, values[0], Softening(common, values[1])),
+        x0=(1.0, 0.2),
+        bounds=((0.2, 5), (0, 2)),
+        method="Nelder-Mead",
+    )
+    temperature, exponent = (round(float(value), 3) for value in found.x)
+    return temperature, Softening(common, exponent)
+
+
+def _loss(laboratories: Sequence[NamedLogits], temperature: float, softening: Softening | None = None) -> float:
+    """Return how unlikely the names that are right are: the mean over laboratories of the negative log-likelihood."""
+    likely = [(one.given(temperature, softening) * one.right).sum(axis=1) for one in laboratories]
+    return -float(np.mean([np.log(shares.clip(1e-12)).mean() for shares in likely]))
 
 
 def _familiar(classifier: Classifier, validation: Cells) -> dict[str, float]:
@@ -198,8 +253,9 @@ def read_left_out(folders: Sequence[Path], benchmarks: Path, config: ClassifierC
 def _read_variant(folder: Path, benchmarks: Path, config: ClassifierConfig) -> list[NamedLogits]:
     try:
         labels = tuple(read_json(folder / "result.json")["trained_on"])
-        with np.load(folder / "logits.npz") as file:
-            logits = dict(file)
+        logits = _read_arrays(folder / "logits.npz")
+        says = (folder / "unlikeness.npz").is_file()  # not every architecture does
+        unlikeness = _read_arrays(folder / "unlikeness.npz") if says else {}
         named = {laboratory: list(LABORATORIES[laboratory][1](benchmarks)) for laboratory in logits}
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise MarrowError(f"{folder} holds no finished variant of a study of pictures in {benchmarks}.") from error
@@ -209,7 +265,12 @@ def _read_variant(folder: Path, benchmarks: Path, config: ClassifierConfig) -> l
     for laboratory, given in logits.items():
         ours = [one.codes for one in named[laboratory] if set(one.codes) & set(labels)]
         right = np.array([[code in codes for code in labels] for codes in ours])
-        if given.shape != right.shape:
+        if given.shape != right.shape or len(unlikeness.get(laboratory, given)) != len(given):
             raise MarrowError(f"{folder} was measured on other pictures than those in {benchmarks}.")
-        rows.append(NamedLogits(laboratory, given[None], right))
+        rows.append(NamedLogits(laboratory, given[None], right, unlikeness.get(laboratory)))
     return rows
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path) as file:
+        return dict(file)

@@ -66,15 +66,17 @@ def measure(
     """
     validation, test = (real_cells(load_cells(data, split)) for split in ("validation", "test"))
     note_weights(model)
-    update_config(model, temperature=1.0, reject_logit=None, uncertain_below=0.0)  # an export has none
+    # an export has none
+    update_config(model, temperature=1.0, softening=None, reject_logit=None, uncertain_below=0.0)
     asked = Classifier.from_pretrained(str(model)).config
     away = read_left_out(left_out, benchmarks, asked) if benchmarks else []
     rows = calibrate(model, validation, away)
     classifier = Classifier.from_pretrained(str(model))
     note_self_test(model, classifier, draw_single("LYT", np.random.default_rng(0)))
     config = classifier.config
-    logits = classifier.logits(test.crops(classifier.crop))
-    predicted = probabilities(logits, config.temperature, config.reject_logit)
+    logits, unlikeness = classifier.answers(test.crops(classifier.crop))
+    temperatures = config.temperatures(unlikeness)
+    predicted = probabilities(logits, temperatures, config.reject_logit)
     # as the Transformers pipeline does: the whole image, not turned
     raw = probabilities(classifier.logits(test.raw(classifier.crop.size))[:1], config.temperature)
     unseen = _unknown_cells(unknown) | _plasma_cells(benchmarks)
@@ -91,7 +93,7 @@ def measure(
         calibration=schema.Calibration(
             temperature=config.temperature,
             ece_uncalibrated=expected_calibration_error(probabilities(logits), test.labels),
-            ece=expected_calibration_error(probabilities(logits, config.temperature), test.labels),
+            ece=expected_calibration_error(probabilities(logits, temperatures), test.labels),
         ),
         uncertain=_uncertain_metrics(classifier, predicted, test, unseen),
         silence=_silence(models, test, unseen, benchmarks, fields)

@@ -17,7 +17,7 @@ import numpy as np
 from marrow.classifier import probabilities
 from marrow.crop import crop_cell
 from marrow.segmenter import Segmenter
-from training.classifier.config import ClassifierTraining, chosen_cells
+from training.classifier.config import EXPORTED, ClassifierTraining, chosen_cells
 from training.classifier.data import Cells, TrainingMaterial, load_cells, load_stains, real_cells
 from training.common.environment import machine
 from training.common.files import lock_run, output_folder, read_json, write_json, write_report
@@ -93,7 +93,7 @@ def run_variant(
         config: the variant.
         places: as for :func:`study_laboratories`.
         left_out: laboratories of the data set not to train on.
-        run_dir: its folder, which gets ``model.keras``, and ``logits.npz`` of the foreign cells.
+        run_dir: its folder, which gets ``model.keras``, and ``logits.npz`` and ``unlikeness.npz`` of the foreign cells.
 
     Returns:
         Its results.
@@ -120,6 +120,11 @@ def run_variant(
     given = {name: np.nan_to_num(probabilities(one[None], 1, none)) for name, one in logits.items()}
     rows = [foreign_metrics(cells, given[cells.laboratory], material.cells.codes, 0) for cells in foreign]
     np.savez_compressed(run_dir / "logits.npz", allow_pickle=False, **logits)
+    if config.arch == EXPORTED:
+        with np.load(run_dir / "weights.npz") as weights:
+            groups = weights["groups"]
+        unlike = {cells.laboratory: _unlikeness(model, cells, config, groups) for cells in foreign}
+        np.savez_compressed(run_dir / "unlikeness.npz", allow_pickle=False, **unlike)
     return {
         "config": asdict(config) | {"init": Path(config.init).name},
         "trained_on": material.cells.counts(),
@@ -132,11 +137,27 @@ def run_variant(
 def _logits(model: Any, cells: ForeignCells, config: ClassifierTraining) -> np.ndarray:
     """Return the logits of a Keras model, ``(n, classes)``, rows of ``nan`` where no cell was found."""
     given = np.full((len(cells.images), model.output_shape[1]), np.nan, np.float32)
-    crops = {i: crop_cell(cells.images[i], box, config.crop) for i, box in enumerate(cells.boxes) if box is not None}
-    if crops:
-        pixels = np.stack(list(crops.values())) / np.float32(127.5) - np.float32(1)
-        given[list(crops)] = model.predict(pixels, batch_size=32, verbose=0)
+    found, crops = _found(cells, config)
+    if found:
+        given[found] = model.predict(crops / np.float32(127.5) - np.float32(1), batch_size=32, verbose=0)
     return given
+
+
+def _unlikeness(model: Any, cells: ForeignCells, config: ClassifierTraining, groups: np.ndarray) -> np.ndarray:
+    """Return how unlike the training cells are, ``(n,)``, ``nan`` where none was found."""
+    from training.classifier.familiarity import unlikeness
+
+    given = np.full(len(cells.images), np.nan, np.float32)
+    found, crops = _found(cells, config)
+    if found:
+        given[found] = unlikeness(model, crops, groups)
+    return given
+
+
+def _found(cells: ForeignCells, config: ClassifierTraining) -> tuple[list[int], np.ndarray]:
+    """Return the indices of the cells that were found, and their crops, uint8 RGB."""
+    crops = {i: crop_cell(cells.images[i], box, config.crop) for i, box in enumerate(cells.boxes) if box is not None}
+    return list(crops), np.stack(list(crops.values())) if crops else np.zeros((0, 1, 1, 3), np.uint8)
 
 
 def write_study(rows: Sequence[Row], command: str, out: Path) -> str:

@@ -8,7 +8,7 @@ import pytest
 from marrow import Analysis, Models, analyze
 from marrow.classifier import Classifier, probabilities
 from marrow.stain import measure_stain
-from tests.space.known_models import CODES, DISCS
+from tests.space.known_models import CODES, DISCS, make_classifier
 
 
 def test_an_analysis_names_every_cell_in_order(models, smear):
@@ -96,6 +96,20 @@ def test_the_temperature_softens_the_probabilities_only(model_folders, smear, tm
     assert (sharp.argmax(axis=1) == soft.argmax(axis=1)).all()
     softened = sharp ** (1 / 3)
     assert np.allclose(soft, softened / softened.sum(axis=1, keepdims=True), atol=1e-5)
+
+
+def test_an_unlike_cell_is_named_less_surely_where_the_model_is_softened(tmp_path):
+    knowing = make_classifier(tmp_path / "knowing", unlike_above=0.9)
+    config = json.loads((knowing / "config.json").read_text())
+    classifier = Classifier.from_pretrained(str(knowing))
+    crops = np.stack([np.full((64, 64, 3), (level, level // 2, level // 2), np.uint8) for level in (250, 90, 20)])
+    logits, unlikeness = classifier.answers(crops)
+    assert unlikeness[0] < unlikeness[1] < unlikeness[2]
+    (knowing / "config.json").write_text(json.dumps(config | {"softening": {"unlikeness": 0.5, "exponent": 1.5}}))
+    softened = Classifier.from_pretrained(str(knowing))
+    expected = [probabilities(logits[:, [i]], (one / 0.5) ** 1.5)[0] for i, one in enumerate(unlikeness)]
+    assert np.allclose(softened.predict(crops), expected, atol=1e-5)
+    assert softened.predict(crops)[2].max() < classifier.predict(crops)[2].max()
 
 
 def test_none_of_these_takes_its_share_where_no_class_speaks_up():

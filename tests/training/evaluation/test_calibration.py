@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from dataset_scripts.drawing.pictures import draw_single
-from marrow.classifier import Classifier
+from marrow.classifier import Classifier, soften
 from marrow.errors import MarrowError
 from training.evaluation.calibration import (
     COUNTED,
@@ -19,6 +20,7 @@ from training.evaluation.calibration import (
     NamedLogits,
     chosen,
     evidence,
+    fit_softening,
     fit_temperature,
     precise_bound,
     read_left_out,
@@ -41,6 +43,20 @@ def test_a_known_temperature_is_recovered(temperature):
     truth = softmax(logits / temperature)
     labels = (truth.cumsum(axis=1) > rng.random((len(truth), 1))).argmax(axis=1)
     assert fit_temperature([named(logits, labels)]) == pytest.approx(temperature, rel=0.05)
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.3, 0.8])
+def test_a_known_softening_is_recovered(exponent):
+    rng = np.random.default_rng(1)
+    logits, unlikeness = rng.normal(0, 3, (20_000, 5)), rng.uniform(0.01, 0.4, 20_000)
+    truth = softmax(logits / (1.4 * (unlikeness / 0.05) ** exponent)[:, None])
+    labels = (truth.cumsum(axis=1) > rng.random((len(truth), 1))).argmax(axis=1)
+    cells = replace(named(logits, labels), unlikeness=unlikeness)
+    temperature, softening = fit_softening([cells], 0.05)
+    assert temperature == pytest.approx(1.4, rel=0.06) and softening.unlikeness == 0.05
+    assert softening.exponent == pytest.approx(exponent, abs=0.04)
+    again = soften(temperature, softening, unlikeness)
+    assert evidence(logits[None], again).shape == (1, 20_000)
 
 
 def test_a_temperature_stays_within_bounds():
@@ -89,10 +105,23 @@ def test_what_is_chosen_leans_on_the_laboratories_left_out():
     known = np.ones(400, bool)
     labels = np.where(rng.random(400) < 0.5, logits.argmax(axis=1), rng.integers(0, 3, 400))
     alone, away = chosen(home, known), chosen(home, known, [named(logits, labels, "elsewhere")])
-    assert away["temperature"] > 2 * alone["temperature"]  # it is wrong there, so it may not be as sure
-    assert away["uncertain_below"] != alone["uncertain_below"]
+    assert away.temperature > 2 * alone.temperature  # it is wrong there, so it may not be as sure
+    assert away.uncertain_below != alone.uncertain_below and away.softening is None
     lost = np.vstack([logits, np.full((1, 3), np.nan)])
     assert chosen(home, known, [named(lost, np.append(labels, 0), "elsewhere")]) == away  # one that was not found
+
+
+def test_where_cells_say_how_unlike_they_are_the_network_is_less_sure_of_the_unlike():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 4, (400, 3))
+    home = replace(named(logits, logits.argmax(axis=1)), unlikeness=np.full(400, 0.03))
+    labels = np.where(rng.random(400) < 0.5, logits.argmax(axis=1), rng.integers(0, 3, 400))
+    away = replace(named(logits, labels, "elsewhere"), unlikeness=np.full(400, 0.2))
+    values = chosen(home, np.ones(400, bool), [away])
+    assert values.softening.unlikeness == 0.03 and values.softening.exponent > 0.5
+    assert values.temperature < 0.5 < 1 < values.temperature * values.softening.factors(np.array([0.2])).item()
+    one_mute = chosen(home, np.ones(400, bool), [away, replace(away, unlikeness=None)])
+    assert one_mute.softening is None
 
 
 @pytest.fixture
@@ -115,6 +144,13 @@ def test_what_was_said_of_a_laboratory_is_read_with_its_names(variant):
     (one,) = read_left_out([folder], benchmarks, classifier.config)
     assert one.laboratory == "LMU" and one.logits.shape == (1, 2, 12)
     assert [classifier.labels[row.argmax()] for row in one.right] == ["LYT", "MON"] and one.right.sum() == 2
+    assert one.unlikeness is None, "a network of another architecture says nothing"
+    np.savez(folder / "unlikeness.npz", LMU=np.array([0.1, 0.3], np.float32))
+    (one,) = read_left_out([folder], benchmarks, classifier.config)
+    assert one.unlikeness.tolist() == pytest.approx([0.1, 0.3])
+    np.savez(folder / "unlikeness.npz", LMU=np.zeros(3, np.float32))
+    with pytest.raises(MarrowError, match="other pictures"):
+        read_left_out([folder], benchmarks, classifier.config)
 
 
 def test_variants_of_others_are_refused(variant):

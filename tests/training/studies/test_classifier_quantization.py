@@ -17,7 +17,7 @@ def test_every_number_format_is_measured_and_the_table_written(trained_classifie
     assert main(["classifier", "--model", str(folder), "--data", str(cell_set)]) == 0
     assert (folder / "model.onnx").read_bytes() == before
     result = read_json(folder / "quantization.json")
-    assert result["n"] == 12 and set(result["variants"]) == {"single", "half", "int8"}
+    assert result["n"] == 12 and set(result["variants"]) == {"single", "four views", "half", "int8"}
     assert result["chosen"] == choose(result["variants"])
     for metrics in result["variants"].values():
         assert metrics["ms"] > 0 and metrics["accuracy"] in [n / 12 for n in range(13)]
