@@ -4,8 +4,9 @@
 import { findParts, suppress } from "./boxes.js";
 import { decode, maskLogits } from "./decoding.js";
 import { bucket, letterbox } from "./letterbox.js";
+import { Nuclei } from "./nuclei.js";
 import { outline, place } from "./outline.js";
-import { holds, listScales, listTiles, Nuclei } from "./pyramid.js";
+import { holds, listScales, listTiles } from "./pyramid.js";
 import { cut } from "./resize.js";
 
 /** @import { Box, Candidate, Detection, Frame, Network, Picture, Progress, SegmenterConfig, Tile } from "./types.d.ts" */

@@ -10,11 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
-
-from marrow.cell import Box
-from marrow.stain import nuclear_mask, optical_density, thinned
 
 OVERLAP = 128
 """Pixels of the network's input that two tiles share: a cell of this size, less two margins, lies whole in one."""
@@ -25,21 +21,6 @@ MARGIN = 8.0
 OWN = OVERLAP / 2 - MARGIN
 """Pixels of the network's input from such a border within which the centre of a cell is the neighbouring tile's, which
 sees more of what is around it; a little less than half the overlap, since two tiles place a cell a little apart."""
-
-THUMBNAIL = 2048
-"""Longest side of the picture, in pixels, in which nuclei are looked for."""
-
-PALE = 0.9
-"""Strictness with which they are looked for, since pale nuclei lie beside dark ones."""
-
-NUCLEUS = 6
-"""Pixels of the thumbnail's nuclei from which a tile may hold a cell."""
-
-INNER, NUCLEAR = 0.8, 0.01
-"""Share of a cell's box, around its middle, and share of that part that is nucleus at least.
-
-Chosen on BCCD, Raabin-WBC and composed fields: no true cell of 1,817 has less, and of 918 outlines around red cells
-of Raabin-WBC 779 have."""
 
 
 @dataclass(frozen=True)
@@ -123,46 +104,3 @@ def _spans(length: int, side: int, overlap: int, shift: float, step: int) -> lis
     first = -round(shift * (side - overlap) / step) * step  # on whole pixels of the scale
     starts = range(first, max(length - overlap, 1), side - overlap)
     return [(max(start, 0), min(start + side, length)) for start in starts]
-
-
-@dataclass(frozen=True)
-class Nuclei:
-    """Where a picture is stained like nuclei.
-
-    Attributes:
-        counts: sums over all pixels above and to the left of each place, ``(height + 1, width + 1)`` of the thumbnail.
-        scale: of the thumbnail.
-    """
-
-    counts: np.ndarray
-    scale: float
-
-    @classmethod
-    def of(cls, image: np.ndarray) -> Nuclei:
-        """Look for nuclei in a picture, ``(height, width, 3)`` uint8 RGB."""
-        nuclei = nuclear_mask(optical_density(thinned(image, THUMBNAIL)), PALE)
-        return cls(cv2.integral(nuclei), min(1.0, THUMBNAIL / max(image.shape[:2])))
-
-    def are_in(self, box: Box) -> bool:
-        """Tell whether there may be a nucleus in a box, in pixels of the picture."""
-        return self._count(box)[0] >= NUCLEUS
-
-    def make_a_cell_of(self, box: Box | np.ndarray) -> bool:
-        """Tell whether what a box encloses, in pixels of the picture, has a nucleus, as no red cell has.
-
-        A picture that is not stained, and shows none anywhere, cannot tell: there every box may.
-        """
-        corners = np.array(box).reshape(2, 2)
-        inner = corners.mean(axis=0) + (corners - corners.mean(axis=0)) * INNER
-        count, pixels = self._count(inner)
-        return bool(count >= NUCLEAR * pixels or self.counts[-1, -1] == 0)
-
-    def _count(self, box: Box | np.ndarray) -> tuple[int, int]:
-        """Return how many pixels of the thumbnail are nucleus in a box, and how many there are."""
-        limits = np.array(self.counts.shape[::-1]) - 1
-        corners = np.array(box).reshape(2, 2) * self.scale
-        left, top = np.floor(corners[0]).clip(0, limits).astype(int).tolist()
-        right, bottom = np.ceil(corners[1]).clip(0, limits).astype(int).tolist()
-        table = self.counts
-        inside = table[bottom, right] - table[top, right] - table[bottom, left] + table[top, left]
-        return int(inside), (right - left) * (bottom - top)

@@ -23,8 +23,9 @@ from marrow.cell import Detection
 from marrow.geometry import box_areas, box_intersections, contour, opened, polygon_area, simplify
 from marrow.hub import ModelFolder
 from marrow.integrity import SelfTest
+from marrow.nuclei import Nuclei
 from marrow.pretrained import Pretrained
-from marrow.pyramid import Nuclei, Tile, scales, tiles
+from marrow.pyramid import Tile, scales, tiles
 from marrow.records import Code, Share, check_unique
 from marrow.runtime import open_network, read_config
 

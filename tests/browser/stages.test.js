@@ -9,7 +9,8 @@ import { cropCell } from "../../browser/pipeline/crop.js";
 import { decode } from "../../browser/pipeline/decoding.js";
 import { opened } from "../../browser/pipeline/distance.js";
 import { letterbox } from "../../browser/pipeline/letterbox.js";
-import { holds, listScales, listTiles, Nuclei } from "../../browser/pipeline/pyramid.js";
+import { Nuclei } from "../../browser/pipeline/nuclei.js";
+import { holds, listScales, listTiles } from "../../browser/pipeline/pyramid.js";
 import { shrinkArea } from "../../browser/pipeline/resize.js";
 import {
   backgroundColour,
