@@ -2,28 +2,35 @@
 
 import { clip } from "./numbers.js";
 import { shrinkArea } from "./resize.js";
-import { nuclearMask, opticalDensity, thinnedSize } from "./stain.js";
+import { nuclearColour, opticalDensity, thinnedSize } from "./stain.js";
 
 /** @import { Box, Picture } from "./types.d.ts" */
 
 /** Longest side of the picture, in pixels, in which nuclei are looked for. */
 const THUMBNAIL = 2048;
 
-/** Strictness with which they are looked for, since pale nuclei lie beside dark ones. */
-const PALE = 0.9;
+/** Share of a picture's pixels that are taken for its darkest nuclei. */
+const DARKEST = 0.001;
+
+/** Of the colour of the darkest nuclei, the share from which on a pixel may be nucleus, pale ones included. */
+const PALE = 0.12;
+
+/** What is less of that colour is not stained. */
+const FAINT = 0.01;
 
 /** Pixels of the thumbnail's nuclei from which a tile may hold a cell. */
 const NUCLEUS = 6;
 
 /** Share of a cell's box, around its middle, and share of that part that is nucleus at least. */
-const [INNER, NUCLEAR] = [0.8, 0.01];
+const [INNER, NUCLEAR] = [0.8, 0.05];
 
 /** Where a picture is stained like nuclei. */
 export class Nuclei {
   /** @param {Picture} picture */
   constructor(picture) {
     const [width, height] = thinnedSize(picture, THUMBNAIL);
-    const mask = nuclearMask(opticalDensity(shrinkArea(picture, width, height)), PALE);
+    const colour = nuclearColour(opticalDensity(shrinkArea(picture, width, height)));
+    const bound = Math.max(PALE * darkest(colour), FAINT);
     this.scale = Math.min(1, THUMBNAIL / Math.max(picture.width, picture.height));
     this.width = width;
     this.height = height;
@@ -32,7 +39,7 @@ export class Nuclei {
     for (let y = 0; y < height; y++) {
       let row = 0;
       for (let x = 0; x < width; x++) {
-        row += mask.data[y * width + x];
+        row += colour[y * width + x] >= bound ? 1 : 0;
         this.counts[(y + 1) * (width + 1) + x + 1] = this.counts[y * (width + 1) + x + 1] + row;
       }
     }
@@ -72,4 +79,12 @@ export class Nuclei {
     const count = counts[below + right] - counts[above + right] - counts[below + left] + counts[above + left];
     return [count, (right - left) * (bottom - top)];
   }
+}
+
+/**
+ * Return how much of the colour of nuclei is in the darkest of a picture.
+ * @param {Float32Array} colour of each pixel
+ */
+function darkest(colour) {
+  return Float32Array.from(colour).sort()[Math.floor((1 - DARKEST) * (colour.length - 1))];
 }

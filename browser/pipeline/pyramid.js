@@ -1,6 +1,6 @@
 // The image pyramid, as in `marrow/pyramid.py`: at which scales, and in which tiles, a picture is looked at.
 
-/** @import { Box, Picture, Tile } from "./types.d.ts" */
+/** @import { Box, Tile } from "./types.d.ts" */
 
 /** Pixels of the network's input that two tiles share. */
 const OVERLAP = 128;

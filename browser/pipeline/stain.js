@@ -124,24 +124,37 @@ export function opticalDensity(picture, ground = backgroundColour(picture)) {
  *
  * Otsu's threshold is taken twice: stain against ground, then nucleus against cytoplasm.
  * @param {Density} density
- * @param {number} [strictness] share of the second threshold that counts; less than 1 marks pale nuclei too
  * @returns {Mask}
  */
-export function nuclearMask(density, strictness = 1) {
-  const purple = purpleness(density);
-  const stained = 0.6 * otsu(purple);
-  const inside = purple.filter((level) => level > stained);
+export function nuclearMask(density) {
+  const dark = darkness(density);
+  const stained = 0.6 * otsu(dark);
+  const inside = dark.filter((level) => level > stained);
   const threshold = inside.length ? otsu(inside) : 255;
   const { width, height } = density;
-  const mask = { width, height, data: purple.map((level) => (level > strictness * threshold ? 1 : 0)) };
+  const mask = { width, height, data: dark.map((level) => (level > threshold ? 1 : 0)) };
   return closedByDisc(openedByDisc(mask, 3), 7);
 }
 
 /**
- * Return how purple each pixel is, smoothed, in levels from 0 to 250.
+ * Say how much of the colour of nuclei is in each pixel: how much more green than blue it absorbs, and how purely.
+ * @param {Density} density
+ * @returns {Float32Array}
+ */
+export function nuclearColour({ width, height, channels }) {
+  const positive = channels.map((channel) => channel.map((value) => Math.max(value, 0)));
+  const [red, green, blue] = positive.map((data) => blurPlane({ width, height, data }, 1).data);
+  return green.map((value, i) => {
+    const purple = Math.max(value - blue[i], 0);
+    return purple * (purple / Math.max(red[i] + value + blue[i], 1e-6)) ** 2;
+  });
+}
+
+/**
+ * Return how dark each pixel is in red and green, but for what is as dark in blue, smoothed, in levels from 0 to 250.
  * @param {Density} density
  */
-function purpleness({ width, height, channels: [red, green, blue] }) {
+function darkness({ width, height, channels: [red, green, blue] }) {
   const data = new Float32Array(red.length);
   const share = Math.fround(0.9);
   for (let i = 0; i < data.length; i++) {

@@ -14,7 +14,7 @@ from marrow.geometry import contour, opened, polygon_area, simplify
 from marrow.nuclei import Nuclei
 from marrow.pyramid import Tile, scales, tiles
 from marrow.segmenter import _decode, _nms, _parts, letterbox
-from marrow.stain import background_colour, measure_stain, nuclear_mask, optical_density, thinned
+from marrow.stain import background_colour, measure_stain, nuclear_colour, nuclear_mask, optical_density, thinned
 
 Case = dict[str, Any]
 
@@ -110,7 +110,7 @@ def _cropped(image: np.ndarray, box: tuple[float, float, float, float], size: in
 def _stained(image: np.ndarray) -> Case:
     density = optical_density(image)
     case: Case = {"picture": image, "ground": background_colour(image).astype(np.float32)}
-    case |= {"densities": density[::30], "nuclei": nuclear_mask(density)}
+    case |= {"densities": density[::30], "nuclei": nuclear_mask(density), "colour": nuclear_colour(density)[::30]}
     nuclei, height, width = Nuclei.of(image), *image.shape[:2]
     boxes = [(x + 0.3, y + 0.6, x + 22.1, y + 23.4) for y in range(0, height, 15) for x in range(0, width, 15)]
     case |= {"boxes": [list(box) for box in boxes], "cells": [nuclei.make_a_cell_of(box) for box in boxes]}

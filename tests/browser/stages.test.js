@@ -15,6 +15,7 @@ import { shrinkArea } from "../../browser/pipeline/resize.js";
 import {
   backgroundColour,
   measureStain,
+  nuclearColour,
   nuclearMask,
   opticalDensity,
   thinnedSize,
@@ -83,7 +84,7 @@ each("crop", ({ picture, box, config, crop }) => {
   assertPixels(cropCell(pictureOf(picture), box, config).data, crop.data);
 });
 
-each("stain", ({ picture, ground, densities, nuclei, boxes, cells, stain }) => {
+each("stain", ({ picture, ground, densities, nuclei, colour, boxes, cells, stain }) => {
   const whole = pictureOf(picture);
   assertClose(backgroundColour(whole), ground.data);
   const density = opticalDensity(whole);
@@ -95,6 +96,8 @@ each("stain", ({ picture, ground, densities, nuclei, boxes, cells, stain }) => {
     }
   }
   assertPixels(nuclearMask(density).data, nuclei.data);
+  const mine = nuclearColour(density).filter((_, i) => Math.floor(i / whole.width) % 30 === 0);
+  assertClose(mine, colour.data);
   const known = new Nuclei(whole);
   assert.deepEqual(
     boxes.map((box) => known.makeACellOf(box)),
