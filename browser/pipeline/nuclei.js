@@ -13,7 +13,7 @@ const THUMBNAIL = 2048;
 const DARKEST = 0.001;
 
 /** Of the colour of the darkest nuclei, the share from which on a pixel may be nucleus, pale ones included. */
-const PALE = 0.12;
+const PALE = 0.1;
 
 /** What is less of that colour is not stained. */
 const FAINT = 0.01;
@@ -21,28 +21,22 @@ const FAINT = 0.01;
 /** Pixels of the thumbnail's nuclei from which a tile may hold a cell. */
 const NUCLEUS = 6;
 
-/** Share of a cell's box, around its middle, and share of that part that is nucleus at least. */
+/** Share of a cell's box, around its middle, and the share of that part whose colour stands for its nucleus. */
 const [INNER, NUCLEAR] = [0.8, 0.05];
+
+/** By how much paler than all others outlines of one picture are no cells, if none of them has more than the second. */
+const [GAP, MOST_PALE] = [2.5, 0.25];
 
 /** Where a picture is stained like nuclei. */
 export class Nuclei {
   /** @param {Picture} picture */
   constructor(picture) {
     const [width, height] = thinnedSize(picture, THUMBNAIL);
-    const colour = nuclearColour(opticalDensity(shrinkArea(picture, width, height)));
-    const bound = Math.max(PALE * darkest(colour), FAINT);
+    this.colour = nuclearColour(opticalDensity(shrinkArea(picture, width, height)));
+    this.darkest = exceededBy(DARKEST, this.colour);
     this.scale = Math.min(1, THUMBNAIL / Math.max(picture.width, picture.height));
     this.width = width;
     this.height = height;
-    /** Sums over all pixels above and to the left of each place, one column and row more than pixels. */
-    this.counts = new Uint32Array((width + 1) * (height + 1));
-    for (let y = 0; y < height; y++) {
-      let row = 0;
-      for (let x = 0; x < width; x++) {
-        row += colour[y * width + x] >= bound ? 1 : 0;
-        this.counts[(y + 1) * (width + 1) + x + 1] = this.counts[y * (width + 1) + x + 1] + row;
-      }
-    }
   }
 
   /**
@@ -50,41 +44,52 @@ export class Nuclei {
    * @param {Box} box
    */
   areIn(box) {
-    return this._count(box)[0] >= NUCLEUS;
+    const bound = Math.max(PALE * this.darkest, FAINT);
+    return this._part(box).filter((value) => value >= bound).length >= NUCLEUS;
   }
 
   /**
-   * Tell whether what a box encloses, in pixels of the picture, has a nucleus, as no red cell has.
-   *
-   * A picture that is not stained, and shows none anywhere, cannot tell: there every box may.
-   * @param {Box} box
+   * Say how much of the colour of the darkest nuclei the nuclei of outlines have, 1 for all where nothing is stained.
+   * @param {Box[]} boxes in pixels of the picture
    */
-  makeACellOf([x0, y0, x1, y1]) {
-    const [x, y] = [(x0 + x1) / 2, (y0 + y1) / 2];
-    const [across, down] = [(x1 - x) * INNER, (y1 - y) * INNER];
-    const [count, pixels] = this._count([x - across, y - down, x + across, y + down]);
-    return count >= NUCLEAR * pixels || this.counts[this.counts.length - 1] === 0;
+  shares(boxes) {
+    if (this.darkest < FAINT) return boxes.map(() => 1);
+    return boxes.map(([x0, y0, x1, y1]) => {
+      const [x, y] = [(x0 + x1) / 2, (y0 + y1) / 2];
+      const [across, down] = [((x1 - x0) / 2) * INNER, ((y1 - y0) / 2) * INNER];
+      return exceededBy(NUCLEAR, this._part([x - across, y - down, x + across, y + down])) / this.darkest;
+    });
   }
 
-  /**
-   * Return how many pixels of the thumbnail are nucleus in a box, and how many there are.
-   * @param {Box} box
-   */
-  _count(box) {
+  /** @param {Box} box */
+  _part(box) {
     const [x0, y0, x1, y1] = box.map((value) => value * this.scale);
     const [left, right] = [Math.floor(x0), Math.ceil(x1)].map((x) => clip(x, 0, this.width));
     const [top, bottom] = [Math.floor(y0), Math.ceil(y1)].map((y) => clip(y, 0, this.height));
-    const { counts } = this;
-    const [above, below] = [top, bottom].map((y) => y * (this.width + 1));
-    const count = counts[below + right] - counts[above + right] - counts[below + left] + counts[above + left];
-    return [count, (right - left) * (bottom - top)];
+    const part = new Float32Array(Math.max(0, right - left) * Math.max(0, bottom - top));
+    for (let y = top; y < bottom; y++) {
+      const row = this.colour.subarray(y * this.width + left, y * this.width + right);
+      part.set(row, (y - top) * (right - left));
+    }
+    return part;
   }
 }
 
 /**
- * Return how much of the colour of nuclei is in the darkest of a picture.
- * @param {Float32Array} colour of each pixel
+ * Return the share from which on outlines of a picture are cells.
+ * @param {number[]} shares of those that are sure otherwise
  */
-function darkest(colour) {
-  return Float32Array.from(colour).sort()[Math.floor((1 - DARKEST) * (colour.length - 1))];
+export function leastShare(shares) {
+  const falling = shares.toSorted((a, b) => b - a);
+  const noCell = falling.find((share, i) => i > 0 && share < MOST_PALE && falling[i - 1] >= GAP * share);
+  return noCell === undefined || noCell < PALE ? PALE : noCell * (1 + Number.EPSILON);
+}
+
+/**
+ * Return what a share of the pixels exceed; 0 where there are none.
+ * @param {number} share
+ * @param {Float32Array} colour
+ */
+function exceededBy(share, colour) {
+  return colour.length ? Float32Array.from(colour).sort()[Math.floor((1 - share) * (colour.length - 1))] : 0;
 }

@@ -4,7 +4,7 @@
 import { findParts, suppress } from "./boxes.js";
 import { decode, maskLogits } from "./decoding.js";
 import { bucket, letterbox } from "./letterbox.js";
-import { Nuclei } from "./nuclei.js";
+import { leastShare, Nuclei } from "./nuclei.js";
 import { outline, place } from "./outline.js";
 import { holds, listScales, listTiles } from "./pyramid.js";
 import { cut } from "./resize.js";
@@ -49,7 +49,10 @@ export class Segmenter {
   async _findAtAllScales(picture, confidence, progress) {
     const nuclei = new Nuclei(picture);
     const merged = mergeScales(await this._lookAtAllScales(picture, nuclei, confidence, progress), this.config);
-    return merged.filter((candidate) => nuclei.makeACellOf(place(candidate)));
+    const shares = nuclei.shares(merged.map(place));
+    // as those of the default confidence tell it, whatever others are asked for
+    const least = leastShare(shares.filter((_, i) => merged[i].score >= Math.fround(this.config.confidence)));
+    return merged.filter((_, i) => shares[i] >= least);
   }
 
   /**

@@ -23,7 +23,7 @@ from marrow.cell import Detection
 from marrow.geometry import box_areas, box_intersections, contour, opened, polygon_area, simplify
 from marrow.hub import ModelFolder
 from marrow.integrity import SelfTest
-from marrow.nuclei import Nuclei
+from marrow.nuclei import Nuclei, least_share
 from marrow.pretrained import Pretrained
 from marrow.pyramid import Tile, scales, tiles
 from marrow.records import Code, Share, check_unique
@@ -111,7 +111,7 @@ class Segmenter(Pretrained):
             nuclei = Nuclei.of(image)
             lowest = min(confidence, self.config.confidence)  # a cell may be surer for its parts
             candidates = _merge_scales(self._look_at_all_scales(image, nuclei, lowest, progress), self.config)
-            candidates = [candidate for candidate in candidates if nuclei.make_a_cell_of(candidate.place())]
+            candidates = _with_nucleus(candidates, nuclei, self.config.confidence)
         else:
             candidates = self._look(image, Tile((0, 0, *image.shape[1::-1]), 1.0), confidence)
         found = (candidate.detection() for candidate in candidates if candidate.score >= confidence)
@@ -316,6 +316,14 @@ def _merge_scales(candidates: list[_Candidate], config: SegmenterConfig) -> list
         whole[part] = False
     kept = [replace(candidates[i], score=score) for i, score in zip(order[whole], raised[whole], strict=True)]
     return sorted(kept, key=lambda candidate: -candidate.score)
+
+
+def _with_nucleus(candidates: list[_Candidate], nuclei: Nuclei, confidence: float) -> list[_Candidate]:
+    """Leave out what has no nucleus, as those of the default confidence tell it, whatever others are asked for."""
+    shares = nuclei.shares(np.array([candidate.place() for candidate in candidates]).reshape(-1, 4))
+    sure = np.array([candidate.score >= confidence for candidate in candidates], bool)
+    least = least_share(shares[sure])
+    return [candidate for candidate, share in zip(candidates, shares, strict=True) if share >= least]
 
 
 def _parts(places: np.ndarray, scores: np.ndarray, confidence: float) -> np.ndarray:

@@ -11,7 +11,7 @@ from dataset_scripts.drawing.pictures import draw_field
 from marrow.classifier import Softening, probabilities, soften
 from marrow.crop import CropConfig, crop_cell
 from marrow.geometry import contour, opened, polygon_area, simplify
-from marrow.nuclei import Nuclei
+from marrow.nuclei import Nuclei, least_share
 from marrow.pyramid import Tile, scales, tiles
 from marrow.segmenter import _decode, _nms, _parts, letterbox
 from marrow.stain import background_colour, measure_stain, nuclear_colour, nuclear_mask, optical_density, thinned
@@ -113,7 +113,8 @@ def _stained(image: np.ndarray) -> Case:
     case |= {"densities": density[::30], "nuclei": nuclear_mask(density), "colour": nuclear_colour(density)[::30]}
     nuclei, height, width = Nuclei.of(image), *image.shape[:2]
     boxes = [(x + 0.3, y + 0.6, x + 22.1, y + 23.4) for y in range(0, height, 15) for x in range(0, width, 15)]
-    case |= {"boxes": [list(box) for box in boxes], "cells": [nuclei.make_a_cell_of(box) for box in boxes]}
+    shares = nuclei.shares(np.array(boxes))
+    case |= {"boxes": [list(box) for box in boxes], "shares": shares.tolist(), "least": least_share(shares)}
     measured = measure_stain(image) if len(image) > 20 else None
     return case | {"stain": measured and {key: list(values) for key, values in vars(measured).items()}}
 

@@ -216,6 +216,18 @@ def test_what_is_outlined_without_a_nucleus_is_left_out(tmp_path):
     assert [round(detection.score, 3) for detection in segmenter(image)] == [0.9, 0.7]
 
 
+@pytest.mark.parametrize("confidence", [0.05, 0.5, 0.75])
+def test_what_is_a_cell_does_not_depend_on_the_confidence_asked_for(confidence, tmp_path):
+    discs = [(60, 60, 30, 0.9), (220, 60, 30, 0.8), (60, 220, 30, 0.7), (220, 220, 30, 0.3)]
+    segmenter = with_largest(Segmenter.from_pretrained(str(make_segmenter(tmp_path / "model", discs))), 100)
+    image = np.full((320, 320, 3), (240, 230, 235), np.uint8)
+    for (x, y, radius, _), green in zip(discs, (40, 120, 115, 85), strict=True):  # the last closes the gap, unsure
+        cv2.circle(image, (x, y), radius, (200, green, 215), -1)
+    all_found = segmenter(image, 0.01)
+    assert [round(detection.score, 3) for detection in all_found] == [0.9, 0.3]
+    assert segmenter(image, confidence) == [one for one in all_found if one.score >= confidence]
+
+
 def test_an_image_without_cells_has_none_at_either_look(model_folders):
     image = np.zeros((320, 320, 3), np.uint8)
     assert with_largest(Segmenter.from_pretrained(str(model_folders[0])), 60)(image, 0.99) == []
