@@ -29,6 +29,7 @@ class KerasOutputs:
         scenes: whole images by name, ``(737, 737, 3)`` uint8 RGB; ``real`` only with ``../shared``.
         trained: ``(n, classes)`` logits of the crops by the model as it was trained.
         derived: the same by the derived file.
+        unlike: ``(n,)``, how unlike those of the training they are to the model as it was trained.
         features: by scene and stride, ``(h, w, channels)``, of the derived file.
     """
 
@@ -37,6 +38,7 @@ class KerasOutputs:
     scenes: dict[str, np.ndarray]
     trained: np.ndarray
     derived: np.ndarray
+    unlike: np.ndarray
     features: dict[tuple[str, int], np.ndarray]
 
 
@@ -45,7 +47,9 @@ def keras_outputs(trained_classifier, cell_set, once) -> KerasOutputs:
     crop = CropConfig(**read_json(trained_classifier.hub / "config.json")["crop"])
     crops = load_cells(str(cell_set), "test").crops(crop)
     scenes = {name: cv2.resize(image, (SCENE, SCENE)) for name, image in _fields().items()}
-    inputs = {"crops": _network_input(crops)} | {f"scene {k}": _network_input(v) for k, v in scenes.items()}
+    groups = np.load(trained_classifier.run_dir / "weights.npz")["groups"]
+    inputs = {"crops": _network_input(crops), "pixels": crops, "groups": groups}
+    inputs |= {f"scene {k}": _network_input(v) for k, v in scenes.items()}
 
     def fill(folder: Path) -> None:
         derived, trained = folder / "model.keras", trained_classifier.run_dir / "model.keras"
@@ -56,7 +60,7 @@ def keras_outputs(trained_classifier, cell_set, once) -> KerasOutputs:
     root = once("keras", fill)
     out = np.load(root / "out.npz")
     features = {(name, stride): out[f"scene {name} {stride}"] for name in scenes for stride in (8, 16, 32)}
-    return KerasOutputs(root / "model.keras", crops, scenes, out["logits 0"], out["logits 1"], features)
+    return KerasOutputs(root / "model.keras", crops, scenes, out["logits 0"], out["logits 1"], out["unlike"], features)
 
 
 def _fields() -> dict[str, np.ndarray]:

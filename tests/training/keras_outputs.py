@@ -2,14 +2,17 @@
 
 python -m tests.training.keras_outputs IN.npz OUT.npz MODEL.keras…
 
-``IN.npz`` holds ``crops`` (n, size, size, 3) in -1…1 and whole images ``scene …`` (h, w, 3) in -1…1. ``OUT.npz`` gets
-``logits I`` of the crops for model I, and the last model's features of each scene at strides 8, 16 and 32.
+``IN.npz`` holds ``crops`` (n, size, size, 3) in -1…1, the same as ``pixels`` uint8, ``groups`` of features, and whole
+images ``scene …`` (h, w, 3) in -1…1. ``OUT.npz`` gets ``logits I`` of the crops for model I, how ``unlike`` the groups
+they are to the first, and the last model's features of each scene at strides 8, 16 and 32.
 """
 
 import sys
 
 import keras
 import numpy as np
+
+from training.classifier.familiarity import unlikeness
 
 # the last layer of the blocks that torchvision counts as 6, 13 and 17
 LAYERS = {8: "block_5_add", 16: "block_12_add", 32: "block_16_project_BN"}
@@ -30,6 +33,8 @@ def main(source: str, target: str, *models: str) -> None:
     for number, path in enumerate(models):
         model = keras.models.load_model(path)
         result[f"logits {number}"] = model.predict(given["crops"], verbose=0)
+        if number == 0:
+            result["unlike"] = unlikeness(model, given["pixels"], given["groups"])
     for name in given.files:
         if name.startswith("scene "):
             for stride, array in zip(LAYERS, features(model, given[name]), strict=True):

@@ -93,6 +93,12 @@ def test_onnx_has_the_logits_of_the_transformers_model(
     assert maps.std(axis=(2, 3)).min() > 0
 
 
+def test_the_runtime_finds_cells_as_unlike_as_the_model_as_trained_does(trained_classifier, keras_outputs):
+    unlikeness = Classifier.from_pretrained(str(trained_classifier.hub)).answers(keras_outputs.crops)[1]
+    assert unlikeness.shape == keras_outputs.unlike.shape == (12,) and unlikeness.std() > 0.001
+    assert np.abs(unlikeness - keras_outputs.unlike).max() < 0.02, "halving moves it a little"
+
+
 def test_the_runtime_gives_its_probabilities(trained_classifier, transformers_classifier, keras_outputs):
     classifier = Classifier.from_pretrained(str(trained_classifier.hub))
     scaled = torch_logits(transformers_classifier, keras_outputs.crops) / classifier.config.temperature

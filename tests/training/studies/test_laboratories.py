@@ -56,8 +56,7 @@ def test_every_variant_is_measured_where_it_was_not_trained(studied):
         assert row["home"].keys() == {"drawn"} and 0 <= row["home"]["drawn"] <= 1
         given = np.load(studied / row["name"] / "logits.npz")
         assert given["LMU"].shape == (2, 12) and np.isfinite(given["LMU"]).all()
-        unlike = np.load(studied / row["name"] / "unlikeness.npz")
-        assert unlike["LMU"].shape == (2,) and 0 < unlike["LMU"].min() <= unlike["LMU"].max() < 2
+        assert not (studied / row["name"] / "unlikeness.npz").exists(), "only what is exported knows"
         assert foreign_mean(row) == pytest.approx(np.mean([one["accuracy"] for one in row["foreign"]]))
     assert rows[0]["config"]["seed"] == 0 != rows[1]["config"]["seed"]
 
