@@ -2,8 +2,8 @@
 
 python -m tests.training.keras_outputs IN.npz OUT.npz MODEL.keras…
 
-``IN.npz`` holds ``crops`` (n, size, size, 3) in -1…1, the same as ``pixels`` uint8, ``groups`` of features, and whole
-images ``scene …`` (h, w, 3) in -1…1. ``OUT.npz`` gets ``logits I`` of the crops for model I, how ``unlike`` the groups
+``IN.npz`` holds ``crops`` (n, size, size, 3) in -1…1, and may hold the same as ``pixels`` uint8 with ``groups`` of
+features, and whole images ``scene …`` (h, w, 3) in -1…1. ``OUT.npz`` gets ``logits I`` of the crops for model I, how ``unlike`` the groups
 they are to the first, and the last model's features of each scene at strides 8, 16 and 32.
 """
 
@@ -33,7 +33,7 @@ def main(source: str, target: str, *models: str) -> None:
     for number, path in enumerate(models):
         model = keras.models.load_model(path)
         result[f"logits {number}"] = model.predict(given["crops"], verbose=0)
-        if number == 0:
+        if number == 0 and "groups" in given:
             result["unlike"] = unlikeness(model, given["pixels"], given["groups"])
     for name in given.files:
         if name.startswith("scene "):
