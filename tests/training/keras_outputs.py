@@ -3,8 +3,8 @@
 python -m tests.training.keras_outputs IN.npz OUT.npz MODEL.keras…
 
 ``IN.npz`` holds ``crops`` (n, size, size, 3) in -1…1, and may hold the same as ``pixels`` uint8 with ``groups`` of
-features, and whole images ``scene …`` (h, w, 3) in -1…1. ``OUT.npz`` gets ``logits I`` of the crops for model I, how ``unlike`` the groups
-they are to the first, and the last model's features of each scene at strides 8, 16 and 32.
+features, and whole images ``scene …`` (h, w, 3) in -1…1. ``OUT.npz`` gets ``logits I`` of the crops for model I, how
+``unlike`` the groups they are to the first, and the last model's features of each scene at strides 8, 16 and 32.
 """
 
 import sys
