@@ -39,7 +39,7 @@ seven are left out, and of 918 outlines around red cells 906; the gap may be 2 t
 817 are left out at the same loss, without the gap 787; Otsu's threshold fails where a field holds a single nucleus.
 In the other 333 fields of Raabin-WBC 1,878 of 1,900 are left out, and no white cell.
 Plasma cells of SegPC-2021 have .38 at least, and red cells of Raabin-WBC .31 at most (99 %). Where two stains meet in
-one picture, as only composed fields have them, the paler can be taken for red cells: 25 of 40 cells of one such field."""
+one picture, as in composed fields, the paler cells can be taken for red ones: 25 of 40 in one such field."""
 
 
 @dataclass(frozen=True)
