@@ -6,8 +6,8 @@ import { nuclearColour, opticalDensity, thinnedSize } from "./stain.js";
 
 /** @import { Box, Picture } from "./types.d.ts" */
 
-/** Longest side of the picture, in pixels, in which nuclei are looked for. */
-const THUMBNAIL = 2048;
+/** Most pixels of the longest side of the picture in which nuclei are looked for, and its scale where that allows it. */
+const [THUMBNAIL, THINNED] = [2048, 0.5];
 
 /** Share of a picture's pixels that are taken for its darkest nuclei. */
 const DARKEST = 0.001;
@@ -31,10 +31,11 @@ const [GAP, MOST_PALE] = [2.5, 0.25];
 export class Nuclei {
   /** @param {Picture} picture */
   constructor(picture) {
-    const [width, height] = thinnedSize(picture, THUMBNAIL);
+    const longest = Math.max(picture.width, picture.height);
+    this.scale = Math.min(THINNED, THUMBNAIL / longest);
+    const [width, height] = thinnedSize(picture, this.scale * longest);
     this.colour = nuclearColour(opticalDensity(shrinkArea(picture, width, height)));
     this.darkest = exceededBy(DARKEST, this.colour);
-    this.scale = Math.min(1, THUMBNAIL / Math.max(picture.width, picture.height));
     this.width = width;
     this.height = height;
   }

@@ -1,5 +1,5 @@
-// Cells found in a picture, as `marrow/segmenter.py` finds them: at its own size, in tiles, and at half that size and
-// less, until it fits.
+// Cells found in a picture, as `marrow/segmenter.py` finds them: at half the size at which it fits, then in tiles at
+// twice that scale, and so on, where the coarser look left something to find.
 
 import { findParts, suppress } from "./boxes.js";
 import { decode, maskLogits } from "./decoding.js";
@@ -11,8 +11,8 @@ import { cut } from "./resize.js";
 
 /** @import { Box, Candidate, Detection, Frame, Network, Picture, Progress, SegmenterConfig, Tile } from "./types.d.ts" */
 
-/** Share of `max_object_size` from which on a coarser scale counts too, and that scale against the next. */
-const [COARSE_MIN_SIZE, COARSE_SCALE] = [0.65, 0.5];
+/** Share of `max_object_size` from which on a coarser scale shows cells well, and that scale against the next. */
+const [COARSE_MIN_SIZE, COARSE_SCALE] = [0.35, 0.5];
 
 export class Segmenter {
   /**
@@ -67,7 +67,6 @@ export class Segmenter {
     const scales = listScales(picture.width, picture.height, side);
     const layout = scales.map((scale) => listTiles(picture.width, picture.height, side, scale));
     const number = layout.flat().length;
-    const isLarge = scales.length > 2; // a picture that fits is looked at twice, come what may
     /** @type {Candidate[]} */
     const kept = [];
     /** @type {{box: Box, isSmall: boolean}[]} */
@@ -76,7 +75,7 @@ export class Segmenter {
     for (const [level, tiles] of layout.entries()) {
       const found = [];
       for (const tile of tiles) {
-        if (!isLarge || !tile.cut.includes(true) || isOpen(tile, seen, nuclei)) {
+        if (level === 0 || isOpen(tile, seen, nuclei)) {
           found.push(...(await this._look(picture, tile, confidence)));
         }
         done += 1;
@@ -84,12 +83,13 @@ export class Segmenter {
       }
       const least = level === scales.length - 1 ? 0 : COARSE_MIN_SIZE * largest * COARSE_SCALE;
       const most = level === 0 ? Infinity : largest;
-      seen = found.map((candidate) => {
+      seen = seen.filter(({ isSmall }) => !isSmall);
+      for (const candidate of found) {
         const box = place(candidate);
         const size = Math.max(box[2] - box[0], box[3] - box[1]) * scales[level];
         if (least <= size && size <= most) kept.push(candidate);
-        return { box, isSmall: size < least };
-      });
+        seen.push({ box, isSmall: size < least });
+      }
     }
     return kept;
   }

@@ -13,7 +13,7 @@ import { round } from "../../space/screen/static/model/json.js";
 const STAINED = Math.fround(0.3);
 
 /** Pixels a side to which a larger picture is thinned before its colours are measured. */
-const LARGE = 800;
+const LARGE = 400;
 
 /** Distance of a picture without a stain from those with one. */
 const UNSTAINED = 12;

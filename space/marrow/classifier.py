@@ -190,7 +190,7 @@ class Classifier(Pretrained):
         self.config = read_config(folder.path, ClassifierConfig)
         self.labels = self.config.labels
         self.crop = self.config.crop
-        # bfloat16 moves the logits by up to 0.1, and with them the names near a threshold
+        # bfloat16 moves the logits by up to 0.25, and rounds the unlikeness to eight bits
         self._network = open_network(folder.path, self.config, self.crop.size, _network_input, self._fits, exact=True)
 
     def __call__(self, image: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:

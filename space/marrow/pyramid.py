@@ -37,11 +37,6 @@ class Tile:
     scale: float
     cut: tuple[bool, bool, bool, bool] = (False,) * 4
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether it is the whole picture."""
-        return not any(self.cut)
-
     def part_of(self, image: np.ndarray) -> np.ndarray:
         """Return the tile's pixels, not yet scaled."""
         left, top, right, bottom = self.box

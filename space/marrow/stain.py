@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Annotated, Self
 
 import cv2
@@ -21,7 +22,7 @@ Triple = tuple[float, float, float]
 STAINED = 0.3
 """Optical density, summed over the channels, from which a place is not empty."""
 
-LARGE = 800
+LARGE = 400
 """Pixels a side to which a larger picture is thinned before its colours are measured."""
 
 UNSTAINED = 12.0
@@ -77,13 +78,14 @@ def measure_stain(image: np.ndarray) -> Stain:
     density = optical_density(image, _triple(ground))
     inside = nuclear_mask(density)
     around = cv2.dilate(inside, _disc(9)) == 0
-    nuclei, others = density[inside > 0], density[around & (density.sum(axis=2) > STAINED)]
-    if min(len(nuclei), len(others)) < FEW:
+    others = (around & (_total(density) > STAINED)).astype(np.uint8)
+    if min(np.count_nonzero(part) for part in (inside, others)) < FEW:
         raise MarrowError("The stain cannot be measured: the picture shows no stained nuclei beside other cells.")
-    return Stain(*(_triple(part) for part in (ground, *map(_median, (nuclei, others)))))
+    middles = (optical_density(_middle_levels(image, part), _triple(ground)) for part in (inside, others))
+    return Stain(*(_triple(part) for part in (ground, *(middle.mean(axis=(0, 1)) for middle in middles))))
 
 
-def thinned(image: np.ndarray, longest: int) -> np.ndarray:
+def thinned(image: np.ndarray, longest: float) -> np.ndarray:
     """Return an image of ``longest`` pixels a side at most: colours need no more, and memory has an end."""
     height, width = image.shape[:2]
     scale = longest / max(height, width)
@@ -91,8 +93,21 @@ def thinned(image: np.ndarray, longest: int) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
 
 
-def _median(values: np.ndarray) -> np.ndarray:
-    return np.median(values, axis=0)
+def _middle_levels(image: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Return the levels whose mean is the median of each channel of an image, ``(1, 2, 3)`` uint8; sorts nothing.
+
+    Args:
+        image: ``(h, w, 3)`` uint8.
+        chosen: ``(h, w)`` uint8, not 0 at the pixels that are asked for, one at least.
+    """
+    up_to = [cv2.calcHist([image], [channel], chosen, [256], [0, 256]).cumsum() for channel in range(3)]
+    places = (up_to[0][-1] - 1) // 2, up_to[0][-1] // 2
+    return np.array([[[one.searchsorted(place, side="right") for one in up_to] for place in places]], np.uint8)
+
+
+def _total(density: np.ndarray) -> np.ndarray:
+    """Return the sum over the channels, ``(h, w)``; several times as fast as ``sum(axis=2)``."""
+    return cv2.transform(density, np.ones((1, 3), np.float32))
 
 
 def _triple(values: np.ndarray) -> Triple:
@@ -173,9 +188,11 @@ def background_colour(image: np.ndarray) -> np.ndarray:
         ``(3,)`` float32 RGB, 0 to 255.
     """
     height, width = image.shape[:2]
-    values = image[:: max(1, height // 500), :: max(1, width // 500)].reshape(-1, 3)
-    brightness = values[:, 0].astype(np.uint16) + values[:, 1] + values[:, 2]
-    return np.median(values[brightness >= np.percentile(brightness, 85)], axis=0).astype(np.float32)
+    thin = np.ascontiguousarray(image[:: max(1, height // 500), :: max(1, width // 500)])
+    brightness = thin[..., 0].astype(np.uint16) + thin[..., 1] + thin[..., 2]
+    place = ceil(0.85 * (brightness.size - 1))
+    bound = np.bincount(brightness.ravel()).cumsum().searchsorted(place, side="right")  # np.percentile sorts
+    return _middle_levels(thin, (brightness >= bound).astype(np.uint8)).mean(axis=(0, 1), dtype=np.float32)
 
 
 def optical_density(image: np.ndarray, ground: Triple | None = None) -> np.ndarray:
@@ -203,8 +220,8 @@ def nuclear_colour(density: np.ndarray) -> np.ndarray:
         ``(h, w)`` float32, 0 or more: the density of purple, times the square of its share of all density.
     """
     smooth = cv2.GaussianBlur(density.clip(0, None), (0, 0), 1)
-    purple = (smooth[..., 1] - smooth[..., 2]).clip(0, None)
-    return purple * (purple / smooth.sum(axis=2).clip(1e-6, None)) ** 2
+    purple = cv2.transform(smooth, np.array([[0, 1, -1]], np.float32)).clip(0, None)
+    return purple * (purple / _total(smooth).clip(1e-6, None)) ** 2
 
 
 def nuclear_mask(density: np.ndarray) -> np.ndarray:

@@ -48,7 +48,7 @@ def test_every_cell_lies_whole_in_a_tile(width, height, scale, shift):
 
 def test_a_picture_that_fits_is_one_tile_with_no_border_through_it():
     (tile,) = tiles(640, 480, 640, 1)
-    assert tile == Tile((0, 0, 640, 480), 1) and tile.is_whole
+    assert tile == Tile((0, 0, 640, 480), 1) and not any(tile.cut)
     assert tile.holds(np.array([[0, 0, 640, 480.0]])).all()
 
 

@@ -142,6 +142,7 @@ def agreement(folder: Path, image: np.ndarray) -> list[float]:
 
     segmenter = Segmenter.from_pretrained(str(folder))
     segmenter.config = replace(segmenter.config, max_object_size=0)  # ultralytics has one look
+    segmenter._network.takes_any_size = False  # at a square
     ours = segmenter(image, 0.5)
     size, overlap = segmenter.config.input_size, segmenter.config.iou
     (theirs,) = YOLO(folder / "model.pt")(
