@@ -14,8 +14,8 @@ from marrow.cell import Box
 from marrow.stain import nuclear_colour, optical_density, thinned
 
 THUMBNAIL, THINNED = 2048, 0.5
-"""Most pixels of the longest side of the picture in which nuclei are looked for, and its scale where that allows it: the
-outlines that are left out in either are the same (of 3,819 on real and composed fields)."""
+"""Most pixels of the longest side of the picture in which nuclei are looked for, and its scale where that allows it;
+at full size the same outlines are left out (of 3,819 on real and composed fields)."""
 
 DARKEST = 0.001
 """Share of a picture's pixels that are taken for its darkest nuclei: a white cell in a field of red ones has more."""

@@ -1,9 +1,9 @@
 """The segmenter: a YOLOv8-seg network in ONNX, run by OpenVINO, that outlines every nucleated cell.
 
-It looks at a picture at half the size at which it fits, then in tiles at twice that scale, and so on up to the picture's
-own size, but only where the coarser look left something to find. A coarse scale shows whole the cells that are larger
-than those it was trained on, of which a finer one gives a part (BCCD test part: box recall 0.88 at one scale, 1.00 at
-two). What it outlines without a nucleus, red cells of a stain that it does not know, is left out.
+It looks at a picture at half the size at which it fits, then in tiles at twice that scale, and so on up to the
+picture's own size, but only where the coarser look left something to find. A coarse scale shows whole the cells that
+are larger than those it was trained on, of which a finer one gives a part (BCCD test part: box recall 0.88 at one
+scale, 1.00 at two). What it outlines without a nucleus, red cells of a stain that it does not know, is left out.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SMOOTHING = 0.2  # share of a box; what is narrower leaks from the cell. Raises 
 GREY = 114  # the colour of ultralytics' letterbox
 COARSE_SCALE = 0.5  # size of the image at a coarser scale, against the next
 # share of the largest cells that a coarser scale just halves, from which on it shows them well: 30 pixels of the input
-# of the released network, the smallest that it learned. Composed validation fields: F1 .973 at .65, .972 at .35, .965 at .3
+# of the released network, the smallest that it learned. Validation fields: F1 .973 at .65, .972 at .35, .965 at .3
 COARSE_MIN_SIZE = 0.35
 BUCKET = 64  # pixels that the sides of an input are multiples of; the network's strides ask for 32
 ROWS = 256  # boxes that are compared with all others at once
