@@ -8,6 +8,9 @@ import { scaledSize, shrinkArea, shrinkLinear } from "./resize.js";
 /** The grey level of the frame. */
 const GREY = 114;
 
+/** What brings a level to 0…1, in single precision. */
+const SHARE = Math.fround(1 / 255);
+
 /** Pixels that the sides of an input are multiples of. */
 const BUCKET = 64;
 
@@ -25,11 +28,11 @@ export function letterbox(picture, [columns, rows], scale) {
   const { data: pixels } = shrink(picture, width, height);
   const left = roundHalfEven((columns - width) / 2 - 0.1);
   const top = roundHalfEven((rows - height) / 2 - 0.1);
-  const data = new Float32Array(3 * rows * columns).fill(GREY / 255);
+  const data = new Float32Array(3 * rows * columns).fill(GREY * SHARE);
   for (let y = 0, from = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const to = (top + y) * columns + left + x;
-      for (let channel = 0; channel < 3; channel++) data[channel * rows * columns + to] = pixels[from++] / 255;
+      for (let channel = 0; channel < 3; channel++) data[channel * rows * columns + to] = pixels[from++] * SHARE;
     }
   }
   return { input: { data, dims: [1, 3, rows, columns] }, scale: fit, corner: [left, top] };

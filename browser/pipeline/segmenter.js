@@ -11,8 +11,14 @@ import { cut } from "./resize.js";
 
 /** @import { Box, Candidate, Detection, Frame, Network, Picture, Progress, SegmenterConfig, Tile } from "./types.d.ts" */
 
-/** Share of `max_object_size` from which on a coarser scale shows cells well, and that scale against the next. */
-const [COARSE_MIN_SIZE, COARSE_SCALE] = [0.35, 0.5];
+/** Share of `max_object_size` from which on a coarser scale counts too, and that scale against the next. */
+const [COARSE_MIN_SIZE, COARSE_SCALE] = [0.65, 0.5];
+
+/** Share of the same at a coarser scale from which on all cells of a picture that fits are shown well enough. */
+const ENOUGH = 0.32;
+
+/** Share of the default confidence from which on something may be a cell that a finer scale shows. */
+const DOUBT = 0.25;
 
 export class Segmenter {
   /**
@@ -67,6 +73,8 @@ export class Segmenter {
     const scales = listScales(picture.width, picture.height, side);
     const layout = scales.map((scale) => listTiles(picture.width, picture.height, side, scale));
     const number = layout.flat().length;
+    const [fits, halved] = [scales.length === 2, largest * COARSE_SCALE];
+    const lowest = fits ? Math.min(confidence, DOUBT * this.config.confidence) : confidence;
     /** @type {Candidate[]} */
     const kept = [];
     /** @type {{box: Box, isSmall: boolean}[]} */
@@ -75,21 +83,23 @@ export class Segmenter {
     for (const [level, tiles] of layout.entries()) {
       const found = [];
       for (const tile of tiles) {
-        if (level === 0 || isOpen(tile, seen, nuclei)) {
-          found.push(...(await this._look(picture, tile, confidence)));
+        if (fits || level === 0 || isOpen(tile, seen, nuclei)) {
+          found.push(...(await this._look(picture, tile, lowest)));
         }
         done += 1;
         progress(done / number);
       }
-      const least = level === scales.length - 1 ? 0 : COARSE_MIN_SIZE * largest * COARSE_SCALE;
+      const least = level === scales.length - 1 ? 0 : COARSE_MIN_SIZE * halved;
       const most = level === 0 ? Infinity : largest;
-      seen = seen.filter(({ isSmall }) => !isSmall);
-      for (const candidate of found) {
-        const box = place(candidate);
-        const size = Math.max(box[2] - box[0], box[3] - box[1]) * scales[level];
-        if (least <= size && size <= most) kept.push(candidate);
-        seen.push({ box, isSmall: size < least });
-      }
+      const size = (/** @type {Candidate} */ candidate) => longest(place(candidate)) * scales[level];
+      // whatever confidence is asked for, the same is looked at
+      const isSure = (/** @type {Candidate} */ { score }) => score >= Math.fround(this.config.confidence);
+      const isShown = (/** @type {Candidate} */ candidate) => isSure(candidate) && size(candidate) >= ENOUGH * halved;
+      if (fits && level === 0 && found.length && found.every(isShown)) return found;
+      const isKept = (/** @type {Candidate} */ candidate) =>
+        candidate.score >= Math.fround(confidence) && least <= size(candidate) && size(candidate) <= most;
+      kept.push(...found.filter(isKept));
+      seen = found.filter(isSure).map((candidate) => ({ box: place(candidate), isSmall: size(candidate) < least }));
     }
     return kept;
   }
@@ -131,6 +141,14 @@ export class Segmenter {
  */
 function wholeTile({ width, height }) {
   return { box: [0, 0, width, height], scale: 1, cut: [false, false, false, false] };
+}
+
+/**
+ * Return the longest side of a box.
+ * @param {Box} box
+ */
+function longest([left, top, right, bottom]) {
+  return Math.max(right - left, bottom - top);
 }
 
 /**
