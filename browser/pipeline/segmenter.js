@@ -95,7 +95,8 @@ export class Segmenter {
       // whatever confidence is asked for, the same is looked at
       const isSure = (/** @type {Candidate} */ { score }) => score >= Math.fround(this.config.confidence);
       const isShown = (/** @type {Candidate} */ candidate) => isSure(candidate) && size(candidate) >= ENOUGH * halved;
-      if (fits && level === 0 && found.length && found.every(isShown)) return found;
+      const doubted = found.filter(({ score }) => score >= Math.fround(DOUBT * this.config.confidence));
+      if (fits && level === 0 && doubted.length && doubted.every(isShown)) return found;
       const isKept = (/** @type {Candidate} */ candidate) =>
         candidate.score >= Math.fround(confidence) && least <= size(candidate) && size(candidate) <= most;
       kept.push(...found.filter(isKept));

@@ -229,6 +229,24 @@ def test_what_is_a_cell_does_not_depend_on_the_confidence_asked_for(confidence, 
     assert segmenter(image, confidence) == [one for one in all_found if one.score >= confidence]
 
 
+@pytest.mark.parametrize(
+    ("others", "looks"),
+    [([], 1), ([(210, 110, 4, 0.9)], 2), ([(210, 110, 20, 0.3)], 2), ([(210, 110, 20, 0.1)], 1)],
+    ids=["all shown well", "a small one", "an unsure one", "hardly any doubt"],
+)
+def test_a_picture_is_looked_at_once_where_the_coarse_look_shows_all_its_cells_well(others, looks, tmp_path):
+    discs = [(160, 160, 30, 0.9), (105, 105, 20, 0.8), *others]  # the coarse look has the picture from 80 to 240
+    segmenter = with_largest(Segmenter.from_pretrained(str(make_segmenter(tmp_path / "model", discs))), 60)
+    look, looked = segmenter._look, []
+    segmenter._look = lambda *asked: looked.append(asked) or look(*asked)
+    for confidence in (0.01, None, 0.85):
+        looked.clear()
+        found = segmenter(np.zeros((320, 320, 3), np.uint8), confidence)
+        assert len(looked) == looks, "whatever confidence is asked for"
+        assert found[0].score == pytest.approx(0.9) and len(found) >= (1 if confidence == 0.85 else 2)
+        assert found[0].box == pytest.approx((100, 100, 220, 220), abs=0.1), "two of its pixels in one of the input"
+
+
 def test_an_image_without_cells_has_none_at_either_look(model_folders):
     image = np.zeros((320, 320, 3), np.uint8)
     assert with_largest(Segmenter.from_pretrained(str(model_folders[0])), 60)(image, 0.99) == []
