@@ -15,7 +15,7 @@ from marrow.pipeline import Models, analyze
 STAGES = {
     "the segmenter's network": ("runtime.py", "__call__", "segmenter.py"),
     "the classifier's network": ("runtime.py", "__call__", "classifier.py"),
-    "fitting a part into the input": ("segmenter.py", "letterbox", None),
+    "fitting a part into the input": ("letterbox.py", "letterbox", None),
     "choosing boxes": ("segmenter.py", "_decode", None),
     "masks in boxes": ("segmenter.py", "_mask_logits", None),
     "merging the scales": ("segmenter.py", "_merge_scales", None),

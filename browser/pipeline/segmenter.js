@@ -14,8 +14,8 @@ import { cut } from "./resize.js";
 /** Share of `max_object_size` from which on a coarser scale counts too, and that scale against the next. */
 const [COARSE_MIN_SIZE, COARSE_SCALE] = [0.65, 0.5];
 
-/** Share of the same at a coarser scale from which on all cells of a picture that fits are shown well enough. */
-const ENOUGH = 0.32;
+/** Share of that size from which on all cells of a picture that fits are shown well enough. */
+const ENOUGH = 0.5;
 
 /** Share of the default confidence from which on something may be a cell that a finer scale shows. */
 const DOUBT = 0.25;
@@ -94,7 +94,8 @@ export class Segmenter {
       const size = (/** @type {Candidate} */ candidate) => longest(place(candidate)) * scales[level];
       // whatever confidence is asked for, the same is looked at
       const isSure = (/** @type {Candidate} */ { score }) => score >= Math.fround(this.config.confidence);
-      const isShown = (/** @type {Candidate} */ candidate) => isSure(candidate) && size(candidate) >= ENOUGH * halved;
+      const isShown = (/** @type {Candidate} */ candidate) =>
+        isSure(candidate) && size(candidate) >= ENOUGH * COARSE_MIN_SIZE * halved;
       const doubted = found.filter(({ score }) => score >= Math.fround(DOUBT * this.config.confidence));
       if (fits && level === 0 && doubted.length && doubted.every(isShown)) return found;
       const isKept = (/** @type {Candidate} */ candidate) =>

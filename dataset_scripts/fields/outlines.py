@@ -8,7 +8,8 @@ import numpy as np
 from marrow.cell import Detection
 from marrow.centre_cell import outline_cells
 from marrow.geometry import polygon_mask
-from marrow.segmenter import GREY, Segmenter
+from marrow.letterbox import GREY
+from marrow.segmenter import Segmenter
 
 AGREEMENT = 0.7  # overlap (IoU) of the two outlines of a centre cell below which neither is trusted
 CONFIDENCE = 0.3

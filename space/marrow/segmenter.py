@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
-from math import ceil
 from typing import Annotated, Any
 
 import cv2
@@ -24,6 +23,7 @@ from marrow.cell import Detection
 from marrow.geometry import box_areas, box_intersections, contour, opened, polygon_area, simplify
 from marrow.hub import ModelFolder
 from marrow.integrity import SelfTest
+from marrow.letterbox import Frame, bucket, letterbox
 from marrow.nuclei import Nuclei, least_share
 from marrow.pretrained import Pretrained
 from marrow.pyramid import Tile, scales, tiles
@@ -32,15 +32,13 @@ from marrow.runtime import open_network, read_config
 
 FINEST = 3.0  # most pixels of an outline's grid in one of the input, so that a huge image takes no minutes
 SMOOTHING = 0.2  # share of a box; what is narrower leaks from the cell. Raises the mean IoU by 0.007 (validation)
-GREY = 114  # the colour of ultralytics' letterbox
 COARSE_SCALE = 0.5  # size of the image at a coarser scale, against the next
 COARSE_MIN_SIZE = 0.65  # share of `max_object_size` from which on a coarser scale counts too
-# Share of the same at a coarser scale from which on all cells of a picture that fits are shown well enough: 27 pixels
-# of the released network's input. Chosen on validation fields: F1 .973, as with both looks always. Were the bound for
-# keeping as low, 3 % of the cells of a large picture would depend on where its tiles lie.
-ENOUGH = 0.32
+# Share of that size from which on all cells of a picture that fits are shown well enough, 28 pixels of the released
+# network's input. Chosen on validation fields: F1 .973, as with both looks always. Were this the bound for keeping too,
+# 3 % of the cells of a large picture would depend on where its tiles lie.
+ENOUGH = 0.5
 DOUBT = 0.25  # share of the default confidence from which on something may be a cell that a finer scale shows
-BUCKET = 64  # pixels that the sides of an input are multiples of; the network's strides ask for 32
 ROWS = 256  # boxes that are compared with all others at once
 # a box with more than this share in one that is so much larger is a part of that cell
 PART_MIN_OVERLAP, PART_MAX_AREA = 0.8, 0.75
@@ -86,12 +84,15 @@ class Segmenter(Pretrained):
     Attributes:
         shift: where the first tile begins outside of a picture, as a share of a tile; 0 but where it is measured that
             the cells do not depend on it.
+        thorough: whether a picture that fits is looked at twice, come what may; ``False`` but where it is measured what
+            that would change.
 
     Raises:
         MarrowError: a file is missing or unreadable.
     """
 
     shift = 0.0
+    thorough = False
 
     def __init__(self, folder: ModelFolder) -> None:
         super().__init__(folder)
@@ -128,32 +129,24 @@ class Segmenter(Pretrained):
     ) -> list[_Candidate]:
         """Find cells at every scale, the coarsest first; a finer tile is looked at where something is left to find."""
         height, width = image.shape[:2]
-        side, default, largest = self.config.input_size, self.config.confidence, self.config.max_object_size
-        steps = scales(width, height, side)
-        layout = {scale: list(tiles(width, height, side, scale, self.shift)) for scale in steps}
-        done, fits = count(1), len(steps) == 2
-        lowest = min(confidence, DOUBT * default) if fits else confidence
-        kept, seen = [], np.zeros((0, 5))
+        steps = scales(width, height, self.config.input_size)
+        layout = {scale: list(tiles(width, height, self.config.input_size, scale, self.shift)) for scale in steps}
+        done, fits, kept = count(1), len(steps) == 2, []
+        lowest = min(confidence, DOUBT * self.config.confidence) if fits else confidence
+        seen: _Seen | None = None
         for scale in steps:
-            finer = []
+            found = []
             for tile in layout[scale]:
-                if fits or scale == steps[0] or _is_open(tile, seen, nuclei):
-                    finer += self._look(image, tile, lowest)
+                if fits or seen is None or seen.leave_open(tile, nuclei):
+                    found += self._look(image, tile, lowest)
                 if progress:
                     progress(next(done) / sum(map(len, layout.values())))
-            places = np.array([candidate.place() for candidate in finer]).reshape(-1, 4)
-            sizes = (places[:, 2:] - places[:, :2]).max(axis=1, initial=0) * scale
-            scores = np.array([candidate.score for candidate in finer])
-            # whatever confidence is asked for, the same is looked at
-            sure, halved = scores >= default, largest * COARSE_SCALE
-            shown = sure & (sizes >= ENOUGH * halved)
-            if fits and scale == steps[0] and shown.any() and shown[scores >= DOUBT * default].all():
-                return finer
-            least = 0 if scale == steps[-1] else COARSE_MIN_SIZE * halved
-            most = np.inf if scale == steps[0] else largest
-            kept += [finer[i] for i in np.flatnonzero((scores >= confidence) & (least <= sizes) & (sizes <= most))]
-            seen = np.column_stack([places, sizes < least])[sure]
-        return kept
+            seen = _Seen.at(scale, found, self.config)
+            if fits and scale == steps[0] and seen.are_enough() and not self.thorough:
+                return found
+            most = np.inf if scale == steps[0] else self.config.max_object_size
+            kept += seen.of_sizes(0 if scale == steps[-1] else seen.least, most)
+        return [candidate for candidate in kept if candidate.score >= confidence]
 
     def raw_outputs(self, image: np.ndarray) -> list[np.ndarray]:
         """Return the outputs of the network for an image of its input's size, as :class:`SelfTest` compares them."""
@@ -170,12 +163,12 @@ class Segmenter(Pretrained):
         """Find the cells in a tile that none of its borders cuts; a picture that does not fit is made to."""
         part, size = tile.part_of(image), self.config.input_size
         fits = tile.scale * max(part.shape[:2]) <= size
-        shape = _bucket(part.shape, tile.scale) if fits and self._network.takes_any_size else (size, size)
+        shape = bucket(part.shape, tile.scale) if fits and self._network.takes_any_size else (size, size)
         inputs, scale, (left, top) = letterbox(part, shape, tile.scale if fits else None)
         rows, prototypes = self._network(inputs)
         boxes, scores, coefficients = _decode(rows[0], confidence, self.config.iou, len(self.config.labels))
         offset = left - tile.box[0] * scale, top - tile.box[1] * scale
-        frame = _Letterbox(image.shape[1::-1], scale, offset, inputs.shape[2] // prototypes.shape[2])
+        frame = Frame(image.shape[1::-1], scale, offset, inputs.shape[2] // prototypes.shape[2])
         places = frame.to_image(boxes.reshape(-1, 2)).reshape(-1, 4)
         return [
             _Candidate(
@@ -195,41 +188,6 @@ def _mask_logits(
     return np.tensordot(coefficients, prototypes[:, top:bottom, left:right], 1), (left, top)
 
 
-def _is_open(tile: Tile, seen: np.ndarray, nuclei: Nuclei) -> bool:
-    """Tell whether there may be cells in a tile that the next coarser scale did not show well.
-
-    Args:
-        tile: of the finer scale.
-        seen: ``(n, 5)``, boxes in pixels of the picture that the coarser scale showed, and whether each was small.
-        nuclei: of the picture.
-    """
-    left, top, right, bottom = tile.box
-    x, y = (seen[:, 0] + seen[:, 2]) / 2, (seen[:, 1] + seen[:, 3]) / 2
-    here = seen[(left <= x) & (x <= right) & (top <= y) & (y <= bottom)]
-    return bool(here[:, 4].any()) if len(here) else nuclei.are_in(tile.box)
-
-
-@dataclass(frozen=True)
-class _Letterbox:
-    """Where an image lies in the network's input.
-
-    Attributes:
-        limit: width and height of the image in pixels.
-        scale: pixels of the input in one of the image.
-        offset: left and top of the image in the input, outside of it where the input shows a tile.
-        stride: pixels of the input in one of the mask logits.
-    """
-
-    limit: tuple[int, int]
-    scale: float
-    offset: tuple[float, float]
-    stride: int
-
-    def to_image(self, points: np.ndarray) -> np.ndarray:
-        """Bring ``(n, 2)`` points of the input into the image."""
-        return ((points - self.offset) / self.scale).clip(0, self.limit)
-
-
 @dataclass(frozen=True)
 class _Candidate:
     """A cell found at one scale.
@@ -246,7 +204,7 @@ class _Candidate:
     score: float
     logits: np.ndarray
     corner: tuple[int, int]
-    frame: _Letterbox
+    frame: Frame
 
     def place(self) -> np.ndarray:
         """Return its box in pixels of the image."""
@@ -257,38 +215,50 @@ class _Candidate:
         return _detection(self)
 
 
-def letterbox(
-    image: np.ndarray, size: int | tuple[int, int], scale: float | None = None
-) -> tuple[np.ndarray, float, tuple[int, int]]:
-    """Fit an image into a grey frame, as ultralytics does, but never enlarge it.
+@dataclass(frozen=True)
+class _Seen:
+    """What one scale showed.
 
-    A small image is a cut-out whose cells are large already: enlarged, they leave the range of sizes that the network
-    knows (composed validation fields of 448 px: F1 0.970 enlarged, 0.977 as they are).
-
-    Args:
-        image: ``(height, width, 3)`` uint8 RGB.
-        size: rows and columns of the frame in pixels, or both in one where it is square.
-        scale: size of the image in the frame, as a share of its own; the largest that fits when ``None``.
-
-    Returns:
-        ``(1, 3, rows, columns)`` float32 in 0…1, the scale, and the ``(left, top)`` offset in pixels.
+    Attributes:
+        candidates: what was found, ``n`` of them.
+        places: ``(n, 4)`` their boxes in pixels of the picture.
+        sizes: ``(n,)`` their longest sides in pixels of the input.
+        scores: ``(n,)``, 0 to 1.
+        default: the default confidence. Whatever confidence is asked for, the same is looked at.
+        least: size from which on they count, unless the scale is the finest.
     """
-    height, width = image.shape[:2]
-    smooth = cv2.INTER_LINEAR if scale is None else cv2.INTER_AREA
-    rows, columns = (size, size) if isinstance(size, int) else size
-    scale = min(rows / height, columns / width, 1.0) if scale is None else scale
-    new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
-    resized = cv2.resize(image, (new_width, new_height), interpolation=smooth)
-    left, top = round((columns - new_width) / 2 - 0.1), round((rows - new_height) / 2 - 0.1)
-    frame = np.full((rows, columns, 3), GREY, np.uint8)
-    frame[top : top + new_height, left : left + new_width] = resized
-    return cv2.dnn.blobFromImage(frame, 1 / 255), scale, (left, top)
 
+    candidates: list[_Candidate]
+    places: np.ndarray
+    sizes: np.ndarray
+    scores: np.ndarray
+    default: float
+    least: float
 
-def _bucket(shape: tuple[int, ...], scale: float) -> tuple[int, int]:
-    """Return rows and columns of the frame of a scaled picture: few sizes, since the first use of each takes longer."""
-    rows, columns = (BUCKET * max(1, ceil(round(side * scale) / BUCKET)) for side in shape[:2])
-    return rows, columns
+    @classmethod
+    def at(cls, scale: float, candidates: list[_Candidate], config: SegmenterConfig) -> _Seen:
+        """Measure what was found at a scale."""
+        places = np.array([candidate.place() for candidate in candidates]).reshape(-1, 4)
+        sizes = (places[:, 2:] - places[:, :2]).max(axis=1, initial=0) * scale
+        scores = np.array([candidate.score for candidate in candidates])
+        halved = config.max_object_size * COARSE_SCALE
+        return cls(candidates, places, sizes, scores, config.confidence, COARSE_MIN_SIZE * halved)
+
+    def of_sizes(self, least: float, most: float) -> list[_Candidate]:
+        """Return what is as large, in pixels of the input."""
+        return [self.candidates[i] for i in np.flatnonzero((least <= self.sizes) & (self.sizes <= most))]
+
+    def are_enough(self) -> bool:
+        """Tell whether all cells are shown well: something is, and nothing else may be a cell."""
+        well = (self.scores >= self.default) & (self.sizes >= ENOUGH * self.least)
+        return bool(well.any() and well[self.scores >= DOUBT * self.default].all())
+
+    def leave_open(self, tile: Tile, nuclei: Nuclei) -> bool:
+        """Tell whether there may be cells in a tile of the next finer scale that this one did not show well."""
+        left, top, right, bottom = tile.box
+        x, y = (self.places[:, 0] + self.places[:, 2]) / 2, (self.places[:, 1] + self.places[:, 3]) / 2
+        here = (self.scores >= self.default) & (left <= x) & (x <= right) & (top <= y) & (y <= bottom)
+        return bool((self.sizes[here] < self.least).any()) if here.any() else nuclei.are_in(tile.box)
 
 
 def _decode(

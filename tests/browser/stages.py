@@ -11,9 +11,10 @@ from dataset_scripts.drawing.pictures import draw_field
 from marrow.classifier import Softening, probabilities, soften
 from marrow.crop import CropConfig, crop_cell
 from marrow.geometry import contour, opened, polygon_area, simplify
+from marrow.letterbox import letterbox
 from marrow.nuclei import Nuclei, least_share
 from marrow.pyramid import Tile, scales, tiles
-from marrow.segmenter import _decode, _nms, _parts, letterbox
+from marrow.segmenter import _decode, _nms, _parts
 from marrow.stain import background_colour, measure_stain, nuclear_colour, nuclear_mask, optical_density, thinned
 
 Case = dict[str, Any]

@@ -24,8 +24,9 @@ import onnx
 
 from marrow.errors import MarrowError
 from marrow.hub import ModelFolder
+from marrow.letterbox import letterbox
 from marrow.runtime import compile_onnx
-from marrow.segmenter import Segmenter, letterbox
+from marrow.segmenter import Segmenter
 from training.common.environment import machine
 from training.common.files import read_json
 from training.common.markdown import table

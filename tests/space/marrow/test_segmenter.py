@@ -1,4 +1,4 @@
-"""The segmenter: letterbox, positions in pixels of the image, and agreement with ultralytics on the same weights."""
+"""The segmenter: positions in pixels of the image, and agreement with ultralytics on the same weights."""
 
 import json
 from dataclasses import replace
@@ -12,7 +12,8 @@ from dataset_scripts.drawing.pictures import draw_field
 from marrow.cell import Detection
 from marrow.errors import MarrowError
 from marrow.geometry import polygon_mask
-from marrow.segmenter import GREY, Segmenter, letterbox
+from marrow.letterbox import letterbox
+from marrow.segmenter import Segmenter
 from tests.space.known_models import DISCS, HUB, make_segmenter
 
 RELEASE = HUB / "bone-marrow-yolov8-seg"
@@ -24,30 +25,6 @@ def filled(detection: Detection, shape: tuple[int, int]) -> np.ndarray:
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.logical_and(a, b).sum() / np.logical_or(a, b).sum())
-
-
-@pytest.mark.parametrize(
-    "shape", [(480, 640), (640, 480), (333, 517), (101, 997), (997, 101), (640, 640), (31, 33), (2000, 3)]
-)
-def test_the_letterbox_is_that_of_ultralytics_without_enlarging(shape):
-    from ultralytics.data.augment import LetterBox
-
-    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    inputs, _, _ = letterbox(image, 320)
-    assert inputs.shape == (1, 3, 320, 320) and inputs.dtype == np.float32
-    theirs = LetterBox((320, 320), auto=False, scaleup=False)(image=image)
-    assert np.array_equal((inputs[0].transpose(1, 2, 0) * 255).round(), theirs)
-
-
-@pytest.mark.parametrize("shape", [(333, 517), (101, 997), (997, 101)])
-def test_the_letterbox_says_where_the_image_is(shape):
-    image = np.full((*shape, 3), 200, np.uint8)
-    inputs, scale, (left, top) = letterbox(image, 320)
-    rows, columns = np.nonzero((inputs[0] * 255).round()[0] == 200)
-    assert (left, top) == (columns.min(), rows.min())
-    assert columns.max() + 1 - left == pytest.approx(shape[1] * scale, abs=0.5)
-    assert rows.max() + 1 - top == pytest.approx(shape[0] * scale, abs=0.5)
-    assert ((inputs[0] * 255).round()[:, :top] == GREY).all()
 
 
 @pytest.mark.parametrize("shape", [(1, 5000), (5000, 1), (1, 1)])

@@ -19,7 +19,8 @@ from ultralytics import YOLO
 from dataset_scripts.drawing.pictures import CODES, draw_field
 from marrow.classifier import Classifier
 from marrow.errors import MarrowError
-from marrow.segmenter import Segmenter, letterbox
+from marrow.letterbox import letterbox
+from marrow.segmenter import Segmenter
 from tests.commands import assert_refused, python, succeed
 from training.common.files import read_json
 from training.common.model_folder import check_measured, digests, replaced
