@@ -128,9 +128,16 @@ def analyzing(models: Models) -> Stack:
     return look
 
 
-def slow_path(segmenter: str, classifier: str) -> Stack:
-    """Analyze in single precision, each look in a square of the full size: what no shortcut may change."""
+def slow_path(segmenter: str, classifier: str, thorough: bool = False) -> Stack:
+    """Analyze in single precision, each look in a square of the full size: what no shortcut may change.
+
+    Args:
+        segmenter: folder of the model.
+        classifier: folder of the model.
+        thorough: whether a picture that fits is looked at twice even if its coarse look shows all cells well.
+    """
     models = Models.from_pretrained(segmenter, classifier)
+    models.segmenter.thorough = thorough
     network = compile_onnx(Path(segmenter) / "model.onnx", exact=True)
     network.takes_any_size = False
     models.segmenter._network = network

@@ -17,7 +17,8 @@ def speed_tables(found: Mapping[str, Any]) -> str:
     times = [
         [row["cells"], row["stack"], _spread(row), f"{row['times_ours']:.2f}", row["recall"]] for row in found["rows"]
     ]
-    same = [[row["cells"], row["kept"], row["known"], row["iou"], row["name"]] for row in found["same"]]
+    keys = ("cells", "looks", "kept", "known", "iou", "name")
+    same = [[row[key] for key in keys] for row in found["same"]]
     memory = found["memory"]
     users = [
         [row["users"], f"{row['per_second']:.1f}", f"{row['median_seconds']:.2f}", row["refused"]]
@@ -29,7 +30,7 @@ def speed_tables(found: Mapping[str, Any]) -> str:
             "held-out ones; median and quartiles, first-seen sizes included; recall by boxes at IoU 0.5:",
             table(["cells", "stack", "ms for a field", "times this project's", "recall"], times),
             "The same cells as in single precision at the full input size, matched at IoU 0.7 of the outlines:",
-            table(["cells", "of those, found", "found by both", "mean IoU", "same name"], same),
+            table(["cells", "looks at a field", "of those, found", "found by both", "mean IoU", "same name"], same),
             "From the start of the program to its first answer, 30 cells:",
             table(["program", "seconds"], [[what, f"{seconds:.2f}"] for what, seconds in found["starts"].items()]),
             "Memory that is held (the most, of the command line; at that time, of the Space):",
