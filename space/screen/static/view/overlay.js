@@ -133,8 +133,22 @@ export class Overlay {
       this.onStage = [...this.onStage.filter((mark) => mark !== this.lifted), this.lifted];
     }
     const isSame = before.length === this.onStage.length && before.every((mark, i) => mark === this.onStage[i]);
-    if (!isSame) stage.layer.replaceChildren(...this.onStage.map((mark) => mark.group));
+    if (!isSame) this._lay();
     this._label();
+  }
+
+  /** Bring the outlines on the stage into their order; only those that have another place are moved. */
+  _lay() {
+    const { layer } = this.stage;
+    const groups = this.onStage.map((mark) => mark.group);
+    const kept = new Set(groups);
+    for (const child of [...layer.children]) if (!kept.has(/** @type {SVGGElement} */ (child))) child.remove();
+    if (this.lifted && kept.has(this.lifted.group)) layer.append(this.lifted.group);
+    let next = layer.firstChild;
+    for (const group of groups) {
+      if (group === next) next = next.nextSibling;
+      else layer.insertBefore(group, next);
+    }
   }
 
   /** Keep labels at one size on the screen, inside the image, off each other, and off cells too small to carry them. */
