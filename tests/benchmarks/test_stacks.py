@@ -20,14 +20,15 @@ def test_every_stack_finds_the_cells_and_the_slow_path_finds_the_same(tmp_path):
     bank = PatchBank(
         {"drawn": [drawn_patch(rng, [code for code in CODES if code != "ART"]) for _ in range(20)]}, {"drawn": []}
     )
-    found = speed_rows({14: compose(bank, 14, 2)}, tmp_path)
+    # cells so small that every way looks at them twice: where one look may do, single precision can tell otherwise
+    found = speed_rows({30: compose(bank, 30, 2)}, tmp_path)
     assert found["fields"] == 2 and found["rows"][0]["stack"] == "this project"
     assert len(found["rows"]) == 4
     for row in found["rows"]:
         assert row["recall"] > 0.8 and 0 < row["low"] <= row["ms"] <= row["high"]
     for same, looks in zip(found["same"], LOOKS, strict=True):
-        assert same["cells"] == 14 and same["looks"] == looks
-        assert min(same["kept"], same["known"], same["name"]) > 0.9 and same["iou"] > (0.9 if LOOKS[looks] else 0.95)
+        assert same["cells"] == 30 and same["looks"] == looks
+        assert min(same["kept"], same["known"], same["name"]) > 0.9 and same["iou"] > 0.95
 
 
 def test_slices_find_what_tiles_find(tmp_path):
