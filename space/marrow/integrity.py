@@ -26,14 +26,16 @@ class SelfTest:
     Attributes:
         picture: a PNG, in base64.
         outputs: by output of the network, the mean of each channel.
+        side: pixels of the image that the network was shown; those that it takes when ``None``.
     """
 
     picture: Annotated[str, Field(max_length=100_000)]
     outputs: Annotated[list[list[float]], Field(min_length=1)]
+    side: Annotated[int, Field(ge=32, le=4096)] | None = None
 
     def image(self, side: int) -> np.ndarray:
-        """Return the picture, enlarged; see :func:`enlarged`."""
-        return enlarged(self.picture, side)
+        """Return the picture, enlarged to the test's own side, or to ``side``; see :func:`enlarged`."""
+        return enlarged(self.picture, self.side or side)
 
     def agrees(self, outputs: Sequence[np.ndarray]) -> bool:
         """Tell whether a network's outputs for the picture are those that are expected."""
@@ -62,14 +64,14 @@ def make_self_test(
 
     Args:
         picture: ``(height, width, 3)`` uint8 RGB.
-        side: pixels of the image that the network takes.
+        side: pixels of the image that the network is shown.
         answer: returns the outputs of the network for an image of that size.
         shown: pixels of the picture that is kept.
     """
     small = cv2.resize(picture, (shown, shown), interpolation=cv2.INTER_AREA)
     kept = base64.b64encode(cv2.imencode(".png", small[..., ::-1])[1].tobytes()).decode()
     outputs = answer(enlarged(kept, side))
-    return SelfTest(kept, [[round(float(mean), 4) for mean in _means(output)] for output in outputs])
+    return SelfTest(kept, [[round(float(mean), 4) for mean in _means(output)] for output in outputs], side)
 
 
 def enlarged(picture: str, side: int) -> np.ndarray:

@@ -82,8 +82,8 @@ def open_network(
     Args:
         folder: a model folder.
         config: what its ``config.json`` says. Without a digest, as of releases before 0.2, a warning is logged.
-        side: pixels of a picture.
-        prepare: makes the network's input of a picture, ``(side, side, 3)`` uint8 RGB.
+        side: pixels of a picture that it takes.
+        prepare: makes the network's input of a square picture, ``(…, …, 3)`` uint8 RGB.
         fits: tells whether the outputs have the shapes that belong to the config.
         exact: as in :func:`compile_onnx`.
 

@@ -98,7 +98,7 @@ class Segmenter(Pretrained):
         super().__init__(folder)
         self.config = read_config(folder.path, SegmenterConfig)
         size = self.config.input_size
-        self._network = open_network(folder.path, self.config, size, lambda one: letterbox(one, size)[0], self._fits)
+        self._network = open_network(folder.path, self.config, size, _network_input, self._fits)
 
     def __call__(
         self, image: np.ndarray, confidence: float | None = None, progress: Progress | None = None
@@ -148,22 +148,28 @@ class Segmenter(Pretrained):
             kept += seen.of_sizes(0 if scale == steps[-1] else seen.least, most)
         return [candidate for candidate in kept if candidate.score >= confidence]
 
+    @property
+    def takes_any_size(self) -> bool:
+        """Whether the network takes pictures of other sizes than its ``input_size``."""
+        return self._network.takes_any_size
+
     def raw_outputs(self, image: np.ndarray) -> list[np.ndarray]:
-        """Return the outputs of the network for an image of its input's size, as :class:`SelfTest` compares them."""
-        return self._network(letterbox(image, self.config.input_size)[0])
+        """Return the outputs of the network for a square image, as :class:`SelfTest` compares them."""
+        return self._network(_network_input(image))
 
     def _fits(self, outputs: list[np.ndarray]) -> bool:
         """Tell whether outputs are raw rows and prototypes of masks, as the config has them."""
         rows, prototypes = outputs
         coefficients = rows.shape[1] - 4 - len(self.config.labels)
-        strides = {self.config.input_size / side for side in prototypes.shape[2:]}
+        shown = (self.config.self_test and self.config.self_test.side) or self.config.input_size
+        strides = {shown / side for side in prototypes.shape[2:]}
         return rows.ndim == 3 and prototypes.shape[1] == coefficients > 0 and strides in ({4.0}, {2.0}, {8.0})
 
     def _look(self, image: np.ndarray, tile: Tile, confidence: float) -> list[_Candidate]:
         """Find the cells in a tile that none of its borders cuts; a picture that does not fit is made to."""
         part, size = tile.part_of(image), self.config.input_size
         fits = tile.scale * max(part.shape[:2]) <= size
-        shape = bucket(part.shape, tile.scale) if fits and self._network.takes_any_size else (size, size)
+        shape = bucket(part.shape, tile.scale) if fits and self.takes_any_size else (size, size)
         inputs, scale, (left, top) = letterbox(part, shape, tile.scale if fits else None)
         rows, prototypes = self._network(inputs)
         boxes, scores, coefficients = _decode(rows[0], confidence, self.config.iou, len(self.config.labels))
@@ -176,6 +182,11 @@ class Segmenter(Pretrained):
             )
             for i in np.flatnonzero(tile.holds(places))
         ]
+
+
+def _network_input(image: np.ndarray) -> np.ndarray:
+    """Return ``(1, 3, side, side)`` float32 in 0…1 of a square image."""
+    return letterbox(image, len(image))[0]
 
 
 def _mask_logits(

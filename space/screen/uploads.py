@@ -22,6 +22,9 @@ MIN_SIDE = 32
 LARGE = 25_000_000
 """Pixels from which on an image is worked on alone: two decoded beside each other take too much memory."""
 
+DECODED = 8
+"""Images that are kept decoded, for what is asked of the same one next; fewer where they are large."""
+
 KEPT = 3600
 """Seconds for which an upload and what was found in it are kept after their last use."""
 
@@ -159,7 +162,7 @@ class Uploads:
     def _make_room(self, pixels: int) -> None:
         """Let go of decoded images, the one used longest ago first, until another fits."""
         held = sum(image.shape[0] * image.shape[1] for image in self._decoded.values())
-        while self._decoded and held + pixels > self._most_pixels:
+        while self._decoded and (held + pixels > self._most_pixels or len(self._decoded) >= DECODED):
             image = self._decoded.pop(next(iter(self._decoded)))
             held -= image.shape[0] * image.shape[1]
 

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
@@ -163,9 +164,19 @@ def measure_statistics(model: keras.Model, batches: TrainingBatches) -> None:
     for index in range(min(MEASURED, len(batches)) if layers else 0):
         for layer in layers:
             layer.momentum = index / (index + 1)
-        model(batches[index][0], training=True)
+        with _no_gradients():
+            model(batches[index][0], training=True)
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
+
+
+def _no_gradients() -> AbstractContextManager[Any]:
+    """Return a context in which torch keeps no activations for gradients: they are 3 GB of a batch of 64."""
+    if keras.backend.backend() != "torch":
+        return nullcontext()
+    import torch
+
+    return torch.no_grad()
 
 
 def start_from(published: PretrainedClassifier, model: keras.Model) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ WRITTEN = ("config.json", "preprocessor_config.json", "metrics.json", *WEIGHTS, 
 """What an export and a measurement write; a folder with such files is taken for a model's by its ``trained_on``."""
 OUTDATED = ("metrics.json", "model.keras")
 """What is of the former weights after another export."""
+SHOWN = 256
+"""Pixels of the self-test of a network that takes any size: whoever opens the model waits for the answer."""
 
 
 @contextmanager
@@ -128,8 +131,9 @@ def note_weights(folder: Path) -> None:
 def note_self_test(folder: Path, model: Classifier | Segmenter, picture: np.ndarray) -> None:
     """Write into ``config.json`` what a model's network makes of a drawn picture, ``(h, w, 3)`` uint8 RGB."""
     side = model.crop.size if isinstance(model, Classifier) else model.config.input_size
-    test = make_self_test(picture, side, model.raw_outputs)
-    update_config(folder, self_test={"picture": test.picture, "outputs": test.outputs})
+    if isinstance(model, Segmenter) and model.takes_any_size:
+        side = min(side, SHOWN)
+    update_config(folder, self_test=asdict(make_self_test(picture, side, model.raw_outputs)))
 
 
 def digests(folder: Path, names: Collection[str] = ("config.json", *WEIGHTS)) -> dict[str, str]:
