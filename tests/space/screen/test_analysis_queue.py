@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from threading import Thread
 
-import gradio as gr
 import pytest
 from playwright.sync_api import expect
 
 from screen.actions import Actions
 from screen.analysis_queue import PULSE, AnalysisQueue, Place, Visitor
 from screen.limits import Limits
+from screen.page import build, i18n
 from screen.uploads import RefusedError
 from screen.viewer import STATIC, serve_modules
-from tests.space.served import APP, PATIENCE, cells, upload
+from tests.space.served import PATIENCE, cells, upload
 
 
 def test_who_waits_moves_up_and_is_let_through_in_order():
@@ -77,13 +76,9 @@ def test_one_who_fails_leaves_the_line():
 def busy(models, tmp_path, monkeypatch) -> Iterator[tuple[str, AnalysisQueue]]:
     """The address of an app in this process, and its line."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
-    monkeypatch.syspath_prepend(APP.parent)
-    monkeypatch.delitem(sys.modules, "app", raising=False)
-    import app
-
     actions = Actions(models, tmp_path / "flags")
-    blocks: gr.Blocks = app.build(actions)
-    options = {"server_name": "127.0.0.1", "prevent_thread_lock": True, "quiet": True, "i18n": app.i18n}
+    blocks = build(actions)
+    options = {"server_name": "127.0.0.1", "prevent_thread_lock": True, "quiet": True, "i18n": i18n}
     options["css_paths"] = STATIC / "page.css"
     _, url, _ = blocks.launch(**options, app_kwargs={"routes": [serve_modules()]})
     yield url, actions.queue
