@@ -22,6 +22,10 @@ import openvino as ov  # noqa: E402
 FORMER_KEYS = {"max_object_size": "largest", "tta_rotations": "views", "reject_logit": "none_logit"}
 """What releases before 0.2 call a key of ``config.json``."""
 
+PREPARED = 1000
+"""Operations that stay prepared for a shape of their input, some 60 for each shape that a network has seen lately.
+OpenVINO's 5,000 take 740 MB after 50 shapes, these 430 MB; to change between 16 shapes takes 24 ms instead of 22."""
+
 threads: int | None = None
 """Threads that a network computes with; as many as there are cores when ``None``. Read when a network is opened."""
 
@@ -120,7 +124,7 @@ def compile_onnx(path: Path, exact: bool = False) -> Network:
     """
     try:
         core = ov.Core()
-        options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "CPU_RUNTIME_CACHE_CAPACITY": PREPARED}
         if exact:
             options["INFERENCE_PRECISION_HINT"] = "f32"
         if threads:

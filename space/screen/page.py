@@ -2,23 +2,69 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from screen.actions import Actions
 from screen.blocks import Blocks
+from screen.connections import limit_connections
 from screen.image_file import ImageFile
+from screen.upload_room import LARGEST, UploadRoom
 from screen.uploads import KEPT, uploaded
-from screen.viewer import Shown, Viewer, make_settings
+from screen.viewer import STATIC, Shown, Viewer, make_settings, serve_modules
 from screen.words import SCREEN
 
 EXAMPLES_FOLDER = Path(__file__).resolve().parents[1] / "examples"
 REAL_EXAMPLES = sorted(EXAMPLES_FOLDER.glob("real_*.jpg"))
 DRAWN_EXAMPLES = sorted(set(EXAMPLES_FOLDER.glob("*.jpg")) - set(REAL_EXAMPLES))
+FONTS = ["system-ui", "-apple-system", "Segoe UI", "sans-serif"]
+
+SESSIONS = 64
+"""Sessions whose last answers Gradio keeps, the one used last at the end, even of pages that are closed: nothing here
+asks for them, and by itself it would keep 10,000, each of the size of its answers."""
 
 i18n = gr.I18n(**SCREEN)
+
+
+def serve(actions: Actions, name: str, port: int) -> gr.Blocks:
+    """Serve the screen, and return at once.
+
+    Args:
+        actions: what happens when something is pressed.
+        name: address to listen at.
+        port: its port.
+
+    Raises:
+        OSError: the port cannot be used.
+        ValueError: it is no port.
+    """
+    app = build(actions)
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # Gradio announces its MCP server, even when quiet
+        app.launch(
+            server_name=name,
+            server_port=port,
+            prevent_thread_lock=True,
+            quiet=True,
+            ssr_mode=False,
+            state_session_capacity=SESSIONS,
+            max_file_size=f"{LARGEST}mb",
+            i18n=i18n,
+            theme=gr.themes.Soft(primary_hue="teal", neutral_hue="slate", font=FONTS, font_mono=FONTS),
+            css_paths=STATIC / "page.css",
+            app_kwargs={
+                "routes": [serve_modules()],
+                "middleware": [Middleware(UploadRoom, megabytes=actions.limits.upload_megabytes)],
+            },
+            footer_links=["api", "gradio"],
+            mcp_server=True,
+        )
+    limit_connections(app.server, actions.limits)
+    return app
 
 
 def build(actions: Actions) -> gr.Blocks:

@@ -21,7 +21,7 @@ from marrow.schema import stain_to_dict
 from marrow.stain import Stain, measure_stain, normalize_stain
 from screen.actions import Actions
 from screen.limits import Limits
-from screen.uploads import RefusedError, Upload, Uploads
+from screen.uploads import DECODED, RefusedError, Upload, Uploads
 
 Ask = Callable[..., dict[str, Any]]
 
@@ -297,6 +297,16 @@ def test_decoded_images_are_let_go_of_where_there_is_no_room(tmp_path):
     assert uploads.image(tmp_path / "a.png") is first
     uploads.image(tmp_path / "c.png")
     assert uploads.image(tmp_path / "a.png") is first and len(uploads._decoded) == 2
+
+
+def test_only_a_few_images_stay_decoded(tmp_path):
+    uploads = Uploads()
+    paths = [tmp_path / f"{number}.png" for number in range(DECODED + 4)]
+    for path in paths:
+        Image.new("RGB", (40, 40), "red").save(path)
+    images = [uploads.image(path) for path in paths]
+    assert len(uploads._decoded) == DECODED
+    assert uploads.image(paths[-1]) is images[-1] and uploads.image(paths[0]) is not images[0]
 
 
 def test_so_many_uploads_are_remembered_and_no_more(tmp_path):
