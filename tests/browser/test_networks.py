@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 def test_javascript_alone_does_as_python_with_onnx_runtime(node, tmp_path):
     if not (ROOT / "node_modules" / "onnxruntime-web").is_dir():
         pytest.skip("needs `npm ci`: ONNX Runtime Web runs the networks")
-    networks = [Recorder(partial(_run, open_onnx(kind)), False) for kind in ("segmenter", "classifier")]
+    networks = [Recorder(partial(_run, open_onnx(kind)), kind == "segmenter") for kind in ("segmenter", "classifier")]
     models = make_models(*read_configs(), (networks[0], networks[1]))
     picture = draw_small(np.random.default_rng(7), 330, 400, 8)
     write_pack("field", {"picture": picture, "analysis": analyze(picture, models).to_dict()}, tmp_path)
