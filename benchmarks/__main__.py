@@ -13,6 +13,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -75,7 +76,7 @@ def _measure(options: argparse.Namespace) -> None:
     with TemporaryDirectory() as work:
         figures = part.measure(options, Path(work))
     again = f"python -m benchmarks {options.part} --{part.needs} {part.needs.upper()}"
-    known[options.part] = figures | {"command": again, "machine": machine()}
+    known[options.part] = figures | {"command": again, "machine": machine(), "date": date.today().isoformat()}
     write_whole(options.out, (json.dumps(known, indent=2, ensure_ascii=False) + "\n").encode())
     print(json.dumps(figures, indent=1, ensure_ascii=False))
 

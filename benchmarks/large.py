@@ -14,7 +14,7 @@ from benchmarks.runs import analyze_files
 from marrow.images import encode_png
 from marrow.stain import background_colour
 
-MEGAPIXELS = (1, 4, 16, 64, 256)
+MEGAPIXELS = (1, 4, 16, 64, 100, 256)
 
 
 def large_rows(fields: Sequence[np.ndarray], work: Path, sizes: Sequence[int] = MEGAPIXELS) -> list[dict[str, Any]]:

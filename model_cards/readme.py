@@ -16,6 +16,7 @@ from typing import Any
 
 from marrow.command import Command
 from marrow.errors import MarrowError
+from model_cards.aims import OURS, SAME, aims_table
 from model_cards.batch_tables import batch_tables
 from model_cards.browser_tables import browser_tables
 from model_cards.classifier_tables import cleaned_rows, foreign_table, short_silence_table, uncertain_line
@@ -28,12 +29,14 @@ from training.common.files import read_json, write_text
 from training.common.markdown import number, table
 from training.common.metrics_schema import ClassifierMetrics, SilenceMetrics, read_metrics
 from training.common.paths import ROOT
+from training.common.plots import draw_large
 from training.common.segmenter_schema import FieldMetrics, SegmenterMetrics
 
 FEW = 20
 """Images of a laboratory in the test split below which the README leaves it to the card."""
 
 BENCHMARKS = ROOT / "benchmarks" / "results.json"
+LARGE = ROOT / "model_cards" / "figures" / "large_pictures.png"
 BENCHMARK_TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "speed": speed_tables,
     "batch": batch_tables,
@@ -156,10 +159,45 @@ def benchmark_blocks(found: Mapping[str, Any]) -> dict[str, str]:
         found: ``benchmarks/results.json``; of a part that it lacks the block says what measures it.
     """
     blocks = {
-        name: write(found[name]) if name in found else f"No figures yet: run `python -m benchmarks {name}`."
+        name: f"{write(found[name])}\n\n{_when(found[name])}"
+        if name in found
+        else f"No figures yet: run `python -m benchmarks {name}`."
         for name, write in BENCHMARK_TABLES.items()
     }
-    return blocks | {"soak": soak_tables(found.get("soak", {}))}
+    return blocks | {"soak": soak_tables(found.get("soak", {})), "aims": aims_table(found)}
+
+
+def _when(found: Mapping[str, Any]) -> str:
+    on = found["machine"]
+    return f"*Measured on {found['date']}: {on['processor']}, {on['cores']} cores, Python {on['python']}.*"
+
+
+def quoted(found: Mapping[str, Any]) -> str:
+    """Return the lines of BENCHMARKS.md that the README quotes.
+
+    Args:
+        found: ``benchmarks/results.json``; what it lacks is not quoted.
+    """
+    lines = []
+    if "speed" in found:
+        ours, stock = (
+            next(row for row in found["speed"]["rows"] if row["cells"] == 30 and row["stack"] == stack)
+            for stack in (OURS, SAME)
+        )
+        lines.append(
+            f"A field of 30 cells takes {ours['ms']:.0f} ms on two cores (recall {number(ours['recall'])}); "
+            f"ultralytics with the same weights on OpenVINO {stock['ms']:.0f} ms ({number(stock['recall'])})."
+        )
+    if "scale" in found:
+        row = max(
+            (row for row in found["scale"]["large"] if row["picture"] == "cells everywhere"),
+            key=lambda row: row["megapixels"],
+        )
+        lines.append(
+            f"A picture of {row['megapixels']:.0f} megapixels full of cells takes {row['seconds']:.0f} seconds and "
+            f"{row['peak_mb']:,.0f} MB; {row['cells']:,} cells are found in it."
+        )
+    return "\n".join([*lines, "More, and what falls short of its aim: [BENCHMARKS.md](BENCHMARKS.md)."])
 
 
 def percent(share: float) -> str:
@@ -187,9 +225,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fill_all(_: argparse.Namespace) -> None:
-    fill(ROOT / "README.md", {"results": results()})
+    found = read_json(BENCHMARKS)
+    fill(ROOT / "README.md", {"results": results(), "speed": quoted(found)})
     fill(ROOT / "dataset_scripts" / "README.md", dataset_blocks())
-    fill(ROOT / "BENCHMARKS.md", benchmark_blocks(read_json(BENCHMARKS)))
+    fill(ROOT / "BENCHMARKS.md", benchmark_blocks(found))
+    if "scale" in found:
+        draw_large(found["scale"]["large"], LARGE)
 
 
 if __name__ == "__main__":

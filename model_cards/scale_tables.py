@@ -40,6 +40,7 @@ def scale_tables(found: Mapping[str, Any]) -> str:
             table(["megapixels", "", "seconds", *heads], slicing),
             "`marrow analyze` on mosaics of all fields, and on as much bare ground around one window:",
             table(["megapixels", "picture", "cells", "seconds", "most MB"], large),
+            "![Seconds and memory by megapixels](model_cards/figures/large_pictures.png)",
             f"```bash\n{found['command']}\n```",
         ]
     )

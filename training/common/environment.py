@@ -11,7 +11,8 @@ from typing import Any
 
 def machine() -> dict[str, Any]:
     """Name what times were measured on."""
-    return {"machine": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()}
+    named = {"machine": platform.machine(), "processor": processor_name()}
+    return named | {"cores": os.cpu_count(), "python": platform.python_version()}
 
 
 def runtime_versions() -> dict[str, str]:
@@ -26,6 +27,11 @@ def processor() -> str:
 
     if torch.cuda.is_available():
         return torch.cuda.get_device_name(0)
+    return processor_name()
+
+
+def processor_name() -> str:
+    """Name the processor, or its kind where the system does not say."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

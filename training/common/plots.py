@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,27 @@ def draw_risks(laboratories: Sequence[ForeignMetrics], path: Path) -> None:
     axis.grid(alpha=0.2)
     axis.legend(fontsize=8, frameon=False)
     axis.set_title("Laboratories not trained on (point: what is counted)", fontsize=10)
+    save_figure(figure, path)
+
+
+def draw_large(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw the seconds and the memory that large pictures take, into a PNG.
+
+    Args:
+        rows: with their ``megapixels``, the kind of ``picture``, ``seconds`` and ``peak_mb``.
+        path: file to write.
+    """
+    figure, axes = make_axes(2, (4.6, 3.6))
+    for kind, color in zip(dict.fromkeys(row["picture"] for row in rows), (ACCENT, INK), strict=False):
+        of_kind = [row for row in rows if row["picture"] == kind]
+        for axis, key in zip(axes, ("seconds", "peak_mb"), strict=True):
+            axis.plot(
+                [row["megapixels"] for row in of_kind], [row[key] for row in of_kind], "o-", color=color, label=kind
+            )
+    for axis, label in zip(axes, ("seconds", "most memory, MB"), strict=True):
+        axis.set(xlabel="megapixels", ylabel=label, xlim=(0, None), ylim=(0, None))
+        axis.grid(alpha=0.2)
+    axes[0].legend(fontsize=8, frameon=False)
     save_figure(figure, path)
 
 
