@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,9 +55,8 @@ class Models:
         """
         options: dict[str, Any] = {"revision": revision, "token": token, "cache_dir": cache_dir}
         options["local_files_only"] = local_files_only
-        with ThreadPoolExecutor(1) as beside:
-            other = beside.submit(Classifier.from_pretrained, classifier, **options)
-            return cls(Segmenter.from_pretrained(segmenter, **options), other.result())
+        # one after the other: two threads whose first inference it is can wait for each other in OpenVINO forever
+        return cls(Segmenter.from_pretrained(segmenter, **options), Classifier.from_pretrained(classifier, **options))
 
     def save_pretrained(self, segmenter: str | Path, classifier: str | Path) -> list[Path]:
         """Copy the files of both, each to its folder; see :meth:`marrow.pretrained.Pretrained.save_pretrained`."""
