@@ -71,6 +71,7 @@ def results() -> str:
             "**Knowing what it has not seen**: share of cells called uncertain: "
             f"{uncertain_line(classifier.uncertain)}.",
             *(_silence(classifier.silence) if classifier.silence else ()),
+            quoted(read_json(BENCHMARKS)),
         ]
     )
 
@@ -185,8 +186,8 @@ def quoted(found: Mapping[str, Any]) -> str:
             for stack in (OURS, SAME)
         )
         lines.append(
-            f"A field of 30 cells takes {ours['ms']:.0f} ms on two cores (recall {number(ours['recall'])}); "
-            f"ultralytics with the same weights on OpenVINO {stock['ms']:.0f} ms ({number(stock['recall'])})."
+            f"a field of 30 cells takes {ours['ms']:.0f} ms on two cores (recall {number(ours['recall'])}); "
+            f"ultralytics with the same weights on OpenVINO {stock['ms']:.0f} ms ({number(stock['recall'])});"
         )
     if "scale" in found:
         row = max(
@@ -194,10 +195,10 @@ def quoted(found: Mapping[str, Any]) -> str:
             key=lambda row: row["megapixels"],
         )
         lines.append(
-            f"A picture of {row['megapixels']:.0f} megapixels full of cells takes {row['seconds']:.0f} seconds and "
+            f"a picture of {row['megapixels']:.0f} megapixels full of cells takes {row['seconds']:.0f} seconds and "
             f"{row['peak_mb']:,.0f} MB; {row['cells']:,} cells are found in it."
         )
-    return "\n".join([*lines, "More, and what falls short of its aim: [BENCHMARKS.md](BENCHMARKS.md)."])
+    return " ".join(["**Speed**:", *lines, "What falls short of its aim stands in [BENCHMARKS.md](BENCHMARKS.md)."])
 
 
 def percent(share: float) -> str:
@@ -226,7 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _fill_all(_: argparse.Namespace) -> None:
     found = read_json(BENCHMARKS)
-    fill(ROOT / "README.md", {"results": results(), "speed": quoted(found)})
+    fill(ROOT / "README.md", {"results": results()})
     fill(ROOT / "dataset_scripts" / "README.md", dataset_blocks())
     fill(ROOT / "BENCHMARKS.md", benchmark_blocks(found))
     if "scale" in found:
