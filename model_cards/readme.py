@@ -187,7 +187,7 @@ def quoted(found: Mapping[str, Any]) -> str:
         )
         lines.append(
             f"a field of 30 cells takes {ours['ms']:.0f} ms on two cores (recall {number(ours['recall'])}); "
-            f"ultralytics with the same weights on OpenVINO {stock['ms']:.0f} ms ({number(stock['recall'])});"
+            f"ultralytics with the same weights on OpenVINO {stock['ms']:.0f} ms ({number(stock['recall'])})"
         )
     if "scale" in found:
         row = max(
@@ -196,9 +196,9 @@ def quoted(found: Mapping[str, Any]) -> str:
         )
         lines.append(
             f"a picture of {row['megapixels']:.0f} megapixels full of cells takes {row['seconds']:.0f} seconds and "
-            f"{row['peak_mb']:,.0f} MB; {row['cells']:,} cells are found in it."
+            f"{row['peak_mb']:,.0f} MB; {row['cells']:,} cells are found in it"
         )
-    return " ".join(["**Speed**:", *lines, "What falls short of its aim stands in [BENCHMARKS.md](BENCHMARKS.md)."])
+    return f"**Speed**: {'; '.join([*lines, 'what falls short of its aim stands in [BENCHMARKS.md](BENCHMARKS.md)'])}."
 
 
 def percent(share: float) -> str:

@@ -39,7 +39,7 @@ def test_the_readme_quotes_one_field_and_the_largest_picture_full_of_cells():
     text = quoted(FOUND | {"scale": SCALE | {"large": [*rows, *SCALE["large"]]}})
     assert "a picture of 256 megapixels full of cells takes 256 seconds and 1,234 MB; 2,304 cells" in text
     assert text.startswith("**Speed**: a field of 30 cells takes ") and "BENCHMARKS.md" in text
-    assert quoted({}).startswith("**Speed**: What falls short")
+    assert quoted({}).startswith("**Speed**: what falls short")
 
 
 def test_tables_say_when_and_where_they_were_measured():
