@@ -14,6 +14,9 @@ import { cut } from "./resize.js";
 /** Share of `max_object_size` from which on a coarser scale counts too, and that scale against the next. */
 const [COARSE_MIN_SIZE, COARSE_SCALE] = [0.65, 0.5];
 
+/** Sure boxes in one from which on it is a crowd of cells, and no cell. */
+const CROWD = 9;
+
 /** Share of that size from which on all cells of a picture that fits are shown well enough. */
 const ENOUGH = 0.5;
 
@@ -180,15 +183,19 @@ function mergeScales(candidates, { iou, confidence }) {
   const scores = candidates.map(({ score }) => score);
   const order = suppress(places, scores, iou);
   const raised = order.map((i) => scores[i]);
-  const parts = new Set();
-  for (const [part, cell] of findParts(
+  const pairs = findParts(
     order.map((i) => places[i]),
     order.map((i) => scores[i]),
     confidence,
-  )) {
+  );
+  const held = order.map(() => 0);
+  for (const [part, cell] of pairs) held[cell] += Number(scores[order[part]] >= Math.fround(confidence));
+  const dropped = new Set([...order.keys()].filter((rank) => held[rank] >= CROWD));
+  for (const [part, cell] of pairs) {
+    if (held[cell] >= CROWD) continue;
     raised[cell] = Math.max(raised[cell], scores[order[part]]);
-    parts.add(part);
+    dropped.add(part);
   }
   const kept = order.map((i, rank) => ({ ...candidates[i], score: raised[rank] }));
-  return kept.filter((_, rank) => !parts.has(rank)).sort((a, b) => b.score - a.score);
+  return kept.filter((_, rank) => !dropped.has(rank)).sort((a, b) => b.score - a.score);
 }

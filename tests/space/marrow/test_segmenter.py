@@ -166,6 +166,15 @@ def test_a_part_of_a_large_cell_is_no_cell_but_a_neighbour_is(tmp_path):
     assert found[0].box == pytest.approx((80, 80, 240, 240), abs=0.1)
 
 
+@pytest.mark.parametrize(("number", "cells"), [(8, 1), (9, 9)])
+def test_what_holds_a_crowd_of_cells_is_no_cell(number, cells, tmp_path):
+    # the second look has the large one around all the small ones of the first, and leaves these out
+    small = [(x, y, 8, 0.6) for x in (90, 130, 200) for y in (90, 130, 200)][:number]
+    segmenter = Segmenter.from_pretrained(str(make_segmenter(tmp_path / "model", [(160, 160, 60, 0.9), *small])))
+    segmenter.thorough = True
+    assert len(with_largest(segmenter, 60)(np.zeros((320, 320, 3), np.uint8), 0.5)) == cells
+
+
 def test_a_large_cell_below_the_default_confidence_takes_no_surer_cell_with_it(tmp_path):
     discs = [(160, 160, 40, 0.3), (130, 130, 9, 0.9), (150, 150, 9, 0.2)]
     segmenter = Segmenter.from_pretrained(str(make_segmenter(tmp_path / "model", discs)))
