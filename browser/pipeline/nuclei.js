@@ -7,7 +7,7 @@ import { nuclearColour, opticalDensity, thinnedSize } from "./stain.js";
 /** @import { Box, Picture } from "./types.d.ts" */
 
 /** Most pixels of the longest side of the picture in which nuclei are looked for, and its scale where that allows it. */
-const [THUMBNAIL, THINNED, LEAST] = [2048, 0.5, 0.2];
+const [THUMBNAIL, THINNED] = [2048, 0.5];
 
 /** Share of a picture's pixels that are taken for its darkest nuclei. */
 const DARKEST = 0.001;
@@ -32,7 +32,7 @@ export class Nuclei {
   /** @param {Picture} picture */
   constructor(picture) {
     const longest = Math.max(picture.width, picture.height);
-    this.scale = Math.min(THINNED, Math.max(LEAST, THUMBNAIL / longest));
+    this.scale = Math.min(THINNED, THUMBNAIL / longest);
     const [width, height] = thinnedSize(picture, this.scale * longest);
     this.colour = nuclearColour(opticalDensity(shrinkArea(picture, width, height)));
     this.darkest = exceededBy(DARKEST, this.colour);

@@ -13,10 +13,9 @@ import numpy as np
 from marrow.cell import Box
 from marrow.stain import nuclear_colour, optical_density, thinned
 
-THUMBNAIL, THINNED, LEAST = 2048, 0.5, 0.2
-"""Pixels of the longest side of the picture in which nuclei are looked for, and its scale at most and at least. At full
-size the same outlines are left out (of 3,819 on real and composed fields). Below the least, the
-nucleus of a cell of 40 pixels is a pixel or two."""
+THUMBNAIL, THINNED = 2048, 0.5
+"""Most pixels of the longest side of the picture in which nuclei are looked for, and its scale where that allows it;
+at full size the same outlines are left out (of 3,819 on real and composed fields)."""
 
 DARKEST = 0.001
 """Share of a picture's pixels that are taken for its darkest nuclei: a white cell in a field of red ones has more."""
@@ -62,7 +61,7 @@ class Nuclei:
     def of(cls, image: np.ndarray) -> Nuclei:
         """Look for nuclei in a picture, ``(height, width, 3)`` uint8 RGB."""
         longest = max(image.shape[:2])
-        scale = min(THINNED, max(LEAST, THUMBNAIL / longest))
+        scale = min(THINNED, THUMBNAIL / longest)
         colour = nuclear_colour(optical_density(thinned(image, scale * longest)))
         return cls(colour, _exceeded_by(DARKEST, colour), scale)
 
